@@ -1,0 +1,1 @@
+"""The top floor: the distillation engine and its command."""

@@ -1,0 +1,1 @@
+"""Objectives, by the name they have on the command line."""

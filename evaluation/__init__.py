@@ -1,0 +1,1 @@
+"""The judging floor: what is a set worth, whoever made it."""

@@ -1,0 +1,1 @@
+"""Networks, by the name they have on the command line."""

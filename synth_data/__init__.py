@@ -1,0 +1,1 @@
+"""The data floor: real speech in, synthetic sets out, and the door between."""

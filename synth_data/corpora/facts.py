@@ -1,0 +1,54 @@
+"""What is known of a corpus, whoever reads it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from synth_data.protocol import Protocol
+from synth_data.utterance import Utterance
+
+Access = Literal["built-in", "public", "on request", "own"]
+Derivatives = Literal[
+    "yes", "non-commercial share-alike", "share-alike", "agreement decides", "owner decides"
+]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A corpus' facts and its reader: one file in `corpora/`, one line in `CORPORA`.
+
+    Attributes:
+        name: as on the command line.
+        title: as in print.
+        emotions: the class names, in the order of the targets; empty where the data decide.
+        label_note: how raw labels became `emotions`, such as "exc->hap"; empty if unchanged.
+        counts: published utterances per emotion; empty where nothing is published.
+        speakers: published number of speakers; None where nothing is published.
+        language: of the speech.
+        access: who may have it.
+        licence: its name, and where it is stated.
+        derivatives: whether the licence lets a distilled set be shared.
+        url: where to get it.
+        citation: how to cite it.
+        protocols: by name; the first is the default.
+        read: `read(root, allow_missing)` lists the utterances. Labels without audio and audio
+            without labels raise `CorpusError` unless `allow_missing`.
+        layout: the expected tree, a few lines, shown when a tree is wrong.
+    """
+
+    name: str
+    title: str
+    emotions: tuple[str, ...]
+    protocols: Mapping[str, Protocol]
+    read: Callable[[Path | None, bool], list[Utterance]]
+    language: str
+    access: Access
+    licence: str
+    derivatives: Derivatives
+    url: str
+    citation: str
+    layout: str
+    label_note: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    speakers: int | None = None

@@ -1,0 +1,189 @@
+"""Protocols: which utterances train, validate and test in each fold.
+
+A number of speech emotion recognition means nothing without its protocol, so each has a name.
+Unless the name says otherwise, no speaker is on two sides of a fold, and the validation
+speakers come out of the training speakers.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from synth_data.errors import CorpusError
+from synth_data.utterance import Utterance
+
+Group = Literal["speaker", "session"]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Indices into a corpus' utterances; the three lists are disjoint."""
+
+    train: tuple[int, ...]
+    validation: tuple[int, ...]
+    test: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A named way to split a corpus into folds.
+
+    Attributes:
+        name: as it is printed with every number, such as "leave-one-speaker-out".
+        folds: from the utterances to their folds, in order; the first is fold 1.
+        speaker_independent: no speaker of the test side is on the training side.
+        validation: how validation utterances are held out, as it is printed.
+    """
+
+    name: str
+    folds: Callable[[Sequence[Utterance]], list[Fold]]
+    speaker_independent: bool = True
+    validation: str = "speaker-disjoint"
+
+
+def leave_one_out(group: Group, validation_share: float = 0.2) -> Protocol:
+    """Each speaker (or session) is tested once, in sorted order.
+
+    Args:
+        group: what is left out. Corpora of dialogues leave sessions out: the two speakers of
+            one dialogue are heard in each other's recordings.
+        validation_share: part of the training groups held out for validation, at least one:
+            those that follow the tested one in sorted order, cyclically.
+    """
+
+    def folds(utterances: Sequence[Utterance]) -> list[Fold]:
+        return _by_groups(
+            utterances, group, [[name] for name in _groups(utterances, group)], validation_share
+        )
+
+    return Protocol(f"leave-one-{group}-out", folds)
+
+
+def grouped(name: str, tests: Sequence[Sequence[str]], group: Group = "speaker") -> Protocol:
+    """Folds with listed test speakers (or sessions); the next fold's validate."""
+
+    def folds(utterances: Sequence[Utterance]) -> list[Fold]:
+        present = set(_groups(utterances, group))
+        lists = [[g for g in test if g in present] for test in tests]
+        missing = sorted(present - {g for test in lists for g in test})
+        if missing:
+            raise CorpusError(
+                f"protocol '{name}' has no fold for {group} {', '.join(missing)}; "
+                f"use --protocol leave-one-{group}-out, or remove them"
+            )
+        lists = [test for test in lists if test]
+        return [
+            _assign(utterances, group, set(test), set(lists[(k + 1) % len(lists)]))
+            for k, test in enumerate(lists)
+        ]
+
+    return Protocol(name, folds)
+
+
+def listed_split() -> Protocol:
+    """One fold, as the corpus' own `split` column says."""
+
+    def folds(utterances: Sequence[Utterance]) -> list[Fold]:
+        sides = {
+            side: tuple(i for i, u in enumerate(utterances) if u.split == side)
+            for side in ("train", "validation", "test")
+        }
+        if not sides["train"] or not sides["test"]:
+            raise CorpusError(
+                "the split column needs rows with 'train' and rows with 'test'; "
+                f"found {len(sides['train'])} and {len(sides['test'])}"
+            )
+        if not sides["validation"]:
+            return [_hold_out(utterances, sides["train"], sides["test"])]
+        return [Fold(sides["train"], sides["validation"], sides["test"])]
+
+    return Protocol("listed-split", folds, validation="as listed, else speaker-disjoint")
+
+
+def speaker_dependent(folds_count: int = 5, seed: int = 0) -> Protocol:
+    """Random folds that ignore speakers: optimistic, and only ever under this name."""
+
+    def folds(utterances: Sequence[Utterance]) -> list[Fold]:
+        order = torch.randperm(len(utterances), generator=torch.Generator().manual_seed(seed))
+        parts = [tuple(sorted(part.tolist())) for part in order.chunk(folds_count)]
+        return [
+            Fold(
+                train=tuple(
+                    sorted(
+                        i
+                        for j, part in enumerate(parts)
+                        if j not in (k, (k + 1) % folds_count)
+                        for i in part
+                    )
+                ),
+                validation=parts[(k + 1) % folds_count],
+                test=parts[k],
+            )
+            for k in range(folds_count)
+        ]
+
+    return Protocol(
+        f"speaker-dependent-{folds_count}-fold",
+        folds,
+        speaker_independent=False,
+        validation="random",
+    )
+
+
+def _groups(utterances: Sequence[Utterance], group: Group) -> list[str]:
+    return sorted({_group(u, group) for u in utterances})
+
+
+def _group(utterance: Utterance, group: Group) -> str:
+    value = utterance.speaker if group == "speaker" else utterance.session
+    if value is None:
+        raise CorpusError(f"utterance '{utterance.name}' has no {group}: this protocol needs one")
+    return value
+
+
+def _by_groups(
+    utterances: Sequence[Utterance], group: Group, tests: list[list[str]], validation_share: float
+) -> list[Fold]:
+    names = [name for test in tests for name in test]
+    if len(names) < 3:
+        raise CorpusError(
+            f"number of {group}s found: {len(names)}. Training, validation and test need one each, "
+            f"so at least 3; --fold none distils from all of them without a test"
+        )
+    folds = []
+    for test in tests:
+        after = names.index(test[-1]) + 1
+        rest = [name for name in names[after:] + names[:after] if name not in test]
+        held = rest[: max(1, round(validation_share * len(rest)))]
+        folds.append(_assign(utterances, group, set(test), set(held)))
+    return folds
+
+
+def _assign(
+    utterances: Sequence[Utterance], group: Group, test: set[str], validation: set[str]
+) -> Fold:
+    keys = [_group(u, group) for u in utterances]
+    return Fold(
+        train=tuple(i for i, key in enumerate(keys) if key not in test | validation),
+        validation=tuple(i for i, key in enumerate(keys) if key in validation),
+        test=tuple(i for i, key in enumerate(keys) if key in test),
+    )
+
+
+def _hold_out(
+    utterances: Sequence[Utterance], train: tuple[int, ...], test: tuple[int, ...]
+) -> Fold:
+    speakers = sorted({utterances[i].speaker for i in train})
+    if len(speakers) < 2:
+        raise CorpusError(
+            "the training split has a single speaker, so none can be held out for validation; "
+            "list validation rows, or add speakers"
+        )
+    held = set(speakers[: max(1, round(0.2 * len(speakers)))])
+    return Fold(
+        train=tuple(i for i in train if utterances[i].speaker not in held),
+        validation=tuple(i for i in train if utterances[i].speaker in held),
+        test=test,
+    )

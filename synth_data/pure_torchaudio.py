@@ -1,0 +1,28 @@
+"""torchaudio's pure-Python parts, importable whatever torch build stands beside it.
+
+torchaudio's wheel carries a native library that does not load beside a CPU-only torch or one
+built for a newer CUDA, and importing the package then fails. Nothing used here needs it. This is
+the only module that imports torchaudio, and it must come before any library that may import it.
+"""
+
+import sys
+import types
+
+try:
+    import torchaudio
+except (ImportError, OSError, RuntimeError):
+    for name in [n for n in sys.modules if n.split(".")[0] == "torchaudio"]:
+        del sys.modules[name]
+    stand_in = types.ModuleType("torchaudio._extension")
+    stand_in._IS_TORCHAUDIO_EXT_AVAILABLE = False  # type: ignore[attr-defined]
+    stand_in._IS_RIR_AVAILABLE = False  # type: ignore[attr-defined]
+    stand_in._IS_ALIGN_AVAILABLE = False  # type: ignore[attr-defined]
+    stand_in.fail_if_no_align = lambda function: function  # type: ignore[attr-defined]
+    stand_in.lazy_import_sox_ext = lambda: None  # type: ignore[attr-defined]
+    sys.modules["torchaudio._extension"] = stand_in
+    import torchaudio
+
+from torchaudio.functional import resample
+from torchaudio.transforms import MelSpectrogram
+
+__all__ = ["MelSpectrogram", "resample", "torchaudio"]

@@ -1,0 +1,94 @@
+"""The real recordings of one corpus as feature tensors, and their folds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from synth_data.errors import CorpusError, UserError
+from synth_data.features import FeatureSpec
+from synth_data.protocol import Protocol
+from synth_data.utterance import Utterance
+
+
+@dataclass(frozen=True)
+class RealSet:
+    """Utterances of a corpus and their features, aligned.
+
+    Attributes:
+        corpus: the corpus' name.
+        emotions: class names, in the order of the targets' columns.
+        spec: how the features were computed.
+        utterances: the rows, without their audio.
+        features: one row per utterance.
+        targets: float rows, one-hot for categories.
+        digest: hexadecimal, of the corpus' content (speech and labels).
+        notes: what a reader of a number must know: counts that differ from the published ones,
+            recordings skipped.
+    """
+
+    corpus: str
+    emotions: tuple[str, ...]
+    spec: FeatureSpec
+    utterances: tuple[Utterance, ...]
+    features: Float[Tensor, "n mel frame"]
+    targets: Float[Tensor, "n emotion"]
+    digest: str
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.utterances)
+
+    @property
+    def speakers(self) -> list[str]:
+        """The speaker of each row."""
+        return [utterance.speaker for utterance in self.utterances]
+
+    def select(self, rows: Sequence[int]) -> "RealSet":
+        """The set of these rows, in this order."""
+        return replace(
+            self,
+            utterances=tuple(self.utterances[row] for row in rows),
+            features=self.features[list(rows)],
+            targets=self.targets[list(rows)],
+        )
+
+    def fold(self, protocol: Protocol, k: int) -> tuple["RealSet", "RealSet", "RealSet"]:
+        """Fold `k` (the first is 1) as (train, validation, test).
+
+        Raises:
+            UserError: there is no such fold.
+            CorpusError: a side is empty, or training lacks an emotion.
+        """
+        folds = protocol.folds(self.utterances)
+        if not 1 <= k <= len(folds):
+            raise UserError(
+                f"fold {k} does not exist: {protocol.name} on {self.corpus} has folds "
+                f"1 to {len(folds)}"
+            )
+        fold = folds[k - 1]
+        sides = {"training": fold.train, "validation": fold.validation, "test": fold.test}
+        for side, rows in sides.items():
+            if not rows:
+                raise CorpusError(
+                    f"fold {k} of {protocol.name} on {self.corpus} has no {side} utterance"
+                )
+        train, validation, test = (self.select(rows) for rows in sides.values())
+        train.require_every_emotion(f"the training side of fold {k}")
+        return train, validation, test
+
+    def require_every_emotion(self, where: str) -> None:
+        """Raises `CorpusError` if an emotion has no utterance; `where` names this set."""
+        counts = self.targets.sum(dim=0)
+        missing = [name for name, count in zip(self.emotions, counts, strict=True) if count == 0]
+        if missing:
+            raise CorpusError(
+                f"{where} of {self.corpus} has no utterance of {', '.join(missing)}: nothing can "
+                f"be distilled for it; use another protocol, or leave the emotion out of the labels"
+            )
+
+    def class_rows(self, emotion: int) -> list[int]:
+        """The rows of one emotion."""
+        return torch.nonzero(self.targets.argmax(dim=1) == emotion).flatten().tolist()

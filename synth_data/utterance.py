@@ -1,0 +1,73 @@
+"""One utterance of a corpus: where its speech is and what was annotated."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from jaxtyping import Float
+from torch import Tensor
+
+from synth_data import audio
+
+
+class Source(ABC):
+    """Where an utterance's speech comes from."""
+
+    @abstractmethod
+    def waveform(self, sample_rate: int) -> Float[Tensor, " sample"]:
+        """The speech, mono float32 at `sample_rate` Hz.
+
+        Raises:
+            AudioError: it cannot be read, or is empty, silent or not finite.
+        """
+
+    @abstractmethod
+    def digest(self) -> bytes:
+        """A digest of the speech: two sources with one digest sound the same."""
+
+
+@dataclass(frozen=True)
+class AudioFile(Source):
+    """A file, or the part of it between two times in seconds."""
+
+    path: Path
+    start: float | None = None
+    end: float | None = None
+
+    def waveform(self, sample_rate: int) -> Float[Tensor, " sample"]:
+        return audio.read(self.path, sample_rate, start=self.start, end=self.end)
+
+    def digest(self) -> bytes:
+        content = sha256(self.path.read_bytes())
+        content.update(f"{self.start} {self.end}".encode())
+        return content.digest()
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """A row of a corpus: speech, emotion and speaker.
+
+    Attributes:
+        name: unique within the corpus.
+        audio: where the speech is.
+        emotion: one of the corpus' emotions.
+        speaker: unique within the corpus.
+        session: the recording session, where the corpus has sessions.
+        gender: "female" or "male", where it is known.
+        split: "train", "validation" or "test", where the corpus lists one.
+        valence: on the corpus' own scale; `activation` and `dominance` likewise.
+        text: the transcript, where there is one.
+    """
+
+    name: str
+    audio: Source
+    emotion: str
+    speaker: str
+    session: str | None = None
+    gender: str | None = None
+    split: str | None = None
+    valence: float | None = None
+    activation: float | None = None
+    dominance: float | None = None
+    text: str | None = None
