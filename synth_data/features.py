@@ -68,6 +68,7 @@ class FeatureSpec:
 
 FEATURES = {
     "logmel64": FeatureSpec(),
+    "logmel64-short": FeatureSpec(frames=100),
     "logmel64-training": FeatureSpec(normalisation="training"),
 }
 

@@ -7,6 +7,7 @@ speakers come out of the training speakers.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Literal
 
 import torch
@@ -74,12 +75,35 @@ def grouped(name: str, tests: Sequence[Sequence[str]], group: Group = "speaker")
                 f"use --protocol leave-one-{group}-out, or remove them"
             )
         lists = [test for test in lists if test]
+        if len(lists) < 3:
+            raise CorpusError(
+                f"protocol '{name}' has {len(lists)} folds with a {group} of this tree; training, "
+                f"validation and test need one each, so at least 3: complete the tree, or use "
+                f"--protocol leave-one-{group}-out"
+            )
         return [
             _assign(utterances, group, set(test), set(lists[(k + 1) % len(lists)]))
             for k, test in enumerate(lists)
         ]
 
     return Protocol(name, folds)
+
+
+def dealt(folds_count: int = 5, seed: int = 0, validation_share: float = 0.2) -> Protocol:
+    """Whole speakers dealt into a few folds at random: for corpora of many speakers."""
+
+    def folds(utterances: Sequence[Utterance]) -> list[Fold]:
+        speakers = _groups(utterances, "speaker")
+        if len(speakers) < folds_count:
+            raise CorpusError(
+                f"number of speakers found: {len(speakers)}, too few for {folds_count} folds; "
+                f"use --protocol leave-one-speaker-out"
+            )
+        order = torch.randperm(len(speakers), generator=torch.Generator().manual_seed(seed))
+        tests = [[speakers[i] for i in part.tolist()] for part in order.tensor_split(folds_count)]
+        return _by_groups(utterances, "speaker", tests, validation_share)
+
+    return Protocol(f"speaker-independent-{folds_count}-fold", folds)
 
 
 def listed_split() -> Protocol:
@@ -97,7 +121,7 @@ def listed_split() -> Protocol:
             )
         if not sides["validation"]:
             return [_hold_out(utterances, sides["train"], sides["test"])]
-        return [Fold(sides["train"], sides["validation"], sides["test"])]
+        return [_speakers_apart(utterances, Fold(**sides))]
 
     return Protocol("listed-split", folds, validation="as listed, else speaker-disjoint")
 
@@ -107,7 +131,7 @@ def speaker_dependent(folds_count: int = 5, seed: int = 0) -> Protocol:
 
     def folds(utterances: Sequence[Utterance]) -> list[Fold]:
         order = torch.randperm(len(utterances), generator=torch.Generator().manual_seed(seed))
-        parts = [tuple(sorted(part.tolist())) for part in order.chunk(folds_count)]
+        parts = [tuple(sorted(part.tolist())) for part in order.tensor_split(folds_count)]
         return [
             Fold(
                 train=tuple(
@@ -165,11 +189,12 @@ def _assign(
     utterances: Sequence[Utterance], group: Group, test: set[str], validation: set[str]
 ) -> Fold:
     keys = [_group(u, group) for u in utterances]
-    return Fold(
+    fold = Fold(
         train=tuple(i for i, key in enumerate(keys) if key not in test | validation),
         validation=tuple(i for i, key in enumerate(keys) if key in validation),
         test=tuple(i for i, key in enumerate(keys) if key in test),
     )
+    return _speakers_apart(utterances, fold)
 
 
 def _hold_out(
@@ -182,8 +207,26 @@ def _hold_out(
             "list validation rows, or add speakers"
         )
     held = set(speakers[: max(1, round(0.2 * len(speakers)))])
-    return Fold(
+    fold = Fold(
         train=tuple(i for i in train if utterances[i].speaker not in held),
         validation=tuple(i for i in train if utterances[i].speaker in held),
         test=test,
     )
+    return _speakers_apart(utterances, fold)
+
+
+def _speakers_apart(utterances: Sequence[Utterance], fold: Fold) -> Fold:
+    """The fold, if no speaker is on two of its sides.
+
+    Sessions and listed splits need not respect speakers, and a number made from such a split
+    would pass for a speaker-independent one.
+    """
+    sides = [{utterances[i].speaker for i in s} for s in (fold.train, fold.validation, fold.test)]
+    shared = sorted({s for a, b in combinations(sides, 2) for s in a & b})
+    if shared:
+        raise CorpusError(
+            f"speakers on two sides of one fold: {len(shared)} ({', '.join(shared[:5])}); "
+            f"use a protocol that splits by speaker, such as leave-one-speaker-out, or a "
+            f"speaker-dependent one by its own name"
+        )
+    return fold

@@ -22,7 +22,6 @@ except (ImportError, OSError, RuntimeError):
     sys.modules["torchaudio._extension"] = stand_in
     import torchaudio
 
-from torchaudio.functional import resample
 from torchaudio.transforms import MelSpectrogram
 
-__all__ = ["MelSpectrogram", "resample", "torchaudio"]
+__all__ = ["MelSpectrogram", "torchaudio"]

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from synth_data.corpora.facts import Corpus
 from synth_data.errors import CorpusError, UserError
 from synth_data.features import FeatureSpec
 from synth_data.protocol import Protocol
@@ -18,7 +19,7 @@ class RealSet:
     """Utterances of a corpus and their features, aligned.
 
     Attributes:
-        corpus: the corpus' name.
+        facts: what is known of the corpus.
         emotions: class names, in the order of the targets' columns.
         spec: how the features were computed.
         utterances: the rows, without their audio.
@@ -27,9 +28,11 @@ class RealSet:
         digest: hexadecimal, of the corpus' content (speech and labels).
         notes: what a reader of a number must know: counts that differ from the published ones,
             recordings skipped.
+        protocol: the name of the protocol whose training, validation or test side this is.
+        fold_number: of that protocol; None for utterances of all speakers.
     """
 
-    corpus: str
+    facts: Corpus
     emotions: tuple[str, ...]
     spec: FeatureSpec
     utterances: tuple[Utterance, ...]
@@ -37,9 +40,16 @@ class RealSet:
     targets: Float[Tensor, "n emotion"]
     digest: str
     notes: tuple[str, ...] = ()
+    protocol: str | None = None
+    fold_number: int | None = None
 
     def __len__(self) -> int:
         return len(self.utterances)
+
+    @property
+    def corpus(self) -> str:
+        """The corpus' name."""
+        return self.facts.name
 
     @property
     def speakers(self) -> list[str]:
@@ -75,9 +85,16 @@ class RealSet:
                 raise CorpusError(
                     f"fold {k} of {protocol.name} on {self.corpus} has no {side} utterance"
                 )
-        train, validation, test = (self.select(rows) for rows in sides.values())
+        train, validation, test = (
+            replace(self.select(rows), protocol=protocol.name, fold_number=k)
+            for rows in sides.values()
+        )
         train.require_every_emotion(f"the training side of fold {k}")
         return train, validation, test
+
+    def to(self, device: torch.device) -> "RealSet":
+        """The same set with its tensors on a device."""
+        return replace(self, features=self.features.to(device), targets=self.targets.to(device))
 
     def require_every_emotion(self, where: str) -> None:
         """Raises `CorpusError` if an emotion has no utterance; `where` names this set."""

@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from hashlib import sha256
+from functools import lru_cache
+from hashlib import file_digest, sha256
 from pathlib import Path
 
 from jaxtyping import Float
@@ -39,9 +40,16 @@ class AudioFile(Source):
         return audio.read(self.path, sample_rate, start=self.start, end=self.end)
 
     def digest(self) -> bytes:
-        content = sha256(self.path.read_bytes())
-        content.update(f"{self.start} {self.end}".encode())
-        return content.digest()
+        found = self.path.stat()
+        file = _file_digest(self.path, found.st_size, found.st_mtime_ns)
+        return sha256(file + f"{self.start} {self.end}".encode()).digest()
+
+
+@lru_cache(maxsize=65_536)
+def _file_digest(path: Path, size: int, modified: int) -> bytes:  # noqa: ARG001 - keys
+    """Of a file's content, read once for all the parts that are taken from it."""
+    with path.open("rb") as stream:
+        return file_digest(stream, "sha256").digest()
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,16 @@
 """The known corpora, by the name they have on the command line."""
 
+from synth_data.corpora.emodb import EMODB
 from synth_data.corpora.facts import Corpus
+from synth_data.corpora.iemocap import IEMOCAP
+from synth_data.corpora.ravdess import RAVDESS
+from synth_data.corpora.table import TABLE
+from synth_data.corpora.toy import TOY
 
-CORPORA: dict[str, Corpus] = {}
+CORPORA: dict[str, Corpus] = {
+    "toy": TOY,
+    "emodb": EMODB,
+    "ravdess": RAVDESS,
+    "iemocap": IEMOCAP,
+    "table": TABLE,
+}

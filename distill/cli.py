@@ -1,0 +1,201 @@
+"""The command `distill-data`: from a corpus to a synthetic set, and what the set is worth."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from distill.config import RunConfig
+from distill.experiment import SETTINGS, Experiment
+from distill.objectives import OBJECTIVES
+from distill.plan import plan
+from evaluation.networks import NETWORKS
+from synth_data.console import (
+    Quiet,
+    Verbose,
+    Version,
+    command_line,
+    print_json,
+    run,
+    set_up_logging,
+)
+from synth_data.corpora import CORPORA
+from synth_data.errors import UserError
+from synth_data.features import FEATURES
+
+app = command_line("Distil a corpus of emotional speech into a small synthetic set.")
+
+
+def main() -> None:
+    """The entry point."""
+    run(app)
+
+
+def _names(table: Sequence[str]) -> str:
+    return ", ".join(table)
+
+
+@app.command()
+def distill_data(
+    dataset: Annotated[
+        str | None, typer.Option(help=f"Corpus: {_names(list(CORPORA))}.  [default: toy]")
+    ] = None,
+    data_root: Annotated[
+        Path | None,
+        typer.Option(help="Its folder (a CSV for table); else $<DATASET>_ROOT or $SER_DATA_ROOT."),
+    ] = None,
+    ipc: Annotated[int | None, typer.Option(help="Items per class.  [default: 10]")] = None,
+    objective: Annotated[
+        str | None,
+        typer.Option(help=f"Objective: {_names(list(OBJECTIVES))}.  [default: gradient-matching]"),
+    ] = None,
+    feature: Annotated[
+        str | None,
+        typer.Option(help=f"Recipe: {_names(list(FEATURES))}.  [default: logmel64]"),
+    ] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="Protocol; `synth-data corpora` lists them.")
+    ] = None,
+    fold: Annotated[
+        str | None,
+        typer.Option(
+            metavar="K|all|none",
+            help="Fold; none: from all speakers, to share.  [default: all; 1 for toy]",
+        ),
+    ] = None,
+    student: Annotated[
+        str | None, typer.Option(help=f"Network: {_names(list(NETWORKS))}.  [default: tdnn]")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.  [default: 0]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Output folder.  [default: a new one in runs/]")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings, as a run.toml.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda.  [default: auto]")] = None,
+    allow_missing: Annotated[
+        bool | None, typer.Option("--allow-missing", help="Go on without missing audio or labels.")
+    ] = None,
+    skip_bad: Annotated[
+        bool | None, typer.Option("--skip-bad", help="Leave out unusable recordings.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan; do nothing.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+    version: Version = False,  # noqa: ARG001
+) -> None:
+    """Distil a corpus of emotional speech into a small synthetic set, and say what it is worth.
+
+    Without arguments: the built-in toy corpus, from start to report in about a minute.
+    """
+    set_up_logging(verbose, quiet)
+    torch.set_num_threads(1)  # so that the same seed gives the same bits, whatever runs beside
+    given = {
+        "dataset": dataset,
+        "data_root": data_root,
+        "ipc": ipc,
+        "objective": objective,
+        "feature": feature,
+        "protocol": protocol,
+        "fold": _fold(fold),
+        "student": student,
+        "seed": seed,
+        "device": device,
+        "allow_missing": allow_missing,
+        "skip_bad": skip_bad,
+    }
+    resolved = _settings(given, config, out, resume)
+    experiment = Experiment(
+        config=resolved,
+        out=out or _new_folder(resolved),
+        command=shlex.join(["distill-data", *sys.argv[1:]]),
+        show_progress=not quiet and sys.stderr.isatty(),
+        verbose=verbose,
+    )
+    if dry_run:
+        _print_plan(experiment, json)
+        return
+    try:
+        _carry_out(experiment, resume, quiet, json)
+    except KeyboardInterrupt:
+        again = f"distill-data --resume --out {shlex.quote(str(experiment.out))}"
+        print(f"interrupted; what is done is kept. To go on: {again}", file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
+def _settings(
+    given: dict[str, Any], file: Path | None, out: Path | None, resume: bool
+) -> RunConfig:
+    """The run that the command line asks for."""
+    if resume:
+        if out is None or not (out / SETTINGS).exists():
+            raise UserError(
+                f"--resume needs the folder of a run in --out, with a {SETTINGS} in it; "
+                f"found {out or 'no --out'}"
+            )
+        if file is not None:
+            raise UserError(f"--resume takes the settings of {out / SETTINGS}: leave out --config")
+        file = out / SETTINGS
+    return RunConfig.of(file, given).resolved()
+
+
+def _fold(text: str | None) -> int | str | None:
+    if text is None or text in ("all", "none"):
+        return text
+    if not text.isdecimal() or int(text) < 1:
+        raise UserError(f"--fold is a number from 1, all, or none; found '{text}'")
+    return int(text)
+
+
+def _new_folder(config: RunConfig) -> Path:
+    """A folder in runs/ that does not exist yet."""
+    name = f"{config.dataset}-{config.objective}-ipc{config.ipc}"
+    folder, number = Path("runs") / name, 1
+    while folder.exists():
+        number += 1
+        folder = Path("runs") / f"{name}-{number}"
+    return folder
+
+
+def _print_plan(experiment: Experiment, json: bool) -> None:
+    config = experiment.config
+    listed = experiment.listed()
+    folds = experiment.folds(listed)
+    estimate = plan(
+        config, len(listed.utterances), len(listed.emotions), len(folds) or 1, bool(folds)
+    )
+    line = experiment.protocol_line(listed)
+    if json:
+        settings = config.model_dump(mode="json")
+        print_json({"protocol": line, "settings": settings, "estimate": estimate.as_json()})
+        return
+    print(line)
+    print(config.toml(), end="")
+    print(f"# {estimate}")
+
+
+def _carry_out(experiment: Experiment, resume: bool, quiet: bool, json: bool) -> None:
+    config = experiment.config
+    real = experiment.load()
+    line = experiment.protocol_line(real)
+    folds = experiment.folds(real)
+    if not json:
+        print(line, flush=True)
+    if not quiet:
+        estimate = plan(config, len(real), len(real.emotions), len(folds) or 1, bool(folds))
+        print(f"{estimate}; results in {experiment.out}", file=sys.stderr)
+    experiment.begin(resume)
+    if config.fold == "none":
+        folder = experiment.make_shipped_set(real)
+        print_json({"protocol": line, "set": str(folder)}) if json else print(f"{folder}\n{line}")
+        return
+    report = experiment.report(real, experiment.run_folds(folds))
+    if json:
+        print(report.model_dump_json(indent=2))
+    else:
+        print(f"{report.table()}\n{line}")

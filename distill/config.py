@@ -1,0 +1,196 @@
+"""The settings of a run: defaults, then a TOML file, then the command line."""
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+
+import tomli_w
+import torch
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from distill.engine import Loop
+from distill.objectives import OBJECTIVES
+from distill.objectives.objective import Objective
+from evaluation.networks import NETWORKS
+from synth_data.corpora.facts import Corpus
+from synth_data.corpus import known_corpus, protocol_of
+from synth_data.errors import UserError, unknown_name
+from synth_data.features import FEATURES, FeatureSpec
+from synth_data.protocol import Protocol
+
+T = TypeVar("T", Loop, Objective)
+
+# What an empty command line means for the built-in corpus: everything, within a minute.
+FIRST_MINUTE: dict[str, Any] = {
+    "fold": 1,
+    "feature": "logmel64-short",
+    "loop": {"steps": 300},
+    "settings": {"starts": 2, "checkpoints": 8},
+}
+
+
+class RunConfig(BaseModel):
+    """Everything that decides the result of a run; the fields are the keys of `run.toml`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    dataset: str = "toy"
+    """Name of a corpus."""
+    data_root: Path | None = None
+    """Its folder; from the environment if absent."""
+    protocol: str | None = None
+    """One of the corpus' protocols; if absent, its default."""
+    fold: int | Literal["all", "none"] | None = None
+    """A fold, "all", or "none": made from all speakers, to share, without a test. If absent, all;
+    for the built-in corpus, the first."""
+    feature: str | None = None
+    """Name of a feature recipe; if absent, logmel64, or logmel64-short for the built-in corpus."""
+    ipc: int = Field(default=10, ge=1)
+    """Synthetic items per class."""
+    objective: str = "gradient-matching"
+    """Name of an objective."""
+    student: str = "tdnn"
+    """The network that the set is made for, and that is trained on it."""
+    seed: int = 0
+    """Of everything random."""
+    seeds: int = Field(default=5, ge=1)
+    """Students per set and initialisation."""
+    device: str = "auto"
+    """auto, cpu, cuda, or another of PyTorch's."""
+    allow_missing: bool = False
+    """Go on when labels lack audio or audio lacks labels."""
+    skip_bad: bool = False
+    """Leave out recordings that cannot be used."""
+    loop: dict[str, Any] = {}
+    """Settings of the outer loop."""
+    settings: dict[str, Any] = {}
+    """Settings of the objective."""
+
+    @classmethod
+    def of(cls, file: Path | None, given: Mapping[str, Any]) -> Self:
+        """The settings of a file, overridden by those given; not resolved yet.
+
+        Raises:
+            UserError: the file cannot be read, or a setting is unknown or out of range.
+        """
+        values: dict[str, Any] = {}
+        if file is not None:
+            try:
+                values = tomllib.loads(file.read_text(encoding="utf-8"))
+            except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+                raise UserError(f"{file}: cannot be read as settings ({error})") from error
+        values |= {name: value for name, value in given.items() if value is not None}
+        for name in values:
+            if name not in cls.model_fields:
+                raise unknown_name("setting", name, cls.model_fields)
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise UserError(_in_words(error)) from error
+
+    def resolved(self) -> Self:
+        """The same run with every default filled in.
+
+        Raises:
+            UserError: a name is unknown, or a setting of the loop or objective is.
+        """
+        built_in = self.corpus.access == "built-in"
+        first = FIRST_MINUTE if built_in else {}
+        loop = _build("the outer loop", Loop, first.get("loop", {}) | self.loop)
+        if self.student not in NETWORKS:
+            raise unknown_name("student", self.student, NETWORKS)
+        objective = self._objective(first.get("settings", {}) | self.settings)
+        if self.feature_name not in FEATURES:
+            raise unknown_name("feature", self.feature_name, FEATURES)
+        fold = self.fold if self.fold is not None else first.get("fold", "all")
+        return self.model_copy(
+            update={
+                "data_root": self.data_root.expanduser().absolute() if self.data_root else None,
+                "protocol": protocol_of(self.corpus, self.protocol).name,
+                "fold": fold,
+                "feature": self.feature_name,
+                "device": _device(self.device),
+                "loop": dataclasses.asdict(loop),
+                "settings": dataclasses.asdict(objective),
+            }
+        )
+
+    def save(self, path: Path) -> None:
+        """Writes the settings as TOML, replacing the file as a whole."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_text(self.toml(), encoding="utf-8")
+        partial.replace(path)
+
+    def toml(self) -> str:
+        """The settings as TOML; those without a value are left out."""
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+    @property
+    def corpus(self) -> Corpus:
+        """The corpus' facts."""
+        return known_corpus(self.dataset)
+
+    @property
+    def corpus_protocol(self) -> Protocol:
+        """The protocol itself."""
+        return protocol_of(self.corpus, self.protocol)
+
+    @property
+    def feature_name(self) -> str:
+        """The name of the feature recipe."""
+        default = FIRST_MINUTE["feature"] if self.corpus.access == "built-in" else "logmel64"
+        return self.feature or default
+
+    @property
+    def spec(self) -> FeatureSpec:
+        """The feature recipe itself."""
+        return FEATURES[self.feature_name]
+
+    def build_loop(self) -> Loop:
+        """The outer loop."""
+        return _build("the outer loop", Loop, self.loop)
+
+    def build_objective(self) -> Objective:
+        """The objective with its settings."""
+        return self._objective(self.settings)
+
+    def _objective(self, settings: Mapping[str, Any]) -> Objective:
+        if self.objective not in OBJECTIVES:
+            raise unknown_name("objective", self.objective, OBJECTIVES)
+        return _build(self.objective, OBJECTIVES[self.objective], settings)
+
+
+def _build(what: str, kind: type[T], values: Mapping[str, Any]) -> T:
+    """A dataclass from settings of a file."""
+    known = {field.name for field in dataclasses.fields(kind)}
+    for name in values:
+        if name not in known:
+            raise unknown_name(f"setting of {what}", name, sorted(known))
+    try:
+        return TypeAdapter(kind).validate_python(dict(values))
+    except ValidationError as error:
+        raise UserError(f"{what}: {_in_words(error)}") from error
+
+
+def _device(name: str) -> str:
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"device '{name}' cannot be used here ({reason}): try auto or cpu"
+        ) from error
+    return name
+
+
+def _in_words(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg'].lower()}, "
+        f"found {problem['input']!r}"
+        for problem in error.errors()
+    )

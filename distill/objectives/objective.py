@@ -1,0 +1,88 @@
+"""What an objective is to the engine."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from evaluation.networks import Weights
+from synth_data.curator import Curator
+
+# What an objective knows after `init`: tensors by name, so that any state can be stored.
+State = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Student:
+    """The network that a set is made for, and its fixed initialisation."""
+
+    network: nn.Module
+    start: Weights
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The synthetic set while it is being made: items in the order of their classes.
+
+    Attributes:
+        features: what the engine optimises.
+        targets: one row per item.
+        per_class: items of each class.
+    """
+
+    features: Float[Tensor, "n mel frame"]
+    targets: Float[Tensor, "n emotion"]
+    per_class: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an objective will do, in forward and backward passes of the student.
+
+    Attributes:
+        real_passes: over every real utterance, in `init`.
+        step_passes: over every synthetic item, per step, counting a derivative of a derivative
+            by what it takes.
+        checkpoints: of the network that are kept with a gradient per class.
+    """
+
+    real_passes: float
+    step_passes: float
+    checkpoints: int
+
+
+@dataclass(frozen=True)
+class Objective(ABC):
+    """Says how far a candidate is from doing what the real data do.
+
+    An objective is abstract or final; its dataclass fields are its hyper-parameters. It sees real
+    speech through the curator alone.
+
+    Attributes:
+        name: in `OBJECTIVES` and on the command line.
+    """
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def init(self, curator: Curator, student: Student, seed: int) -> State:
+        """Asks what must be asked before the first step."""
+
+    @abstractmethod
+    def step(
+        self,
+        state: State,
+        candidate: Candidate,
+        curator: Curator,
+        student: Student,
+        generator: torch.Generator,
+    ) -> tuple[Float[Tensor, ""], State]:
+        """The loss, differentiable in the candidate's features, and the next state."""
+
+    @abstractmethod
+    def cost(self) -> Cost:
+        """What it will do; an estimate for people who wait."""

@@ -1,0 +1,206 @@
+"""The dataset card: a set's manifest for people, as Hugging Face expects a `README.md`."""
+
+import json
+from math import prod
+
+from synth_data.corpora.facts import Derivatives
+from synth_data.features import FeatureSpec
+from synth_data.manifest import START, TENSORS, Manifest
+from synth_data.provenance import Provenance
+from synth_data.transforms import TRANSFORMS
+
+SHARING: dict[Derivatives, str] = {
+    "yes": "It lets derived data be shared, under its own conditions, such as naming the source.",
+    "non-commercial share-alike": (
+        "It lets derived data be shared for non-commercial purposes and under the same licence."
+    ),
+    "share-alike": "It lets derived data be shared under the same licence.",
+    "agreement decides": (
+        "Whether derived data may be shared is decided by the agreement under which the corpus "
+        "was obtained: read it, or ask its owner, before sharing this set."
+    ),
+    "owner decides": "Whether this set may be shared is decided by the owner of the recordings.",
+}
+
+FIT_LENGTH = """\
+features = log_mel.repeat(1, -(-{frames} // log_mel.shape[1]))  # a short one is repeated,
+first = (log_mel.shape[1] - {frames}) // 2                      # of a long one the middle is kept
+features = features[:, max(first, 0) : max(first, 0) + {frames}]"""
+
+
+def card(manifest: Manifest) -> str:
+    """The text of `README.md`; it says nothing that is not in the manifest."""
+    sections = [
+        _front_matter(manifest),
+        f"# {_title(manifest)}",
+        _what(manifest),
+        "## Use\n\n" + _use(manifest),
+        "## Features of real speech\n\n" + _recipe(manifest),
+        "## How it was made\n\n" + _making(manifest),
+        "## Intended use\n\n" + _purpose(),
+        "## Accuracy\n\n" + _accuracy(manifest.provenance),
+        "## Privacy\n\n" + _privacy(),
+        "## Licence\n\n" + _licence(manifest.provenance),
+        f"## Citation\n\nOf the source corpus:\n\n{_quote(manifest.provenance.citation)}",
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _title(manifest: Manifest) -> str:
+    return f"Distilled speech emotion features from {manifest.provenance.corpus_title}"
+
+
+def _front_matter(manifest: Manifest) -> str:
+    items = sum(manifest.items.values())
+    size = next(
+        (name for limit, name in ((10**3, "n<1K"), (10**4, "1K<n<10K")) if items < limit),
+        "n>10K",
+    )
+    entries = {
+        "pretty_name": _title(manifest),
+        "license": "other",
+        "license_name": manifest.provenance.licence,
+        "task_categories": ["audio-classification"],
+        "tags": ["dataset-distillation", "speech-emotion-recognition", "synthetic"],
+        "size_categories": [size],
+        "viewer": False,
+    }
+    # JSON is YAML, and quotes whatever a title or a licence may hold.
+    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in entries.items()]
+    return "\n".join(["---", *lines, "---"])
+
+
+def _what(manifest: Manifest) -> str:
+    items, mels, frames = manifest.tensors["features"]
+    counts = ", ".join(f"{emotion} {count}" for emotion, count in manifest.items.items())
+    size = sum(4 * prod(shape) for shape in manifest.tensors.values())
+    start = (
+        f"- `{START}`: the initial weights of the network `{manifest.start.network}` it was "
+        f"distilled against, before any training (seed {manifest.start.seed}). They have seen no "
+        f"speech.\n"
+        if manifest.start
+        else ""
+    )
+    return (
+        f"A *distilled* data set: {items} synthetic feature tensors, learned to stand in for "
+        f"emotional speech recordings when a model is trained.\n\n"
+        f"- `{TENSORS}`: `features` `[{items}, {mels}, {frames}]` (item, mel, frame) and "
+        f"`targets` `[{items}, {len(manifest.emotions)}]` ({manifest.labels}), float32, "
+        f"{size:,} bytes with the values of the feature transforms.\n"
+        f"{start}"
+        f"- `manifest.json`: everything else, for machines.\n\n"
+        f"Items per emotion, in the order of the targets' columns: {counts}."
+    )
+
+
+def _use(manifest: Manifest) -> str:
+    _, mels, frames = manifest.tensors["features"]
+    return _python(
+        f"""\
+import torch
+from safetensors.torch import load_file
+
+tensors = load_file("{TENSORS}")
+emotions = {json.dumps(list(manifest.emotions), ensure_ascii=False)}
+model = torch.nn.Sequential(  # or any other that takes [item, mel, frame]
+    torch.nn.Flatten(), torch.nn.Linear({mels} * {frames}, {len(manifest.emotions)})
+)
+optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
+for step in range(300):
+    optimiser.zero_grad()
+    loss = torch.nn.functional.cross_entropy(model(tensors["features"]), tensors["targets"])
+    loss.backward()
+    optimiser.step()"""
+    )
+
+
+def _recipe(manifest: Manifest) -> str:
+    spec = manifest.features
+    steps = [_log_mel(spec)]
+    if spec.normalisation == "utterance":
+        steps.append("log_mel = (log_mel - log_mel.mean()) / log_mel.std().clamp_min(1e-3)")
+    steps.append(FIT_LENGTH.format(frames=spec.frames))
+    steps += [
+        TRANSFORMS[name].snippet(f"transform.{i}.") for i, name in enumerate(manifest.transforms)
+    ]
+    return (
+        f"The model is then used on real speech that went through the same recipe. `waveform` is "
+        f"mono float32 in [-1, 1] at {spec.sample_rate} Hz, of at least {spec.window:g} seconds:"
+        f"\n\n" + _python("\n".join(steps)) + "\n\n"
+        "`synth_data` of the package distill-data does the same: "
+        "`SyntheticSet.load(folder)`, its `spec` and its `transform`."
+    )
+
+
+def _log_mel(spec: FeatureSpec) -> str:
+    window, hop = round(spec.window * spec.sample_rate), round(spec.hop * spec.sample_rate)
+    return f"""\
+import torch
+import torchaudio
+
+mel = torchaudio.transforms.MelSpectrogram(
+    sample_rate={spec.sample_rate}, n_fft={window}, win_length={window}, hop_length={hop},
+    f_min={spec.f_min}, f_max={spec.f_max}, n_mels={spec.mels},
+)
+log_mel = torch.log(mel(waveform) + {spec.floor})"""
+
+
+def _making(manifest: Manifest) -> str:
+    made = manifest.provenance
+    rows = [
+        f"- Source: {made.corpus_title} (`{made.corpus}`, content {made.corpus_digest}): "
+        f"{made.training_utterances} utterances from {made.origin}.",
+        f"- Method: `{made.objective}` with seed {made.seed}, {made.per_class} items per emotion; "
+        f"distill-data {made.version}.",
+        f"- Settings: `{json.dumps(dict(made.settings), ensure_ascii=False)}`",
+        *(f"- Note: {note}" for note in made.notes),
+    ]
+    return "\n".join(rows)
+
+
+def _purpose() -> str:
+    return (
+        "Training and studying models that recognise acted or elicited emotion in speech, where "
+        "the recordings themselves cannot be passed on.\n\n"
+        "Not intended: decisions about people; inferring what a person really feels; inferring "
+        "emotions at work or in education; recognising or imitating speakers; languages, "
+        "recording conditions and groups of speakers that the source corpus does not hold."
+    )
+
+
+def _accuracy(made: Provenance) -> str:
+    if made.estimate:
+        return (
+            f"Cross-validated estimate, from sets made in the same way without the speakers they "
+            f"were tested on: {made.estimate}\n\n"
+            f"This set itself was made from {made.origin}, so it cannot be evaluated on them."
+        )
+    where = " of another corpus" if made.fold is None else ""
+    return (
+        f"This set was made from {made.origin}. Evaluate it with `evaluate-data` on speakers"
+        f"{where} that it was not made from."
+    )
+
+
+def _privacy() -> str:
+    return (
+        "No formal guarantee: distillation by itself guarantees nothing about the people whose "
+        "recordings went in. The set has no speaker labels, but its tensors were learned from "
+        "their speech. What they give away can be measured with attacks; an attack that fails is "
+        "no guarantee."
+    )
+
+
+def _licence(made: Provenance) -> str:
+    return (
+        f"The set derives from {made.corpus_title}, whose licence is: {made.licence}. "
+        f"{SHARING[made.derivatives]}"
+    )
+
+
+def _python(code: str) -> str:
+    return f"```python\n{code}\n```"
+
+
+def _quote(text: str) -> str:
+    return "\n".join(f"> {line}".rstrip() for line in text.strip().splitlines())

@@ -1,0 +1,84 @@
+"""What the three commands have in common: results on stdout, everything else on stderr.
+
+Exit codes: 0 done, 1 a defect of this package (with its traceback), 2 wrong usage or an error
+that the user can mend, 130 interrupted.
+"""
+
+import json
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from synth_data.errors import UserError
+from synth_data.provenance import package_version
+
+log = logging.getLogger(__name__)
+
+
+def _print_version(wanted: bool) -> bool:
+    if wanted:
+        print(f"distill-data {package_version()}")
+        raise typer.Exit
+    return wanted
+
+
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log details and tracebacks.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Log errors only.")]
+Version = Annotated[
+    bool,
+    typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
+]
+
+
+def command_line(about: str) -> typer.Typer:
+    """An empty command line in the style of all three, with plain text for help and errors."""
+    return typer.Typer(
+        help=about,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def run(app: typer.Typer) -> None:
+    """Runs a command line and leaves the process with its exit code."""
+    try:
+        app()
+    except UserError as error:
+        print(f"error: {printable(str(error))}", file=sys.stderr)
+        log.debug("where it was raised:", exc_info=error)
+        sys.exit(2)
+    except SystemExit as leaving:
+        if leaving.code == 130:  # what typer makes of Ctrl-C
+            print("interrupted", file=sys.stderr)
+        raise
+
+
+def set_up_logging(verbose: bool = False, quiet: bool = False) -> None:
+    """Sends log records to stderr, from warnings up; verbose: all; quiet: errors only.
+
+    Raises:
+        UserError: both are asked for.
+    """
+    if verbose and quiet:
+        raise UserError("--verbose and --quiet contradict each other: give one of them")
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    level = logging.DEBUG if verbose else logging.ERROR if quiet else logging.WARNING
+    logging.getLogger().setLevel(level)
+
+
+def print_json(value: object) -> None:
+    """Prints a value of plain JSON types; numbers that are not finite raise `ValueError`."""
+    print(json.dumps(value, indent=2, allow_nan=False))
+
+
+def printable(text: str) -> str:
+    r"""The text with control characters spelt out, so that no foreign file steers a terminal.
+
+    >>> print(printable("red: \x1b[31m"))
+    red: \x1b[31m
+    """
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)

@@ -1,0 +1,135 @@
+"""A corpus' tree on disk: finding it, and saying what is wrong with it."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from synth_data.corpora.facts import Corpus
+from synth_data.errors import CorpusError
+from synth_data.utterance import Utterance
+
+AUDIO_SUFFIXES = (".wav", ".flac")
+SHOWN = 5  # names in a message; the rest is counted
+
+
+def locate(root: Path | None, corpus: Corpus, holds: Callable[[Path], bool]) -> Path:
+    """Finds the folder that holds a corpus, at `root` or up to two levels below.
+
+    Archives unpack into a folder of their own or not, so the folder that people name is often one
+    off. The shallowest match counts.
+
+    Args:
+        root: what the user named.
+        corpus: whose title, layout and address the error shows.
+        holds: whether a folder is the one.
+
+    Raises:
+        CorpusError: there is no root, no match, or more than one at the same depth.
+    """
+    if root is None:
+        raise CorpusError(
+            f"{corpus.title} needs the folder it is in: give --data-root. {_want(corpus)}"
+        )
+    if not root.is_dir():
+        raise CorpusError(f"{root}: no such folder. {_want(corpus)}")
+    level = [root]
+    for _ in range(3):
+        matches = [folder for folder in level if holds(folder)]
+        if len(matches) > 1:
+            raise CorpusError(
+                f"{root}: holds several trees of {corpus.title} ({few(map(str, matches))}); "
+                f"give one of them as --data-root"
+            )
+        if matches:
+            return matches[0]
+        level = [child for folder in level for child in _subfolders(folder)]
+    names = sorted(path.name for path in root.iterdir())
+    raise CorpusError(
+        f"{root}: not a tree of {corpus.title}. Found there: {few(names) or 'nothing'}. "
+        f"{_want(corpus)}"
+    )
+
+
+def recordings(paths: Iterable[Path]) -> dict[str, Path]:
+    """The audio files among `paths`, by stem, in sorted order.
+
+    Raises:
+        CorpusError: two recordings share a stem, so labels cannot tell them apart.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(paths):
+        if not is_recording(path):
+            continue
+        if path.stem in found:
+            raise CorpusError(
+                f"{found[path.stem]} and {path} are two recordings with one name; remove one"
+            )
+        found[path.stem] = path
+    return found
+
+
+def is_recording(path: Path) -> bool:
+    """Whether a file is audio, by its name."""
+    return path.suffix.lower() in AUDIO_SUFFIXES and not is_companion(path)
+
+
+def is_companion(path: Path) -> bool:
+    """Whether a file is metadata of macOS (`._x` beside `x`), which archives made there carry."""
+    return path.name.startswith("._")
+
+
+def complete(
+    utterances: list[Utterance],
+    where: Path,
+    *,
+    without_audio: Sequence[str],
+    without_label: Sequence[str],
+    allow_missing: bool,
+) -> list[Utterance]:
+    """The utterances, once it is sure that they are all, or that less is allowed.
+
+    Args:
+        utterances: those with both speech and label.
+        where: the tree or table, as the errors name it.
+        without_audio: labels whose recording is not there.
+        without_label: recordings that no label is for.
+        allow_missing: go on without both.
+
+    Raises:
+        CorpusError: something is missing and that is not allowed, or nothing is left.
+    """
+    problems = []
+    if without_audio:
+        problems.append(f"labels without audio: {len(without_audio)} ({few(without_audio)})")
+    if without_label:
+        problems.append(f"audio without a label: {len(without_label)} ({few(without_label)})")
+    if problems and not allow_missing:
+        raise CorpusError(
+            f"{where}: {'; '.join(problems)}. Complete it, or leave these out with --allow-missing"
+        )
+    if not utterances:
+        raise CorpusError(
+            f"{where}: no utterance has both audio and a label. {'; '.join(problems)}"
+        )
+    return utterances
+
+
+def few(names: Iterable[str]) -> str:
+    """The first names of many, with the number of the others.
+
+    >>> few("abcdefg")
+    'a, b, c, d, e and 2 more'
+    """
+    names = list(names)
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def _want(corpus: Corpus) -> str:
+    return f"Looked for:\n{corpus.layout}\nGet the corpus from {corpus.url}"
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return sorted(
+        path for path in folder.iterdir() if path.is_dir() and os.access(path, os.R_OK | os.X_OK)
+    )

@@ -1,0 +1,267 @@
+"""A corpus on disk -> its features: `load`, and what is printed with every number about it."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from synth_data.corpora import CORPORA
+from synth_data.corpora.facts import Corpus
+from synth_data.errors import AudioError, CorpusError, UserError, unknown_name
+from synth_data.extraction import digests, extract
+from synth_data.feature_cache import FeatureCache, default_folder
+from synth_data.features import FEATURES, FeatureSpec
+from synth_data.protocol import Protocol
+from synth_data.real import RealSet
+from synth_data.utterance import Utterance
+
+NAMED = 5  # bad recordings named in a message; the others are counted
+
+
+def load(
+    corpus: str | Corpus,
+    root: Path | str | None = None,
+    spec: FeatureSpec = FEATURES["logmel64"],
+    *,
+    allow_missing: bool = False,
+    skip_bad: bool = False,
+    cache: Path | None = None,
+    jobs: int | None = None,
+    progress: bool = False,
+) -> RealSet:
+    """Reads a corpus and computes its features, or takes them from the cache.
+
+    Args:
+        corpus: a name in `CORPORA`, or the facts of a corpus that is not in it.
+        root: the corpus' folder (a CSV for `table`); from the environment if None (`find_root`).
+        spec: the feature recipe.
+        allow_missing: go on when labels lack audio or audio lacks labels.
+        skip_bad: leave out recordings that cannot be used, and say so in the notes.
+        cache: folder of feature caches; the platform's if None (`feature_cache.default_folder`).
+        jobs: processes that compute features; if None, as many as are worth starting. The
+            features do not depend on it.
+        progress: show a bar on stderr.
+
+    Returns:
+        All utterances in the order of their names, with one-hot targets.
+
+    Raises:
+        CorpusError: there is no root, the tree is not the corpus', or nothing usable is in it.
+        AudioError: recordings cannot be used, and `skip_bad` is not set. All are looked at first.
+        UserError: the corpus is unknown, or `jobs` is less than 1.
+    """
+    if isinstance(corpus, str):
+        corpus = known_corpus(corpus)
+    if jobs is not None and jobs < 1:
+        raise UserError(f"jobs is {jobs}: give the number of processes, 1 or more")
+    listed, emotions = _labels(corpus, root, allow_missing)
+
+    hashed = list(zip(listed, digests([utterance.audio for utterance in listed]), strict=True))
+    unreadable = [found for _, found in hashed if isinstance(found, AudioError)]
+    readable = [(utterance, found) for utterance, found in hashed if isinstance(found, bytes)]
+
+    store = FeatureCache(cache or default_folder(), _digest(readable), spec, len(readable))
+    rows = store.read()
+    new, unusable = extract(
+        {row: u.audio for row, (u, _) in enumerate(readable) if row not in rows},
+        spec,
+        jobs,
+        progress,
+    )
+    if new:
+        rows |= new
+        store.write(rows)
+
+    refused = unreadable + unusable
+    if refused and not skip_bad:
+        raise AudioError(_refusal(corpus, refused, len(listed)))
+    if not rows:
+        raise CorpusError(
+            f"no utterance of {corpus.title} is left: {len(listed)} found, {len(refused)} of them "
+            f"skipped as unusable; check the recordings, or get the corpus again: {corpus.url}"
+        )
+    kept = sorted(rows)
+    utterances = [readable[row][0] for row in kept]
+    return RealSet(
+        facts=corpus,
+        emotions=emotions,
+        spec=spec,
+        utterances=tuple(utterances),
+        features=torch.stack([rows[row] for row in kept]),
+        targets=_one_hot(utterances, emotions),
+        digest=_digest([readable[row] for row in kept]),
+        notes=tuple(_notes(corpus, utterances, refused)),
+    )
+
+
+def listing(
+    corpus: Corpus,
+    root: Path | str | None,
+    spec: FeatureSpec,
+    *,
+    allow_missing: bool = False,
+) -> RealSet:
+    """The corpus as its labels list it: what `load` gives, but without a look at the speech.
+
+    Its features have no frames and its digest is empty.
+
+    Raises:
+        CorpusError: as `load`.
+    """
+    utterances, emotions = _labels(corpus, root, allow_missing)
+    return RealSet(
+        facts=corpus,
+        emotions=emotions,
+        spec=spec,
+        utterances=tuple(utterances),
+        features=torch.empty(len(utterances), spec.mels, 0),
+        targets=_one_hot(utterances, emotions),
+        digest="",
+        notes=tuple(_notes(corpus, utterances, [])),
+    )
+
+
+def known_corpus(name: str) -> Corpus:
+    """The facts of a corpus by its name on the command line.
+
+    Raises:
+        UserError: there is no such corpus; the message tells the nearest name.
+    """
+    if name not in CORPORA:
+        raise unknown_name("corpus", name, CORPORA)
+    return CORPORA[name]
+
+
+def protocol_of(corpus: Corpus, name: str | None) -> Protocol:
+    """A protocol of the corpus by name; its default if None.
+
+    Raises:
+        UserError: the corpus has no such protocol; the message tells the nearest name.
+    """
+    if name is None:
+        return next(iter(corpus.protocols.values()))
+    if name not in corpus.protocols:
+        raise unknown_name(f"protocol of {corpus.title}", name, corpus.protocols)
+    return corpus.protocols[name]
+
+
+def protocol_line(real: RealSet, protocol: Protocol | None, feature: str) -> str:
+    """The line that is printed with every number.
+
+    Args:
+        real: the whole corpus, not one side of a fold.
+        protocol: how it is split; None when all speakers are used and nothing is tested.
+        feature: the recipe's name in `FEATURES`.
+
+    Raises:
+        CorpusError: the protocol cannot split this corpus.
+    """
+    parts = [
+        real.facts.title,
+        _count(len(real.emotions), "class", "classes")
+        + (f" ({real.facts.label_note})" if real.facts.label_note else ""),
+        _count(len(real), "utterance"),
+    ]
+    if protocol is None:
+        parts.append("all speakers, no test")
+    else:
+        folds = len(protocol.folds(real.utterances))
+        parts.append(f"{protocol.name}, {_count(folds, 'fold')}")
+        parts.append(f"validation: {protocol.validation}")
+    parts.append(feature)
+    if protocol is not None and not protocol.speaker_independent:
+        parts.append("SPEAKER-DEPENDENT")
+    return " · ".join(parts + [note.partition(" (")[0] for note in real.notes])
+
+
+def find_root(corpus: Corpus, root: Path | str | None) -> Path | None:
+    """Where a corpus is: as given, else `$<NAME>_ROOT`, else `$SER_DATA_ROOT/<name>`.
+
+    None for a corpus that is built in.
+
+    Raises:
+        CorpusError: none of them says.
+    """
+    if root is not None:
+        return Path(root).expanduser()
+    if corpus.access == "built-in":
+        return None
+    variable = f"{corpus.name.upper().replace('-', '_')}_ROOT"
+    if own := os.environ.get(variable):
+        return Path(own).expanduser()
+    shared = os.environ.get("SER_DATA_ROOT")
+    if shared and (folder := Path(shared).expanduser() / corpus.name).exists():
+        return folder
+    looked_for = f"{folder} does not exist" if shared else "SER_DATA_ROOT is not set either"
+    raise CorpusError(
+        f"where is {corpus.title}? No data root was given, {variable} is not set, and "
+        f"{looked_for}. Give --data-root FOLDER, or set {variable} to the corpus' folder, or "
+        f"SER_DATA_ROOT to a folder that holds '{corpus.name}'. To get the corpus: {corpus.url}"
+    )
+
+
+def _labels(
+    corpus: Corpus, root: Path | str | None, allow_missing: bool
+) -> tuple[list[Utterance], tuple[str, ...]]:
+    """The utterances in the order of their names, and the emotions."""
+    listed = sorted(corpus.read(find_root(corpus, root), allow_missing), key=lambda u: u.name)
+    return listed, corpus.emotions or tuple(sorted({utterance.emotion for utterance in listed}))
+
+
+def _one_hot(utterances: Sequence[Utterance], emotions: tuple[str, ...]) -> Tensor:
+    classes = torch.tensor([emotions.index(utterance.emotion) for utterance in utterances])
+    return one_hot(classes, len(emotions)).float()
+
+
+def _digest(hashed: Sequence[tuple[Utterance, bytes]]) -> str:
+    """Of speech and labels, in hexadecimal."""
+    content = sha256()
+    for utterance, digest in hashed:
+        labels = (utterance.name, utterance.emotion, utterance.speaker, utterance.session)
+        content.update(f"{labels!r} {digest.hex()}\n".encode())
+    return content.hexdigest()
+
+
+def _refusal(corpus: Corpus, refused: Sequence[AudioError], listed: int) -> str:
+    named = "".join(f"\n  {reason}" for reason in refused[:NAMED])
+    more = f"\n  and {len(refused) - NAMED} more" if len(refused) > NAMED else ""
+    return (
+        f"{len(refused)} of {listed} recordings of {corpus.title} cannot be used:{named}{more}\n"
+        "Mend or replace them, or leave them out with --skip-bad (skip_bad=True in Python)"
+    )
+
+
+def _notes(
+    corpus: Corpus, used: Sequence[Utterance], refused: Sequence[AudioError]
+) -> Iterator[str]:
+    """What differs from the published corpus; the part in brackets is left out where space is."""
+    if corpus.counts:
+        found = Counter(utterance.emotion for utterance in used)
+        differing = [
+            f"{emotion} {found[emotion]} instead of {published}"
+            for emotion, published in corpus.counts.items()
+            if found[emotion] != published
+        ]
+        total = sum(corpus.counts.values())
+        if differing:
+            headline = (
+                f"{_count(len(used), 'utterance')} instead of the published {total}"
+                if len(used) != total
+                else "counts per emotion differ from the published"
+            )
+            yield f"{headline} ({', '.join(differing)})"
+    speakers = len({utterance.speaker for utterance in used})
+    if corpus.speakers is not None and speakers != corpus.speakers:
+        yield f"{_count(speakers, 'speaker')} instead of the published {corpus.speakers}"
+    if refused:
+        named = "; ".join(map(str, refused[:NAMED])) + ("; ..." if len(refused) > NAMED else "")
+        yield f"{_count(len(refused), 'recording')} skipped ({named})"
+
+
+def _count(number: int, one: str, many: str | None = None) -> str:
+    return f"{number} {one}" if number == 1 else f"{number} {many or one + 's'}"

@@ -1,0 +1,83 @@
+"""Features of many utterances: in one process, or in as many as there are cores."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import torch
+from joblib import Parallel, cpu_count, delayed
+from torch import Tensor
+
+from synth_data.errors import AudioError
+from synth_data.feature_cache import Rows
+from synth_data.features import FeatureSpec
+from synth_data.progress import SILENT, bar
+from synth_data.utterance import Source
+
+WORTH_PROCESSES = 3000  # utterances: below, one process is done before others have started
+
+
+def digests(sources: Sequence[Source]) -> list[bytes | AudioError]:
+    """Each source's digest, or why it cannot be read."""
+
+    def digest(source: Source) -> bytes | AudioError:
+        try:
+            return source.digest()
+        except OSError as error:
+            return AudioError(f"cannot be read: {error}")
+        except AudioError as error:
+            return error
+
+    with ThreadPoolExecutor() as threads:  # hashing releases the interpreter's lock
+        return list(threads.map(digest, sources))
+
+
+def extract(
+    sources: Mapping[int, Source], spec: FeatureSpec, jobs: int | None, progress: bool
+) -> tuple[Rows, list[AudioError]]:
+    """Computes features; the same bits whatever the number of processes.
+
+    Args:
+        sources: by row.
+        spec: the recipe.
+        jobs: processes; if None, one for few sources and one per core for many.
+        progress: show a bar on stderr.
+
+    Returns:
+        The features by row, and why the other rows have none.
+    """
+    if jobs is None:
+        jobs = 1 if len(sources) < WORTH_PROCESSES else cpu_count()
+    results: Iterator[Tensor | AudioError] = Parallel(jobs, return_as="generator")(
+        delayed(_features)(source, spec) for source in sources.values()
+    )
+    rows: Rows = {}
+    refused = []
+    shown = bar("features") if progress else SILENT
+    with shown(total=len(sources), unit="utterance") as done:
+        for row, result in zip(sources, results, strict=True):
+            if isinstance(result, Tensor):
+                rows[row] = result
+            else:
+                refused.append(result)
+            done.update()
+    return rows, refused
+
+
+def _features(source: Source, spec: FeatureSpec) -> Tensor | AudioError:
+    try:
+        with _one_thread():
+            return spec(source.waveform(spec.sample_rate))
+    except AudioError as error:
+        return error
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Many threads gain nothing on one utterance, and their number may change the last bits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

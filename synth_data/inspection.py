@@ -1,0 +1,71 @@
+"""What is in a synthetic set and how it was made, as text and as JSON."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from synth_data.features import FeatureSpec
+from synth_data.manifest import Manifest
+from synth_data.provenance import Provenance
+from synth_data.synthetic import SyntheticSet
+
+
+def summary(synthetic: SyntheticSet, manifest: Manifest) -> dict[str, Any]:
+    """The manifest as plain JSON values, and under "measured" what is read off the tensors."""
+    low, high = synthetic.features.aminmax()
+    return {
+        **manifest.model_dump(mode="json"),
+        "measured": {
+            "bytes": synthetic.bytes,
+            "start_bytes": synthetic.start_bytes,
+            "seconds_per_item": _seconds(synthetic.spec),
+            "range": [low.item(), high.item()],
+        },
+    }
+
+
+def describe(synthetic: SyntheticSet) -> str:
+    """The same for people: one aligned line for each thing to know."""
+    made, spec, start = synthetic.provenance, synthetic.spec, synthetic.start
+    low, high = synthetic.features.aminmax()
+    counts = ", ".join(f"{name} {count}" for name, count in synthetic.per_class.items())
+    transforms = ", ".join(transform.name for transform in synthetic.transforms)
+    rows = [
+        ("items", f"{len(synthetic)}: {counts}"),
+        ("shape", f"{list(synthetic.features.shape)} (item, mel, frame)"),
+        ("speech time", f"{_seconds(spec):g} s each"),
+        ("bytes", f"{synthetic.bytes:,} (start weights: {synthetic.start_bytes:,})"),
+        ("values", f"{low:.3f} to {high:.3f}"),
+        ("features", _recipe(spec)),
+        ("transforms", transforms or "none"),
+        ("", ""),
+        ("source", f"{made.corpus_title} ({made.corpus}), content {made.corpus_digest}"),
+        ("made from", f"{made.training_utterances} utterances of {made.origin}"),
+        ("evaluate on", _evaluable(made)),
+        ("objective", f"{made.objective}, seed {made.seed}, {made.per_class} per class"),
+        *(("", f"{name} = {json.dumps(value)}") for name, value in made.settings.items()),
+        ("start", f"{start.network}, seed {start.seed}" if start else "none"),
+        *([("", f"SHA-256 {start.digest}")] if start else []),
+        *(("note", note) for note in made.notes),
+        *([("estimate", made.estimate)] if made.estimate else []),
+        ("version", f"distill-data {made.version}"),
+        ("", ""),
+        ("licence", made.licence),
+        ("derivatives", made.derivatives),
+        ("privacy", "no formal guarantee (mechanism: none)"),
+    ]
+    return "\n".join(f"{label:<12} {text}".rstrip() for label, text in rows)
+
+
+def _seconds(spec: FeatureSpec) -> float:
+    return round(spec.frames * spec.hop, 6)
+
+
+def _recipe(spec: FeatureSpec) -> str:
+    return ", ".join(f"{name} {value}" for name, value in asdict(spec).items())
+
+
+def _evaluable(made: Provenance) -> str:
+    if made.fold is None:
+        return f"another corpus: every speaker of {made.corpus_title} went in"
+    return f"the test side of fold {made.fold} ({made.protocol}), or another corpus"

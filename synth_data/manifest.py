@@ -1,0 +1,205 @@
+"""`manifest.json`: everything about a set but its numbers, with a schema.
+
+`Manifest.model_json_schema()` documents the file. It is read as untrusted input: unknown,
+missing and ill-typed entries are errors. `digest` seals it: the SHA-256 of the file as it stands,
+with 64 zeros in place of the digest. That finds damage; it is no signature.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from hashlib import sha256
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+from pydantic_core import from_json
+
+from synth_data.errors import SetError
+from synth_data.features import FeatureSpec
+from synth_data.provenance import Count, Provenance
+
+MANIFEST = "manifest.json"
+CARD = "README.md"
+TENSORS = "set.safetensors"
+START = "start.safetensors"
+KIND = "distill-data synthetic set"
+FORMAT_VERSION = 1
+UNSEALED = "0" * 64
+
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+FileName = Literal["README.md", "set.safetensors", "start.safetensors"]
+
+
+def _usable(spec: FeatureSpec) -> FeatureSpec:
+    """Refuses a recipe that no waveform could go through."""
+    sample = 1 / max(spec.sample_rate, 1)  # in seconds
+    within = {
+        "sample_rate": (1_000, spec.sample_rate, 384_000),
+        "window": (2 * sample, spec.window, 1.0),
+        "hop": (sample, spec.hop, 1.0),
+        "mels": (1, spec.mels, 4_096),
+        "f_min": (0.0, spec.f_min, spec.f_max),
+        "f_max": (spec.f_min, spec.f_max, spec.sample_rate / 2),
+        "floor": (1e-30, spec.floor, 1.0),
+        "frames": (1, spec.frames, 1_000_000),
+    }
+    for name, (low, value, high) in within.items():
+        if not low <= value <= high:
+            raise ValueError(f"{name} is {value:g}, allowed is {low:g} to {high:g}")
+    return spec
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        revalidate_instances="always",
+    )
+
+
+class StartEntry(_Entry):
+    """The fixed initialisation, whose weights are in `start.safetensors`."""
+
+    network: Name
+    seed: int
+    digest: Digest
+
+
+class Privacy(_Entry):
+    """What is guaranteed about the speakers."""
+
+    mechanism: Literal["none"]
+    statement: Literal["no formal guarantee"]
+
+
+NO_GUARANTEE = Privacy(mechanism="none", statement="no formal guarantee")
+
+
+class FileEntry(_Entry):
+    """A file beside the manifest."""
+
+    bytes: Annotated[int, Field(ge=0)]
+    sha256: Digest
+
+
+class _Header(BaseModel):
+    """What every format version has; read first."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+    kind: Literal["distill-data synthetic set"]
+    format_version: int
+
+
+class Manifest(_Entry):
+    """A synthetic set, described.
+
+    Attributes:
+        emotions: in the order of the targets' columns.
+        labels: whether each target row is one-hot, or holds a share of each emotion.
+        items: number of items whose largest target is the emotion.
+        tensors: names and shapes in `set.safetensors`; all float32.
+        features: the recipe from a waveform to a feature tensor.
+        transforms: names, in order; their values are tensors `transform.0.*`, ...
+        start: the fixed initialisation, where there is one.
+        files: all others in the folder.
+    """
+
+    kind: Literal["distill-data synthetic set"]
+    format_version: Literal[1]
+    digest: Digest
+    emotions: tuple[Name, ...]
+    labels: Literal["one-hot float rows", "soft float rows"]
+    items: dict[Name, Annotated[int, Field(ge=0)]]
+    tensors: dict[Name, tuple[Count, ...]]
+    features: Annotated[FeatureSpec, AfterValidator(_usable)]
+    transforms: tuple[Name, ...]
+    start: StartEntry | None
+    provenance: Provenance
+    privacy: Privacy
+    files: dict[FileName, FileEntry]
+
+    @classmethod
+    def draft(cls, **entries: object) -> "Manifest":
+        """An unsealed manifest, without files.
+
+        Raises:
+            SetError: an entry is not what the format allows.
+        """
+        try:
+            return cls.model_validate(
+                {
+                    "kind": KIND,
+                    "format_version": FORMAT_VERSION,
+                    "digest": UNSEALED,
+                    "files": {},
+                    "privacy": NO_GUARANTEE,
+                    **entries,
+                }
+            )
+        except ValidationError as error:
+            raise SetError(f"the set cannot be described: {_explain(error)}") from error
+
+    def seal(self, files: Mapping[str, bytes]) -> bytes:
+        """The bytes of `manifest.json` beside these files."""
+        listed = {
+            name: FileEntry(bytes=len(content), sha256=sha256(content).hexdigest())
+            for name, content in sorted(files.items())
+        }
+        open_manifest = self.model_copy(update={"files": listed, "digest": UNSEALED})
+        content = (open_manifest.model_dump_json(indent=2) + "\n").encode()
+        return content.replace(UNSEALED.encode(), sha256(content).hexdigest().encode(), 1)
+
+    @classmethod
+    def parse(cls, content: bytes) -> "Manifest":
+        """The manifest in the bytes of a `manifest.json`.
+
+        Raises:
+            SetError: it is not one, of an unknown format version, changed since it was written,
+                or against the schema.
+        """
+        try:
+            header = _Header.model_validate_json(content)
+        except ValidationError as error:
+            raise SetError(
+                f"{MANIFEST} is not that of a synthetic set: {_explain(error)}"
+            ) from error
+        if header.format_version != FORMAT_VERSION:
+            raise SetError(
+                f"{MANIFEST} has format version {header.format_version}; this package knows "
+                f"version {FORMAT_VERSION}: update distill-data"
+            )
+        try:
+            manifest = cls.model_validate_json(content)
+        except ValidationError as error:
+            raise SetError(f"{MANIFEST} is against the schema: {_explain(error)}") from error
+        manifest._require_complete(content)
+        found = sha256(content.replace(manifest.digest.encode(), UNSEALED.encode(), 1)).hexdigest()
+        if found != manifest.digest:
+            raise SetError(
+                f"{MANIFEST} was changed after it was written: its digest is {found[:12]}..., "
+                f"not {manifest.digest[:12]}...; get an unchanged copy of the set"
+            )
+        return manifest
+
+    def _require_complete(self, content: bytes) -> None:
+        """Refuses a file that leaves a field to its default: defaults change, files stay."""
+        parsed = from_json(content)
+        for part, value in (("features", self.features), ("provenance", self.provenance)):
+            missing = [field.name for field in fields(value) if field.name not in parsed[part]]
+            if missing:
+                raise SetError(f"{MANIFEST} is against the schema: {part} lacks {missing[0]}")
+
+
+def _explain(error: ValidationError) -> str:
+    first, *others = error.errors(include_url=False, include_context=False, include_input=False)
+    where = ".".join(str(part) for part in first["loc"])
+    more = f" (and {len(others)} more)" if others else ""
+    return f"{where or 'the file'}: {first['msg']}{more}"

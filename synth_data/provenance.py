@@ -1,0 +1,115 @@
+"""Where a synthetic set comes from: the corpus, the method, and the network it started from."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from synth_data.corpora.facts import Derivatives
+from synth_data.errors import SetError
+
+Count = Annotated[int, Field(ge=1)]
+
+
+def package_version() -> str:
+    """Of distill-data; "source" where it runs without being installed."""
+    try:
+        return version("distill-data")
+    except PackageNotFoundError:
+        return "source"
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """The fixed initialisation: the network a set was distilled against, before any training.
+
+    Attributes:
+        network: its name.
+        seed: the weights were drawn with.
+        weights: by parameter name, float32. They have seen no speech.
+    """
+
+    network: str
+    seed: int
+    weights: Mapping[str, Tensor]
+
+    def __post_init__(self) -> None:
+        if not self.weights:
+            raise SetError(f"the start weights of '{self.network}' are empty")
+        for name, tensor in self.weights.items():
+            if tensor.dtype != torch.float32:
+                raise SetError(f"start weight '{name}' must be float32; found {tensor.dtype}")
+            if not tensor.isfinite().all():
+                raise SetError(f"start weight '{name}' holds values that are not finite")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, as hexadecimal, over names in sorted order, shapes and values.
+
+        Names and shapes go in as a JSON list `[name, [shape]]`, values as little-endian float32.
+        """
+        content = sha256()
+        for name, tensor in sorted(self.weights.items()):
+            content.update(json.dumps([name, list(tensor.shape)]).encode())
+            content.update(tensor.detach().cpu().contiguous().numpy().astype("<f4").tobytes())
+        return content.hexdigest()
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How a set was made. It names no speaker.
+
+    Attributes:
+        corpus: its name on the command line.
+        corpus_title: as in print.
+        corpus_digest: of its content, hexadecimal.
+        licence: of the corpus.
+        derivatives: whether that licence lets the set be shared.
+        citation: of the corpus.
+        protocol: its name.
+        fold: whose training side the set was made from; None: from all speakers, the set one
+            ships.
+        objective: its name.
+        settings: every hyper-parameter; kept as plain JSON values.
+        seed: of the run.
+        per_class: items per emotion that were asked for.
+        training_utterances: it was made from.
+        notes: what a reader must know, such as counts that differ from the published ones.
+        estimate: the cross-validated accuracy, quoted; for a set made from all speakers.
+        version: of the package.
+    """
+
+    corpus: str
+    corpus_title: str
+    corpus_digest: str
+    licence: str
+    derivatives: Derivatives
+    citation: str
+    protocol: str
+    fold: Count | None
+    objective: str
+    settings: Mapping[str, Any]
+    seed: int
+    per_class: Count
+    training_utterances: Count
+    notes: tuple[str, ...] = ()
+    estimate: str | None = None
+    version: str = field(default_factory=package_version)
+
+    def __post_init__(self) -> None:
+        # Through JSON and back, so that what is loaded equals what was saved (tuples, NaN).
+        plain = json.loads(json.dumps(dict(self.settings), allow_nan=False))
+        object.__setattr__(self, "settings", plain)
+
+    @property
+    def origin(self) -> str:
+        """What the set was made from, in words."""
+        if self.fold is None:
+            return f"all speakers of {self.corpus_title}"
+        return f"the training side of fold {self.fold} ({self.protocol}) of {self.corpus_title}"

@@ -1,0 +1,235 @@
+"""The synthetic set: a few feature tensors per emotion, shared in place of recordings.
+
+On disk it is a folder that needs nothing of this package:
+
+    set.safetensors     features, targets, and the values of the feature transforms
+    start.safetensors   the fixed initialisation, where there is one
+    manifest.json       everything else (`Manifest.model_json_schema()`)
+    README.md           the same for people: a dataset card
+
+The same set gives the same bytes in every file.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from synth_data import set_folder
+from synth_data.card import card
+from synth_data.errors import SetError
+from synth_data.features import FeatureSpec
+from synth_data.manifest import CARD, MANIFEST, START, TENSORS, Manifest, StartEntry
+from synth_data.provenance import Provenance, Start
+from synth_data.transforms import Transform, stack, unstack
+
+__all__ = ["Provenance", "Start", "SyntheticSet"]
+
+TOLERANCE = 1e-4  # of the sum of a row of targets
+
+
+@dataclass(frozen=True, eq=False)
+class SyntheticSet:
+    """Synthetic items, how to use them, and how they were made. It has no speakers.
+
+    Attributes:
+        features: `[n, mel, frame]`, float32, already transformed.
+        targets: `[n, emotion]`, float32 rows with each emotion's share in [0, 1]; a row sums to 1.
+        emotions: names of the targets' columns.
+        spec: recipe from a waveform to features; then come the transforms.
+        start: the network the set was distilled against, before training; None where a method
+            knows no such network.
+        provenance: how it was made.
+        transforms: that real features must go through to meet these, in order.
+
+    Raises:
+        SetError: tensors do not fit each other, the recipe or the emotions, or are not finite.
+    """
+
+    # Shapes are not in these types: files decide them, so `__post_init__` has to report them.
+    features: Tensor
+    targets: Tensor
+    emotions: tuple[str, ...]
+    spec: FeatureSpec
+    start: Start | None
+    provenance: Provenance
+    transforms: tuple[Transform, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_emotions(self.emotions)
+        _check_targets(self.targets, len(self.emotions))
+        # On the meta device, since a recipe from a foreign file may ask for any amount of memory.
+        item = self.transform(torch.empty(1, *self.spec.shape, device="meta"))
+        expected = [len(self.targets), *item.shape[1:]]
+        if self.features.dtype != torch.float32 or list(self.features.shape) != expected:
+            raise SetError(
+                f"features must be float32 of shape {expected}, as the targets, the recipe and "
+                f"the transforms say; found {self.features.dtype} of {list(self.features.shape)}"
+            )
+        if not self.features.isfinite().all():
+            raise SetError("features hold values that are not finite")
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    @property
+    def per_class(self) -> dict[str, int]:
+        """Number of items whose largest target is the emotion."""
+        counts = self.targets.argmax(dim=1).bincount(minlength=len(self.emotions))
+        return dict(zip(self.emotions, counts.tolist(), strict=True))
+
+    @property
+    def bytes(self) -> int:
+        """Of everything a student needs: features, targets and transforms."""
+        return sum(tensor.nbytes for tensor in _tensors(self).values())
+
+    @property
+    def start_bytes(self) -> int:
+        """Of the fixed initialisation; 0 without one."""
+        return sum(tensor.nbytes for tensor in self.start.weights.values()) if self.start else 0
+
+    def transform(self, features: Float[Tensor, "n mel frame"]) -> Float[Tensor, "n mel frame"]:
+        """Brings features of real speech, computed with `spec`, to where the set's features are."""
+        for transform in self.transforms:
+            features = transform(features)
+        return features
+
+    def save(self, folder: Path | str) -> None:
+        """Writes the set's folder, all or nothing; replaces one only if it is itself a set.
+
+        Raises:
+            SetError: the folder holds something else, or cannot be written.
+        """
+        set_folder.write(Path(folder), _files(self))
+
+    @classmethod
+    def load(cls, folder: Path | str) -> "SyntheticSet":
+        """Reads a set's folder, from wherever it came: everything in it is checked.
+
+        Raises:
+            SetError: it is no set, of an unknown format, or anything in it is damaged, missing,
+                too much, or in contradiction with the rest.
+        """
+        manifest, files = set_folder.read(Path(folder))
+        try:
+            tensors = _unpack(files, TENSORS)
+            start = None
+            if manifest.start:
+                weights = _unpack(files, START)
+                start = Start(manifest.start.network, manifest.start.seed, weights)
+            loaded = cls(
+                features=_take(tensors, "features"),
+                targets=_take(tensors, "targets"),
+                emotions=manifest.emotions,
+                spec=manifest.features,
+                start=start,
+                provenance=manifest.provenance,
+                transforms=unstack(manifest.transforms, tensors),
+            )
+            _check_agreement(manifest, loaded, tensors)
+        except SetError as error:
+            raise SetError(f"{folder}: {error}") from error
+        return loaded
+
+
+def _tensors(synthetic: SyntheticSet) -> dict[str, Tensor]:
+    return {
+        "features": synthetic.features,
+        "targets": synthetic.targets,
+        **stack(synthetic.transforms),
+    }
+
+
+def _files(synthetic: SyntheticSet) -> dict[str, bytes]:
+    contents: dict[str, bytes] = {TENSORS: _pack(_tensors(synthetic))}
+    if synthetic.start:
+        contents[START] = _pack(synthetic.start.weights)
+    manifest = _manifest(synthetic)
+    contents[CARD] = card(manifest).encode()
+    return {**contents, MANIFEST: manifest.seal(contents)}
+
+
+def _manifest(synthetic: SyntheticSet) -> Manifest:
+    start = synthetic.start
+    one_hot = bool(((synthetic.targets == 0) | (synthetic.targets == 1)).all())
+    return Manifest.draft(
+        emotions=synthetic.emotions,
+        labels="one-hot float rows" if one_hot else "soft float rows",
+        items=synthetic.per_class,
+        tensors={name: tuple(tensor.shape) for name, tensor in _tensors(synthetic).items()},
+        features=synthetic.spec,
+        transforms=tuple(transform.name for transform in synthetic.transforms),
+        start=StartEntry(network=start.network, seed=start.seed, digest=start.digest)
+        if start
+        else None,
+        provenance=synthetic.provenance,
+    )
+
+
+def _pack(tensors: Mapping[str, Tensor]) -> bytes:
+    # Cloned, since tied weights and views share memory, which the format refuses.
+    own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    return safetensors.torch.save(own, metadata={"format": "pt"})
+
+
+def _unpack(files: Mapping[str, bytes], name: str) -> dict[str, Tensor]:
+    try:
+        tensors = safetensors.torch.load(files[name])
+    except Exception as error:  # a parser of foreign bytes: whatever it throws, they are at fault
+        raise SetError(f"{name} is not a readable safetensors file ({error})") from error
+    for tensor_name, tensor in tensors.items():
+        if tensor.dtype != torch.float32:
+            raise SetError(f"{name}: '{tensor_name}' must be float32; found {tensor.dtype}")
+    return tensors
+
+
+def _take(tensors: Mapping[str, Tensor], name: str) -> Tensor:
+    if name not in tensors:
+        raise SetError(
+            f"{TENSORS} has no '{name}'; found {', '.join(sorted(tensors)) or 'nothing'}"
+        )
+    return tensors[name]
+
+
+def _check_agreement(
+    manifest: Manifest, loaded: SyntheticSet, tensors: Mapping[str, Tensor]
+) -> None:
+    """The manifest must say what would be written of the loaded set."""
+    if unknown := sorted(tensors.keys() - _tensors(loaded).keys()):
+        raise SetError(f"{TENSORS} has unknown tensors: {', '.join(unknown[:5])}")
+    derived = _manifest(loaded)
+    for name in ("labels", "items", "tensors", "start"):
+        said, found = getattr(manifest, name), getattr(derived, name)
+        if said != found:
+            raise SetError(
+                f"{MANIFEST} and the tensors disagree about {name}: it says {said}, "
+                f"they give {found}; get a fresh copy"
+            )
+
+
+def _check_emotions(emotions: tuple[str, ...]) -> None:
+    named = [name for name in emotions if name and name.isprintable()]
+    if not emotions or len(set(named)) != len(emotions):
+        raise SetError(f"emotions must be distinct printable names; found {list(emotions)}")
+
+
+def _check_targets(targets: Tensor, emotions: int) -> None:
+    if targets.dtype != torch.float32 or targets.ndim != 2 or targets.shape[1] != emotions:
+        raise SetError(
+            f"targets must be float32 rows with a column for each of {emotions} emotions; "
+            f"found {targets.dtype} of shape {list(targets.shape)}"
+        )
+    if len(targets) == 0:
+        raise SetError("a synthetic set needs at least one item; found none")
+    sums = targets.sum(dim=1)
+    wrong = ~((targets >= 0).all(dim=1) & ((sums - 1).abs() <= TOLERANCE))  # NaN is wrong too
+    if wrong.any():
+        row = int(wrong.nonzero()[0])
+        raise SetError(
+            f"each row of targets must hold shares from 0 to 1 that sum to 1; "
+            f"row {row} holds {[round(share, 6) for share in targets[row].tolist()]}"
+        )

@@ -1,0 +1,180 @@
+"""Protocols: what a fold may and may not hold."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from synth_data.errors import CorpusError
+from synth_data.protocol import (
+    Fold,
+    Protocol,
+    dealt,
+    grouped,
+    leave_one_out,
+    listed_split,
+    speaker_dependent,
+)
+from synth_data.utterance import AudioFile, Utterance
+
+
+def corpus(speakers: str, *, per_speaker: int = 3, sessions: str | None = None) -> list[Utterance]:
+    """Utterances of one-letter speakers; `sessions` names each speaker's session."""
+    return [
+        Utterance(
+            name=f"{speaker}{i}",
+            audio=AudioFile(Path(f"{speaker}{i}.wav")),
+            emotion="joy",
+            speaker=speaker,
+            session=sessions[k] if sessions else None,
+        )
+        for i in range(per_speaker)
+        for k, speaker in enumerate(speakers)
+    ]
+
+
+def listed(*rows: str) -> list[Utterance]:
+    """Utterances from "speaker split" rows."""
+    return [
+        Utterance(str(i), AudioFile(Path(f"{i}.wav")), "joy", row.split()[0], split=row.split()[1])
+        for i, row in enumerate(rows)
+    ]
+
+
+def speakers(utterances: Sequence[Utterance], rows: Sequence[int]) -> str:
+    return "".join(sorted({utterances[row].speaker for row in rows}))
+
+
+def sides(utterances: Sequence[Utterance], fold: Fold) -> tuple[str, str, str]:
+    return (
+        speakers(utterances, fold.train),
+        speakers(utterances, fold.validation),
+        speakers(utterances, fold.test),
+    )
+
+
+@pytest.mark.parametrize(
+    "protocol",
+    [
+        leave_one_out("speaker"),
+        leave_one_out("session"),
+        dealt(),
+        grouped("pairs", ["ab", "cd", "ef", "gh", "ij"]),
+        speaker_dependent(),
+    ],
+    ids=lambda protocol: protocol.name,
+)
+def test_every_utterance_is_tested_once_and_sides_are_disjoint(protocol: Protocol) -> None:
+    utterances = corpus("abcdefghij", sessions="1122334455")
+    folds = protocol.folds(utterances)
+    assert sorted(i for fold in folds for i in fold.test) == list(range(30))
+    for fold in folds:
+        assert all((fold.train, fold.validation, fold.test))
+        assert sorted(fold.train + fold.validation + fold.test) == list(range(30))
+        shared = len("".join(sides(utterances, fold))) - 10
+        assert (shared == 0) == protocol.speaker_independent
+
+
+def test_leave_one_out_validates_on_those_that_follow() -> None:
+    utterances = corpus("abcdefghijk")
+    folds = leave_one_out("speaker").folds(utterances)
+    assert sides(utterances, folds[0]) == ("defghijk", "bc", "a")
+    assert sides(utterances, folds[10]) == ("cdefghij", "ab", "k")
+
+
+def test_leave_one_session_out_holds_out_whole_sessions() -> None:
+    utterances = corpus("abcdefghij", sessions="1122334455")
+    folds = leave_one_out("session").folds(utterances)
+    assert len(folds) == 5
+    assert sides(utterances, folds[4]) == ("cdefgh", "ab", "ij")
+
+
+def test_two_speakers_are_too_few() -> None:
+    with pytest.raises(CorpusError, match=r"speakers found: 2\..*at least 3; --fold none"):
+        leave_one_out("speaker").folds(corpus("ab"))
+
+
+def test_session_protocol_without_sessions() -> None:
+    with pytest.raises(CorpusError, match="utterance 'a0' has no session"):
+        leave_one_out("session").folds(corpus("abc"))
+
+
+def test_speaker_in_two_sessions() -> None:
+    utterances = corpus("abc", sessions="123") + corpus("ad", sessions="45")
+    with pytest.raises(CorpusError, match=r"two sides of one fold: 1 \(a\); use a protocol that"):
+        leave_one_out("session").folds(utterances)
+
+
+def test_grouped_skips_absent_speakers() -> None:
+    utterances = corpus("abc")
+    folds = grouped("pairs", ["ax", "yz", "b", "c"]).folds(utterances)
+    assert [sides(utterances, fold) for fold in folds] == [
+        ("c", "b", "a"),
+        ("a", "c", "b"),
+        ("b", "a", "c"),
+    ]
+
+
+def test_grouped_does_not_know_a_speaker() -> None:
+    with pytest.raises(CorpusError, match=r"no fold for speaker x, y; use --protocol leave-one"):
+        grouped("pairs", ["a", "b", "c"]).folds(corpus("abcxy"))
+
+
+def test_grouped_with_too_little_of_a_corpus() -> None:
+    with pytest.raises(CorpusError, match=r"'pairs' has 2 folds .* at least 3: complete the tree"):
+        grouped("pairs", ["ab", "cd", "ef"]).folds(corpus("abcd"))
+
+
+def test_dealt_is_the_same_each_time_and_mixes_speakers() -> None:
+    utterances = corpus("abcdefghijklmnopqrst", per_speaker=1)
+    assert dealt().folds(utterances) == dealt().folds(utterances)
+    assert dealt(seed=1).folds(utterances) != dealt().folds(utterances)
+    tests = [speakers(utterances, fold.test) for fold in dealt().folds(utterances)]
+    assert {len(test) for test in tests} == {4}
+    assert tests[0] != "abcd"
+
+
+def test_dealt_to_too_few_speakers() -> None:
+    with pytest.raises(CorpusError, match=r"speakers found: 4, too few for 5 folds; use"):
+        dealt().folds(corpus("abcd"))
+
+
+def test_listed_split_is_taken_as_it_is() -> None:
+    utterances = listed("a train", "b validation", "c test", "a train")
+    assert listed_split().folds(utterances) == [Fold((0, 3), (1,), (2,))]
+
+
+def test_listed_split_without_validation_holds_out_training_speakers() -> None:
+    utterances = listed("a train", "b train", "c test", "a train")
+    assert listed_split().folds(utterances) == [Fold((1,), (0, 3), (2,))]
+
+
+def test_listed_split_without_a_side() -> None:
+    with pytest.raises(CorpusError, match="rows with 'test'; found 2 and 0"):
+        listed_split().folds(listed("a train", "b train"))
+
+
+def test_listed_split_with_one_training_speaker() -> None:
+    with pytest.raises(CorpusError, match="a single speaker, so none can be held out"):
+        listed_split().folds(listed("a train", "b test"))
+
+
+@pytest.mark.parametrize(
+    "rows", [("a train", "b validation", "a test"), ("a train", "b train", "a test")]
+)
+def test_listed_split_with_a_speaker_on_two_sides(rows: tuple[str, ...]) -> None:
+    with pytest.raises(CorpusError, match=r"speakers on two sides of one fold: 1 \(a\)"):
+        listed_split().folds(listed(*rows))
+
+
+def test_speaker_dependent_is_the_same_each_time() -> None:
+    utterances = corpus("abc")
+    assert speaker_dependent().folds(utterances) == speaker_dependent().folds(utterances)
+    assert speaker_dependent(seed=1).folds(utterances) != speaker_dependent().folds(utterances)
+
+
+@pytest.mark.parametrize("size", [5, 6, 7, 12])
+def test_speaker_dependent_has_all_its_folds(size: int) -> None:
+    folds = speaker_dependent().folds(corpus("a", per_speaker=size))
+    assert len(folds) == 5
+    assert all(fold.test and fold.validation and fold.train for fold in folds)

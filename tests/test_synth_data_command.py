@@ -1,0 +1,228 @@
+"""The command `synth-data`, and what all commands share."""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from small_sets import provenance, small_set
+
+from synth_data import cli, console
+from synth_data.corpora import CORPORA
+from synth_data.errors import UserError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    small_set().save(tmp_path / "set")
+    return tmp_path / "set"
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Runs the command in this process: exit code, stdout, stderr."""
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "level", root.level)
+
+    def run(*arguments: object, entry=cli.main) -> tuple[object, str, str]:
+        monkeypatch.setattr(sys, "argv", ["command", *map(str, arguments)])
+        with pytest.raises(SystemExit) as leaving:
+            entry()
+        captured = capsys.readouterr()
+        return leaving.value.code, captured.out, captured.err
+
+    return run
+
+
+def test_inspect_says_what_there_is_to_know(command, folder):
+    code, out, err = command("inspect", folder)
+    assert (code, err) == (0, "")
+    for line in (
+        "items        6: anger 2, neutral 2, sadness 2",
+        "shape        [6, 8, 12] (item, mel, frame)",
+        "speech time  0.12 s each",
+        "bytes        2,440 (start weights: 112)",
+        "transforms   standardise",
+        "evaluate on  the test side of fold 3 (leave-one-speaker-out), or another corpus",
+        "objective    gradient-matching, seed 0, 2 per class",
+        "             learning_rate = 0.1",
+        "start        tdnn, seed 7",
+        "derivatives  yes",
+        "privacy      no formal guarantee (mechanism: none)",
+    ):
+        assert line in out.splitlines()
+
+
+def test_inspect_of_a_set_from_all_speakers(command, tmp_path):
+    made = provenance(fold=None, estimate="UAR 0.61")
+    small_set(provenance=made, start=None, transforms=()).save(tmp_path / "set")
+    _, out, _ = command("inspect", tmp_path / "set")
+    assert "another corpus: every speaker of EmoDB (2005 release) went in" in out
+    assert "estimate     UAR 0.61" in out
+    assert "start        none" in out
+    assert "transforms   none" in out
+
+
+def test_inspect_for_machines(command, folder):
+    code, out, _ = command("inspect", folder, "--json")
+    found = json.loads(out)
+    written = json.loads((folder / "manifest.json").read_text())
+    low, high = small_set().features.aminmax()
+    assert code == 0
+    assert found.pop("measured") == {
+        "bytes": 2440,
+        "start_bytes": 112,
+        "seconds_per_item": 0.12,
+        "range": [low.item(), high.item()],
+    }
+    assert found == written
+
+
+def test_a_foreign_set_does_not_steer_the_terminal(command, tmp_path):
+    made = provenance(notes=("\x1b[2Jall is well",))
+    small_set(provenance=made).save(tmp_path / "set")
+    _, out, _ = command("inspect", tmp_path / "set")
+    assert "\x1b" not in out
+    assert r"\x1b[2Jall is well" in out
+
+
+def test_verify(command, folder):
+    digest = json.loads((folder / "manifest.json").read_text())["digest"]
+    assert command("verify", folder) == (0, f"OK: 4 files, digest {digest}\n", "")
+    (folder / "README.md").write_text("better")
+    code, out, err = command("verify", folder)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {folder}: README.md is damaged")
+
+
+@pytest.mark.parametrize("entry", ["inspect", "verify"])
+def test_no_set(command, tmp_path, entry):
+    code, out, err = command(entry, tmp_path / "none")
+    assert (code, out) == (2, "")
+    assert "no such folder; a synthetic set is a folder with manifest.json" in err
+    assert "Traceback" not in err
+
+
+def test_corpora(command):
+    code, out, _ = command("corpora")
+    assert code == 0
+    assert out.splitlines()[0].split() == ["name", "classes", "utterances", "speakers", "access"]
+    for corpus in CORPORA.values():
+        assert f"\n{corpus.name} " in out
+        assert f"licence: {corpus.licence} (derivatives: {corpus.derivatives})" in out
+        assert f"protocols: {', '.join(corpus.protocols)}" in out
+    rows = json.loads(command("corpora", "--json")[1])
+    assert [row["name"] for row in rows] == [corpus.name for corpus in CORPORA.values()]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["verfy", "x"], ["verify"], ["verify", "x", "y"], ["inspect", "x", "--jsn"], []]
+)
+def test_wrong_usage(command, arguments):
+    code, out, err = command(*arguments)
+    assert (code, out) == (2, "")
+    assert "Usage:" in err
+
+
+def test_version_and_help(command):
+    code, out, _ = command("--version")
+    assert code == 0
+    assert out.startswith("distill-data ")
+    code, out, _ = command("--help")
+    assert code == 0
+    assert all(name in out for name in ("inspect", "verify", "corpora"))
+
+
+def small_command(action) -> typer.Typer:
+    app = console.command_line("For tests.")
+    app.command()(action)
+    return app
+
+
+def test_only_a_user_error_is_printed_without_a_traceback(command, monkeypatch):
+    def user() -> None:
+        raise UserError("the lamp is off: switch it on")
+
+    def defect() -> None:
+        raise RuntimeError("a defect")
+
+    code, out, err = command(entry=lambda: console.run(small_command(user)))
+    assert (code, out, err) == (2, "", "error: the lamp is off: switch it on\n")
+    monkeypatch.setattr(sys, "argv", ["command"])
+    with pytest.raises(RuntimeError, match="a defect"):
+        console.run(small_command(defect))
+
+
+def test_interrupted(command):
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    assert command(entry=lambda: console.run(small_command(interrupted))) == (
+        130,
+        "",
+        "interrupted\n",
+    )
+
+
+def test_ctrl_c_in_a_process_of_its_own(tmp_path):
+    script = (
+        "import time\nfrom synth_data import console\n"
+        "app = console.command_line('For tests.')\n"
+        "@app.command()\ndef wait() -> None:\n    print('ready', flush=True)\n    time.sleep(60)\n"
+        "console.run(app)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])}
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (130, "interrupted\n")
+
+
+def test_a_traceback_on_demand(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", "from synth_data.cli import main; main()", "-v", "verify", "none"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: none: no such folder")
+    assert "Traceback" in done.stderr
+
+
+def test_logging_levels(monkeypatch):
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "level", root.level)
+    for arguments, level in (
+        ({}, logging.WARNING),
+        ({"verbose": True}, logging.DEBUG),
+        ({"quiet": True}, logging.ERROR),
+    ):
+        console.set_up_logging(**arguments)
+        assert root.level == level
+    with pytest.raises(UserError, match="contradict each other"):
+        console.set_up_logging(verbose=True, quiet=True)
+
+
+def test_json_holds_only_numbers_that_json_knows(capsys):
+    console.print_json({"uar": 0.5})
+    assert json.loads(capsys.readouterr().out) == {"uar": 0.5}
+    with pytest.raises(ValueError, match="JSON compliant"):
+        console.print_json(float("nan"))

@@ -1,0 +1,197 @@
+"""A user's own table of recordings."""
+
+from pathlib import Path
+
+import pytest
+from trees import noise
+
+from synth_data.corpora.table import TABLE
+from synth_data.errors import CorpusError
+
+HEADER = "file,emotion,speaker"
+
+
+def write(folder: Path, *lines: str, name: str = "table.csv") -> Path:
+    """A table, and a recording for each file it names."""
+    for line in lines[1:]:
+        path = folder / line.split(",")[0]
+        if not path.exists():
+            noise(path)
+    (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder / name
+
+
+def test_reads_every_column(tmp_path: Path) -> None:
+    table = write(
+        tmp_path,
+        "text,end,start,file,speaker,emotion,session,gender,split,valence,activation,dominance",
+    )
+    noise(tmp_path / "wav" / "a.wav", seconds=1.0)
+    with table.open("a") as stream:
+        stream.write('"Ja, gut.",0.5,0.1,wav/a.wav,anna,joy,one,female,train,1,2.5,-3\n')
+    (utterance,) = TABLE.read(table, False)
+    assert utterance.name == "wav/a.wav[0.1-0.5]"
+    assert utterance.audio.waveform(16_000).shape == (6400,)
+    assert (utterance.emotion, utterance.speaker, utterance.session) == ("joy", "anna", "one")
+    assert (utterance.gender, utterance.split, utterance.text) == ("female", "train", "Ja, gut.")
+    assert (utterance.valence, utterance.activation, utterance.dominance) == (1.0, 2.5, -3.0)
+
+
+def test_empty_optional_cells_are_unknown(tmp_path: Path) -> None:
+    table = write(tmp_path, HEADER + ",start,end,session,gender,text", "a.wav,joy,anna,,,,,")
+    (utterance,) = TABLE.read(table, False)
+    assert utterance.name == "a.wav"
+    assert (utterance.session, utterance.gender, utterance.text) == (None, None, None)
+
+
+def test_parts_of_one_file_are_utterances(tmp_path: Path) -> None:
+    table = write(tmp_path, HEADER + ",start,end", "a.wav,joy,anna,,0.1", "a.wav,joy,anna,0.1,")
+    names = [utterance.name for utterance in TABLE.read(table, False)]
+    assert names == ["a.wav[0.0-0.1]", "a.wav[0.1-]"]
+
+
+def test_byte_order_mark_and_windows_line_ends(tmp_path: Path) -> None:
+    noise(tmp_path / "ä.wav")
+    table = tmp_path / "table.csv"
+    table.write_bytes(f"{HEADER}\r\nä.wav,joy,anna\r\n\r\n".encode("utf-8-sig"))
+    assert [utterance.name for utterance in TABLE.read(table, False)] == ["ä.wav"]
+
+
+def test_folder_with_one_table(tmp_path: Path) -> None:
+    write(tmp_path, HEADER, "a.wav,joy,anna", name="mine.csv")
+    assert len(TABLE.read(tmp_path, False)) == 1
+
+
+def test_folder_with_table_csv_among_others(tmp_path: Path) -> None:
+    write(tmp_path, HEADER, "a.wav,joy,anna")
+    (tmp_path / "other.csv").write_text("")
+    assert len(TABLE.read(tmp_path, False)) == 1
+
+
+def test_folder_with_several_tables(tmp_path: Path) -> None:
+    for name in ("a.csv", "b.csv"):
+        write(tmp_path, HEADER, name=name)
+    with pytest.raises(CorpusError, match=r"holds 2 CSV files, none .*: a.csv, b.csv. Looked for:"):
+        TABLE.read(tmp_path, False)
+
+
+def test_folder_without_table(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"holds 0 CSV files.*Found there: nothing"):
+        TABLE.read(tmp_path, False)
+
+
+def test_no_root() -> None:
+    with pytest.raises(CorpusError, match="give --data-root"):
+        TABLE.read(None, False)
+
+
+def test_absent_root(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"absent.csv: no such file or folder. Looked for:"):
+        TABLE.read(tmp_path / "absent.csv", False)
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("file,emotoin,speaker", r"unknown column 'emotoin': did you mean 'emotion'\?"),
+        (HEADER + ",age", r"unknown column 'age':.*Known: file, emotion, speaker, start"),
+        ("file;emotion;speaker", r"unknown column 'file;emotion;speaker'.*commas separate"),
+        (HEADER + ",file", r"the column 'file' occurs twice; remove one"),
+        ("speaker", r"missing columns: file, emotion. Found: speaker"),
+        ("file,emotion", r"no speaker column.*speaker-dependent.*--fold none and --protocol"),
+        ("", r"missing columns: file, emotion, speaker. Found: nothing"),
+    ],
+)
+def test_wrong_header(tmp_path: Path, header: str, message: str) -> None:
+    with pytest.raises(CorpusError, match=message):
+        TABLE.read(write(tmp_path, header), False)
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        (",joy,anna,,,,,", "line 3: empty file"),
+        ("b.wav,,anna,,,,,", "line 3: empty emotion"),
+        ("b.wav,joy, ,,,,,", "line 3: empty speaker"),
+        ("b.wav,joy,anna,early,,,,", "line 3: start 'early' is not a number"),
+        ("b.wav,joy,anna,,inf,,,", "line 3: end 'inf' is not a number"),
+        ("b.wav,joy,anna,2,1,,,", r"line 3: the segment from 2.0 s to 1.0 s is empty"),
+        ("b.wav,joy,anna,1,1,,,", r"line 3: the segment from 1.0 s to 1.0 s is empty"),
+        ("b.wav,joy,anna,-1,,,,", r"line 3: the segment from -1.0 s .* starts below 0"),
+        ("b.wav,joy,anna,,,dev,,", r"line 3: split 'dev' is not train, validation, test or empty"),
+        ("b.wav,joy,anna,,,train,,", "line 2: no split, though others have one"),
+        ("b.wav,joy,anna,,,,f,", "line 3: gender 'f' is not female, male or empty"),
+        ("b.wav,joy,anna,,,,,good", "line 3: valence 'good' is not a number"),
+        ("./a.wav,joy,anna,0,,,,", "line 3: the recording of line 2 again"),
+    ],
+)
+def test_wrong_line(tmp_path: Path, cells: str, message: str) -> None:
+    table = write(tmp_path, HEADER + ",start,end,split,gender,valence", "a.wav,joy,anna,,,,,")
+    noise(tmp_path / "b.wav")
+    with table.open("a") as stream:
+        stream.write(cells + "\n")
+    with pytest.raises(CorpusError, match=rf"lines that cannot be used: 1\. {message}"):
+        TABLE.read(table, False)
+
+
+def test_wrong_lines_are_counted(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text(HEADER + "\n" + "a.wav,,anna\n" * 8)
+    with pytest.raises(CorpusError, match=r"used: 8\. line 2: .*line 6: .* and 3 more\. Mend"):
+        TABLE.read(table, False)
+
+
+def test_uneven_lines(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text(HEADER + "\na.wav,joy\na.wav,joy,anna,1\na.wav,joy,anna\n")
+    with pytest.raises(CorpusError, match=r"has 3 columns.* 2 lines.*line 2: 2 cells, line 3: 4"):
+        TABLE.read(table, False)
+
+
+@pytest.mark.parametrize("content", [b"file,emotion,speaker\n\xff\xfe", b'file,"emotion\n'])
+def test_not_a_csv_file(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "table.csv").write_bytes(content)
+    with pytest.raises(CorpusError, match="not a CSV file in UTF-8"):
+        TABLE.read(tmp_path, False)
+
+
+def test_header_alone(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="no utterance has both audio and a label"):
+        TABLE.read(write(tmp_path, HEADER), True)
+
+
+def test_labels_without_audio(tmp_path: Path) -> None:
+    table = write(tmp_path, HEADER, "a.wav,joy,anna", "b.wav,joy,anna")
+    (tmp_path / "b.wav").unlink()
+    with pytest.raises(CorpusError, match=r"labels without audio: 1 \(b.wav\).*--allow-missing"):
+        TABLE.read(table, False)
+    assert [utterance.name for utterance in TABLE.read(table, True)] == ["a.wav"]
+
+
+def test_audio_without_labels(tmp_path: Path) -> None:
+    table = write(tmp_path, HEADER, "wav/a.wav,joy,anna")
+    noise(tmp_path / "wav" / "b.wav")
+    noise(tmp_path / "other" / "c.wav")
+    with pytest.raises(CorpusError, match=r"audio without a label: 1 \(wav/b.wav\)"):
+        TABLE.read(table, False)
+    assert [utterance.name for utterance in TABLE.read(table, True)] == ["wav/a.wav"]
+
+
+def test_recordings_elsewhere_need_not_all_be_listed(tmp_path: Path) -> None:
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    noise(elsewhere / "b.wav")
+    here.mkdir()
+    table = write(here, HEADER, f"{noise(elsewhere / 'a.wav')},joy,anna")
+    assert len(TABLE.read(table, False)) == 1
+
+
+def test_protocols(tmp_path: Path) -> None:
+    lines = [f"{s}{e}.wav,{e},{s},room {s}" for s in "abcdef" for e in ("joy", "rage")]
+    utterances = TABLE.read(write(tmp_path, HEADER + ",session", *lines), False)
+    folds = {n: len(p.folds(utterances)) for n, p in TABLE.protocols.items() if n != "listed-split"}
+    assert folds == {
+        "leave-one-speaker-out": 6,
+        "leave-one-session-out": 6,
+        "speaker-independent-5-fold": 5,
+        "speaker-dependent-5-fold": 5,
+    }

@@ -1,0 +1,164 @@
+"""Builds corpus trees in their published layouts, from noise or from given recordings."""
+
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import numpy
+import soundfile
+
+from synth_data.utterance import AudioFile, Utterance
+
+EMODB_SPEAKERS = ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16")
+
+_HEADER = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]"
+_ANNOTATOR = (
+    "C-E2:\tNeutral;\t()\n"
+    "C-F1:\tNeutral;\t(curious)\n"
+    "A-E3:\tval 3; act 2; dom  2;\t()\n"
+    "A-F1:\tval 3; act 2; dom  1;\t()\n"
+)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A turn of an IEMOCAP dialogue.
+
+    Attributes:
+        dialog: such as "Ses01F_impro01".
+        letter: who speaks, "F" or "M".
+        emotion: IEMOCAP's three letters: ang, hap, exc, neu, sad, fru, xxx, ...
+        audio: the recording to place in the tree; None leaves the turn without one.
+        valence: 1 to 5, like `activation` and `dominance`.
+        text: its transcript.
+    """
+
+    dialog: str
+    letter: str
+    emotion: str
+    audio: Path | None
+    valence: float = 2.5
+    activation: float = 3.0
+    dominance: float = 3.5
+    text: str = "Excuse me."
+
+
+def noise(path: Path, seed: int = 0, seconds: float = 0.2, sample_rate: int = 16_000) -> Path:
+    """Writes white noise, its folder included; the suffix says the format."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    samples = numpy.random.default_rng(seed).normal(0, 0.1, round(seconds * sample_rate))
+    soundfile.write(path, samples.clip(-1, 1), sample_rate)
+    return path
+
+
+def emodb_tree(root: Path, speakers: Iterable[str] = EMODB_SPEAKERS, per_emotion: int = 1) -> Path:
+    """EmoDB's layout in noise: every emotion of every speaker."""
+    seeds = count()
+    for speaker in speakers:
+        for emotion in "WLEAFNT":
+            for version in "abcdefgh"[:per_emotion]:
+                noise(root / "wav" / f"{speaker}a01{emotion}{version}.wav", next(seeds))
+    return root
+
+
+def ravdess_tree(root: Path, actors: Iterable[int] = range(1, 25)) -> Path:
+    """RAVDESS' layout in noise: every emotion of every actor, once."""
+    seeds = count()
+    for actor in actors:
+        for emotion in range(1, 9):
+            name = f"03-01-{emotion:02}-01-01-01-{actor:02}.wav"
+            noise(root / f"Actor_{actor:02}" / name, next(seeds))
+    return root
+
+
+def iemocap_tree(root: Path, turns: Sequence[Turn], copy: bool = False) -> Path:
+    """IEMOCAP's layout, with its sub-folders of single annotators and stray transcript lines.
+
+    Turns of one dialogue and letter are numbered in the order given.
+
+    Args:
+        root: becomes `IEMOCAP_full_release`.
+        turns: of all dialogues.
+        copy: whether recordings are copied, or linked to.
+    """
+    numbers: Counter[tuple[str, str]] = Counter()
+    dialogs: defaultdict[str, list[tuple[str, Turn]]] = defaultdict(list)
+    for turn in turns:
+        number = numbers[turn.dialog, turn.letter]
+        numbers[turn.dialog, turn.letter] += 1
+        dialogs[turn.dialog].append((f"{turn.dialog}_{turn.letter}{number:03}", turn))
+    for dialog, named in dialogs.items():
+        session = root / f"Session{dialog[4]}"
+        _labels(session / "dialog" / "EmoEvaluation", dialog, named)
+        _transcripts(session / "dialog" / "transcriptions" / f"{dialog}.txt", named)
+        for name, turn in named:
+            if turn.audio is not None:
+                place = session / "sentences" / "wav" / dialog / f"{name}{turn.audio.suffix}"
+                _place(turn.audio.resolve(), place, copy)
+    return root
+
+
+def emodb_as_turns(utterances: Sequence[Utterance]) -> list[Turn]:
+    """EmoDB's four emotions that IEMOCAP has too, as turns of ten IEMOCAP speakers.
+
+    The k-th woman and the k-th man of EmoDB become the two speakers of session k, so no speaker
+    is in two sessions. Both speak in both dialogues of their session. Happiness is labelled
+    `hap` and `exc` in turn.
+    """
+    letters = ("hap", "exc")
+    raw = {"anger": "ang", "neutral": "neu", "sadness": "sad"}
+    ranks = {
+        speaker: rank
+        for gender in ("female", "male")
+        for rank, speaker in enumerate(
+            sorted({u.speaker for u in utterances if u.gender == gender}), 1
+        )
+    }
+    turns = []
+    for i, utterance in enumerate(utterances):
+        emotion = letters[i % 2] if utterance.emotion == "happiness" else raw.get(utterance.emotion)
+        if emotion is None:
+            continue
+        assert isinstance(utterance.audio, AudioFile)
+        turns.append(
+            Turn(
+                dialog=f"Ses0{ranks[utterance.speaker]}{'FM'[i // 2 % 2]}_impro01",
+                letter="F" if utterance.gender == "female" else "M",
+                emotion=emotion,
+                audio=utterance.audio.path,
+            )
+        )
+    return turns
+
+
+def _labels(folder: Path, dialog: str, named: Sequence[tuple[str, Turn]]) -> None:
+    blocks = [
+        f"[{6 + i}.2901 - {7 + i}.2357]\t{name}\t{turn.emotion}\t"
+        f"[{turn.valence:.4f}, {turn.activation:.4f}, {turn.dominance:.4f}]\n{_ANNOTATOR}"
+        for i, (name, turn) in enumerate(named)
+    ]
+    for sub_folder in ("Attribute", "Categorical", "Self-evaluation"):
+        (folder / sub_folder).mkdir(parents=True, exist_ok=True)
+    (folder / f"{dialog}.txt").write_text("\n".join([_HEADER + "\n", *blocks]))
+    single = "".join(f"{name} :Neutral state; ()\n" for name, _ in named)
+    (folder / "Categorical" / f"{dialog}_e2_cat.txt").write_text(single)
+
+
+def _transcripts(path: Path, named: Sequence[tuple[str, Turn]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [
+        f"{name} [{6 + i:03}.2901-{7 + i:03}.2357]: {turn.text}"
+        for i, (name, turn) in enumerate(named)
+    ]
+    path.write_text("\n".join(["F: [laughs]", *lines, "M: Right."]) + "\n")
+
+
+def _place(source: Path, place: Path, copy: bool) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if copy:
+        shutil.copy(source, place)
+    else:
+        place.symlink_to(source)
