@@ -210,11 +210,12 @@ def _run_fold(experiment: Experiment, fold: int, position: int, jobs: int) -> Fo
     folder = experiment.folder(fold)
     if (folder / RUNS).exists():
         return FoldResult.load(folder)
-    train, _, test = experiment.load().fold(experiment.config.corpus_protocol, fold)
+    train, validation, test = experiment.load().fold(experiment.config.corpus_protocol, fold)
     synthetic, seconds = experiment.make_set(train, folder, position)
     result = evaluate(
         synthetic,
         train,
+        validation,
         test,
         seeds=experiment.config.seeds,
         seed=experiment.config.seed,

@@ -84,7 +84,7 @@ def plan(config: RunConfig, utterances: int, emotions: int, folds: int, tested: 
         features=utterances * FEATURE_SECONDS,
         distilling=per_item
         * (cost.real_passes * utterances + config.build_loop().steps * cost.step_passes * items),
-        students=2 * (config.seeds * (full + small) + DRAWS * small) if tested else 0.0,
+        students=2 * ((config.seeds + 1) * (full + small) + (DRAWS + 1) * small) if tested else 0.0,
         folds=folds,
         cores=cpu_count(),
         memory=side_by_side * (LIBRARIES + 2 * utterances * item + 2 * state + 60 * items * item),
@@ -102,7 +102,7 @@ def _seconds_per_item(config: RunConfig, emotions: int) -> float:
 
     def seconds(steps: int) -> float:
         began = time.perf_counter()
-        train(network, weights, features, targets, replace(recipe, steps=steps), draws)
+        train(network, weights, features, targets, replace(recipe, steps=steps), 1e-3, draws)
         return time.perf_counter() - began
 
     seconds(1)  # the first pass sets the libraries up

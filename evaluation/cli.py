@@ -84,10 +84,11 @@ def evaluate_data(
     line = protocol_line(real, protocol, feature)
     if not json:
         print(line, flush=True)
-    train, _, test = real.fold(protocol, fold)
+    train, validation, test = real.fold(protocol, fold)
     result = evaluate(
         synthetic,
         train,
+        validation,
         test,
         students=students.split(",") if students else None,
         seeds=seeds,

@@ -8,6 +8,7 @@ import torch
 from joblib import Parallel, delayed
 from torch import Tensor, nn
 
+from evaluation import metrics
 from evaluation.baselines import BASELINES, Competitor, NotAvailable
 from evaluation.networks import Weights, draw_weights, skeleton
 from evaluation.runs import DISTILLED, FoldResult, Run
@@ -19,6 +20,7 @@ from synth_data.real import RealSet
 from synth_data.synthetic import SyntheticSet
 
 FIXED, RANDOM = "fixed", "random"  # initialisations
+GENERIC = "generic"  # the recipe that is the same for every set
 UNTRAINED = "untrained"  # the fixed initialisation as it is: it has seen no data
 
 
@@ -33,10 +35,25 @@ class Job:
     weights: Weights
     seed: int
 
+    @property
+    def setting(self) -> tuple[str, str, str]:
+        """The jobs that share it share a learning rate."""
+        return self.competitor.name, self.student, self.initialisation
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A trained student's predictions, and what it took to train."""
+
+    validation: tuple[int, ...]
+    test: tuple[int, ...]
+    seconds: float
+
 
 def evaluate(
     synthetic: SyntheticSet,
     train_set: RealSet,
+    validation: RealSet,
     test: RealSet,
     *,
     students: Sequence[str] | None = None,
@@ -52,11 +69,14 @@ def evaluate(
     Every competitor meets the same students: the same recipe, the same initial weights (the
     set's fixed initialisation, where the student is the network it was made for, and random
     ones), the same seeds. Where a baseline has several draws, each has one student of its own.
+    The learning rate is chosen on the validation speakers, for each competitor and
+    initialisation by its first student; the test speakers choose nothing.
 
     Args:
         synthetic: the set.
         train_set: the real utterances it was made from, or could have been made from.
-        test: utterances of other speakers.
+        validation: utterances of other speakers, to choose by.
+        test: utterances of yet other speakers.
         students: names of networks; the one the set was made for if None.
         seeds: students per set and initialisation.
         seed: that the students' seeds are derived from.
@@ -76,23 +96,48 @@ def evaluate(
             raise unknown_name("student", name, recipes)
     if seeds < 1:
         raise UserError(f"a set needs at least one student; found seeds = {seeds}")
-    train_set = replace(train_set, features=synthetic.transform(train_set.features))
-    test = replace(test, features=synthetic.transform(test.features))
+    train_set, validation, test = (
+        replace(side, features=synthetic.transform(side.features))
+        for side in (train_set, validation, test)
+    )
     competitors, unavailable = _competitors(synthetic, train_set, seed, making_seconds)
     names = students or ([synthetic.start.network] if synthetic.start else list(recipes))
     work = [job for name in names for job in _jobs(name, synthetic, competitors, seeds, seed)]
+    firsts = {job.setting: job for job in reversed(work)}
+    trials = [
+        (job, rate) for job in firsts.values() for rate in recipes[job.student].learning_rates
+    ]
+    others = [job for job in work if job is not firsts[job.setting]]
+
+    bar = progress(total=len(trials) + len(others))
     parallel = Parallel(n_jobs=jobs, return_as="generator")
-    runs = parallel(
-        delayed(_run)(job, synthetic.start_bytes, recipes[job.student], seed, test.features)
-        for job in work
-    )
+    sides = validation.features, test.features
+
+    def outcomes(todo: Sequence[tuple[Job, float]]) -> Iterator[Outcome]:
+        for outcome in parallel(
+            delayed(_train_and_test)(job, recipes[job.student], rate, seed, *sides)
+            for job, rate in todo
+        ):
+            bar.update()
+            yield outcome
+
+    tried = zip(trials, outcomes(trials), strict=True)
+    chosen = _best_on_validation(tried, validation)
+    rest = [(job, chosen[job.setting][0]) for job in others]
+    done = {id(firsts[setting]): (rate, outcome) for setting, (rate, outcome) in chosen.items()} | {
+        id(job): (rate, outcome) for (job, rate), outcome in zip(rest, outcomes(rest), strict=True)
+    }
+    bar.close()
     return FoldResult(
         fold=test.fold_number or 1,
         emotions=test.emotions,
         utterances=tuple(utterance.name for utterance in test.utterances),
         speakers=tuple(test.speakers),
         truth=tuple(test.targets.argmax(dim=1).tolist()),
-        runs=tuple(progress(runs, total=len(work))),
+        runs=(
+            *(_run(job, *done[id(job)], synthetic.start_bytes) for job in work),
+            *_untrained(names, synthetic, test),
+        ),
         unavailable=tuple(unavailable),
     )
 
@@ -115,14 +160,9 @@ def _competitors(
 ) -> tuple[list[Competitor], list[str]]:
     """The set and all baselines, and which of those cannot be had."""
     ipc = synthetic.provenance.per_class
+    features, targets = synthetic.features, synthetic.targets
     competitors = [
-        Competitor(
-            DISTILLED,
-            synthetic.features,
-            synthetic.targets,
-            ipc,
-            making_seconds=making_seconds,
-        )
+        Competitor(DISTILLED, features, targets, ipc, making_seconds=making_seconds),
     ]
     unavailable = []
     for name, baseline in BASELINES.items():
@@ -145,38 +185,81 @@ def _jobs(
     network = skeleton(name, synthetic.spec.mels, len(synthetic.emotions))
     for competitor in competitors:
         draws = sum(other.name == competitor.name for other in competitors)
-        own_seeds = range(seeds) if draws == 1 else [competitor.draw]
-        for student_seed in own_seeds:
+        for student_seed in range(seeds) if draws == 1 else [competitor.draw]:
             if start and start.network == name:
                 yield Job(competitor, name, network, FIXED, start.weights, student_seed)
             weights = draw_weights(network, generator(seed, "student", name, student_seed))
             yield Job(competitor, name, network, RANDOM, weights, student_seed)
-    if start and start.network == name:
-        nothing = Competitor(UNTRAINED, synthetic.features[:0], synthetic.targets[:0], ipc=None)
-        yield Job(nothing, name, network, FIXED, start.weights, 0)
 
 
-def _run(job: Job, start_bytes: int, recipe: Recipe, seed: int, test: Tensor) -> Run:
+def _train_and_test(
+    job: Job, recipe: Recipe, rate: float, seed: int, validation: Tensor, test: Tensor
+) -> Outcome:
     torch.set_num_threads(1)  # side by side, and the same bits however many run
-    competitor, weights = job.competitor, dict(job.weights)
     began = time.perf_counter()
-    if len(competitor.features):
-        draws = generator(seed, "training", job.student, job.seed)
-        weights = train(
-            job.network, weights, competitor.features, competitor.targets, recipe, draws
-        )
+    draws = generator(seed, "training", job.student, job.seed)
+    features, targets = job.competitor.features, job.competitor.targets
+    weights = train(job.network, job.weights, features, targets, recipe, rate, draws)
+    return Outcome(
+        seconds=time.perf_counter() - began,
+        validation=tuple(predict(job.network, weights, validation).tolist()),
+        test=tuple(predict(job.network, weights, test).tolist()),
+    )
+
+
+def _best_on_validation(
+    tried: Iterator[tuple[tuple[Job, float], Outcome]], validation: RealSet
+) -> dict[tuple[str, str, str], tuple[float, Outcome]]:
+    """For each setting, the learning rate of the best UAR on validation, the first if equal."""
+    truth = validation.targets.argmax(dim=1).tolist()
+    best: dict[tuple[str, str, str], tuple[float, Outcome]] = {}
+    scores: dict[tuple[str, str, str], float] = {}
+    for (job, rate), outcome in tried:
+        confusion = metrics.confusion(truth, outcome.validation, len(validation.emotions))
+        score = float(metrics.uar(confusion))
+        if score > scores.get(job.setting, -1.0):
+            best[job.setting], scores[job.setting] = (rate, outcome), score
+    return best
+
+
+def _run(job: Job, rate: float, outcome: Outcome, start_bytes: int) -> Run:
+    competitor = job.competitor
     return Run(
         set=competitor.name,
         draw=competitor.draw,
         ipc=competitor.ipc,
         student=job.student,
         initialisation=job.initialisation,
-        recipe="generic" if len(competitor.features) else "none",
+        recipe=GENERIC,
         seed=job.seed,
+        learning_rate=rate,
         utterances=len(competitor.features),
-        parameters=sum(weight.numel() for weight in weights.values()),
+        parameters=sum(weight.numel() for weight in job.weights.values()),
         bytes=competitor.bytes + (start_bytes if job.initialisation == FIXED else 0),
         making_seconds=competitor.making_seconds,
-        student_seconds=time.perf_counter() - began,
-        predicted=tuple(predict(job.network, weights, test).tolist()),
+        student_seconds=outcome.seconds,
+        predicted=outcome.test,
     )
+
+
+def _untrained(names: Sequence[str], synthetic: SyntheticSet, test: RealSet) -> Iterator[Run]:
+    """The fixed initialisation as it is, which should be at chance."""
+    start = synthetic.start
+    if start and start.network in names:
+        network = skeleton(start.network, test.spec.mels, len(test.emotions))
+        yield Run(
+            set=UNTRAINED,
+            draw=0,
+            ipc=None,
+            student=start.network,
+            initialisation=FIXED,
+            recipe=GENERIC,
+            seed=0,
+            learning_rate=0.0,
+            utterances=0,
+            parameters=sum(weight.numel() for weight in start.weights.values()),
+            bytes=synthetic.start_bytes,
+            making_seconds=0.0,
+            student_seconds=0.0,
+            predicted=tuple(predict(network, start.weights, test.features).tolist()),
+        )

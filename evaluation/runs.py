@@ -54,6 +54,7 @@ class Run:
         initialisation: "fixed" or "random".
         recipe: how the student was trained, such as "generic".
         seed: of the student.
+        learning_rate: that was chosen on validation speakers; 0.0 for an untrained student.
         utterances: items in the set.
         parameters: of the student.
         bytes: of the set as stored.
@@ -71,6 +72,7 @@ class Run:
     initialisation: str
     recipe: str
     seed: int
+    learning_rate: float
     utterances: int
     parameters: int
     bytes: int

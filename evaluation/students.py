@@ -19,12 +19,13 @@ class Recipe:
     """How a student is trained: AdamW, a linear warm-up, then a cosine to zero.
 
     Every item is augmented afresh at every step, and the loss weighs the classes alike, since
-    UAR does.
+    UAR does. The step size is the one setting left free: it is chosen on validation speakers, for
+    every set anew.
 
     Attributes:
         steps: optimiser steps, whatever the size of the set.
         batch: items per step, drawn without replacement: all, where a set has fewer.
-        learning_rate: at its peak.
+        learning_rates: to choose from; each is the rate at the peak.
         weight_decay: of AdamW, decoupled.
         warm_up: steps until the peak.
         augment: strength of augmentation.
@@ -32,7 +33,7 @@ class Recipe:
 
     steps: int = 600
     batch: int = 64
-    learning_rate: float = 2e-3
+    learning_rates: tuple[float, ...] = (1e-3, 3e-3)
     weight_decay: float = 0.05
     warm_up: int = 50
     augment: Augment = Augment()
@@ -58,6 +59,7 @@ def train(
     features: Float[Tensor, "n mel frame"],
     targets: Float[Tensor, "n emotion"],
     recipe: Recipe,
+    learning_rate: float,
     generator: torch.Generator,
 ) -> dict[str, Tensor]:
     """Trains a student and returns its weights; those it starts from are left alone.
@@ -68,11 +70,12 @@ def train(
         features: the set's items.
         targets: their class probabilities.
         recipe: how.
+        learning_rate: one of the recipe's.
         generator: for batches and augmentation.
     """
     student = {name: weight.detach().clone().requires_grad_() for name, weight in weights.items()}
     optimiser = torch.optim.AdamW(
-        student.values(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+        student.values(), lr=learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, recipe))
     balance = class_balance(targets)
