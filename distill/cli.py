@@ -10,7 +10,7 @@ import torch
 import typer
 
 from distill.config import RunConfig
-from distill.experiment import SETTINGS, Experiment
+from distill.experiment import REPORT, SETTINGS, Experiment
 from distill.objectives import OBJECTIVES
 from distill.plan import plan
 from evaluation.networks import NETWORKS
@@ -26,6 +26,11 @@ from synth_data.console import (
 from synth_data.corpora import CORPORA
 from synth_data.errors import UserError
 from synth_data.features import FEATURES
+
+NO_ESTIMATE = (
+    "its card quotes no estimate of what it is worth. For one: distill-data --resume --out {0} "
+    "--fold all, then distill-data --resume --out {0} --fold none"
+)
 
 app = command_line("Distil a corpus of emotional speech into a small synthetic set.")
 
@@ -102,7 +107,7 @@ def distill_data(
         "objective": objective,
         "feature": feature,
         "protocol": protocol,
-        "fold": _fold(fold),
+        "fold": fold,
         "student": student,
         "seed": seed,
         "device": device,
@@ -116,16 +121,19 @@ def distill_data(
         command=shlex.join(["distill-data", *sys.argv[1:]]),
         show_progress=not quiet and sys.stderr.isatty(),
         verbose=verbose,
+        quiet=quiet,
     )
     if dry_run:
         _print_plan(experiment, json)
         return
     try:
-        _carry_out(experiment, resume, quiet, json)
+        _carry_out(experiment, resume, json)
     except KeyboardInterrupt:
-        again = f"distill-data --resume --out {shlex.quote(str(experiment.out))}"
-        print(f"interrupted; what is done is kept. To go on: {again}", file=sys.stderr)
-        raise typer.Exit(130) from None
+        if (experiment.out / SETTINGS).exists():
+            again = ["distill-data", "--resume", "--out", str(experiment.out)]
+            again += ["--fold", str(resolved.fold)]
+            experiment.say(f"what is done is kept; to go on: {shlex.join(again)}")
+        raise
 
 
 def _settings(
@@ -142,14 +150,6 @@ def _settings(
             raise UserError(f"--resume takes the settings of {out / SETTINGS}: leave out --config")
         file = out / SETTINGS
     return RunConfig.of(file, given).resolved()
-
-
-def _fold(text: str | None) -> int | str | None:
-    if text is None or text in ("all", "none"):
-        return text
-    if not text.isdecimal() or int(text) < 1:
-        raise UserError(f"--fold is a number from 1, all, or none; found '{text}'")
-    return int(text)
 
 
 def _new_folder(config: RunConfig) -> Path:
@@ -179,19 +179,22 @@ def _print_plan(experiment: Experiment, json: bool) -> None:
     print(f"# {estimate}")
 
 
-def _carry_out(experiment: Experiment, resume: bool, quiet: bool, json: bool) -> None:
+def _carry_out(experiment: Experiment, resume: bool, json: bool) -> None:
     config = experiment.config
+    experiment.check_folder(resume)
+    experiment.folds(experiment.listed())  # so that an error comes before the features
     real = experiment.load()
     line = experiment.protocol_line(real)
     folds = experiment.folds(real)
     if not json:
         print(line, flush=True)
-    if not quiet:
-        estimate = plan(config, len(real), len(real.emotions), len(folds) or 1, bool(folds))
-        print(f"{estimate}; results in {experiment.out}", file=sys.stderr)
-    experiment.begin(resume)
+    estimate = plan(config, len(real), len(real.emotions), len(folds) or 1, bool(folds))
+    experiment.say(f"{estimate}; results in {experiment.out}")
+    experiment.begin()
     if config.fold == "none":
         folder = experiment.make_shipped_set(real)
+        if not (experiment.out / REPORT).exists():
+            experiment.say(NO_ESTIMATE.format(shlex.quote(str(experiment.out))))
         print_json({"protocol": line, "set": str(folder)}) if json else print(f"{folder}\n{line}")
         return
     report = experiment.report(real, experiment.run_folds(folds))

@@ -1,26 +1,27 @@
 """The settings of a run: defaults, then a TOML file, then the command line."""
 
 import dataclasses
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal
 
 import tomli_w
 import torch
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from distill.engine import Loop
 from distill.objectives import OBJECTIVES
 from distill.objectives.objective import Objective
 from evaluation.networks import NETWORKS
+from evaluation.students import RECIPES, Recipe
 from synth_data.corpora.facts import Corpus
-from synth_data.corpus import known_corpus, protocol_of
+from synth_data.corpus import find_root, known_corpus, protocol_of
 from synth_data.errors import UserError, unknown_name
 from synth_data.features import FEATURES, FeatureSpec
 from synth_data.protocol import Protocol
+from synth_data.settings import changed, in_words, read_settings
 
-T = TypeVar("T", Loop, Objective)
+Fold = int | Literal["all", "none"]
 
 # What an empty command line means for the built-in corpus: everything, within a minute.
 FIRST_MINUTE: dict[str, Any] = {
@@ -42,7 +43,7 @@ class RunConfig(BaseModel):
     """Its folder; from the environment if absent."""
     protocol: str | None = None
     """One of the corpus' protocols; if absent, its default."""
-    fold: int | Literal["all", "none"] | None = None
+    fold: Fold | None = None
     """A fold, "all", or "none": made from all speakers, to share, without a test. If absent, all;
     for the built-in corpus, the first."""
     feature: str | None = None
@@ -67,20 +68,26 @@ class RunConfig(BaseModel):
     """Settings of the outer loop."""
     settings: dict[str, Any] = {}
     """Settings of the objective."""
+    recipe: dict[str, Any] = {}
+    """How students are trained, where that differs from the student's generic recipe."""
+
+    @field_validator("fold", mode="before")
+    @classmethod
+    def _fold(cls, value: object) -> object:
+        if isinstance(value, str) and value.isdecimal():
+            value = int(value)
+        if value in ("all", "none", None) or (type(value) is int and value >= 1):
+            return value
+        raise ValueError("should be a number from 1, all or none")
 
     @classmethod
-    def of(cls, file: Path | None, given: Mapping[str, Any]) -> Self:
+    def of(cls, file: Path | None, given: Mapping[str, Any]) -> "RunConfig":
         """The settings of a file, overridden by those given; not resolved yet.
 
         Raises:
             UserError: the file cannot be read, or a setting is unknown or out of range.
         """
-        values: dict[str, Any] = {}
-        if file is not None:
-            try:
-                values = tomllib.loads(file.read_text(encoding="utf-8"))
-            except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-                raise UserError(f"{file}: cannot be read as settings ({error})") from error
+        values = read_settings(file) if file is not None else {}
         values |= {name: value for name, value in given.items() if value is not None}
         for name in values:
             if name not in cls.model_fields:
@@ -88,32 +95,39 @@ class RunConfig(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise UserError(_in_words(error)) from error
+            raise UserError(in_words(error)) from error
 
-    def resolved(self) -> Self:
+    def resolved(self) -> "RunConfig":
         """The same run with every default filled in.
 
         Raises:
-            UserError: a name is unknown, or a setting of the loop or objective is.
+            CorpusError: nothing says where the corpus is.
+            UserError: a name is unknown, or a setting of a table is unknown or of a wrong type.
         """
-        built_in = self.corpus.access == "built-in"
-        first = FIRST_MINUTE if built_in else {}
-        loop = _build("the outer loop", Loop, first.get("loop", {}) | self.loop)
+        first = FIRST_MINUTE if self.corpus.access == "built-in" else {}
         if self.student not in NETWORKS:
             raise unknown_name("student", self.student, NETWORKS)
-        objective = self._objective(first.get("settings", {}) | self.settings)
+        if self.objective not in OBJECTIVES:
+            raise unknown_name("objective", self.objective, OBJECTIVES)
+        tables = {
+            name: first.get(name, {}) | getattr(self, name)
+            for name in ("loop", "settings", "recipe")
+        }
+        whole = self.model_copy(update=tables)
         if self.feature_name not in FEATURES:
             raise unknown_name("feature", self.feature_name, FEATURES)
+        root = find_root(self.corpus, self.data_root)
         fold = self.fold if self.fold is not None else first.get("fold", "all")
         return self.model_copy(
             update={
-                "data_root": self.data_root.expanduser().absolute() if self.data_root else None,
+                "data_root": root.absolute() if root else None,
                 "protocol": protocol_of(self.corpus, self.protocol).name,
                 "fold": fold,
                 "feature": self.feature_name,
                 "device": _device(self.device),
-                "loop": dataclasses.asdict(loop),
-                "settings": dataclasses.asdict(objective),
+                "loop": dataclasses.asdict(whole.build_loop()),
+                "settings": dataclasses.asdict(whole.build_objective()),
+                "recipe": dataclasses.asdict(whole.build_recipe()),
             }
         )
 
@@ -151,28 +165,15 @@ class RunConfig(BaseModel):
 
     def build_loop(self) -> Loop:
         """The outer loop."""
-        return _build("the outer loop", Loop, self.loop)
+        return changed("the outer loop", Loop(), self.loop)
 
     def build_objective(self) -> Objective:
         """The objective with its settings."""
-        return self._objective(self.settings)
+        return changed(self.objective, OBJECTIVES[self.objective](), self.settings)
 
-    def _objective(self, settings: Mapping[str, Any]) -> Objective:
-        if self.objective not in OBJECTIVES:
-            raise unknown_name("objective", self.objective, OBJECTIVES)
-        return _build(self.objective, OBJECTIVES[self.objective], settings)
-
-
-def _build(what: str, kind: type[T], values: Mapping[str, Any]) -> T:
-    """A dataclass from settings of a file."""
-    known = {field.name for field in dataclasses.fields(kind)}
-    for name in values:
-        if name not in known:
-            raise unknown_name(f"setting of {what}", name, sorted(known))
-    try:
-        return TypeAdapter(kind).validate_python(dict(values))
-    except ValidationError as error:
-        raise UserError(f"{what}: {_in_words(error)}") from error
+    def build_recipe(self) -> Recipe:
+        """How students are trained."""
+        return changed("the student's recipe", RECIPES[self.student], self.recipe)
 
 
 def _device(name: str) -> str:
@@ -186,11 +187,3 @@ def _device(name: str) -> str:
             f"device '{name}' cannot be used here ({reason}): try auto or cpu"
         ) from error
     return name
-
-
-def _in_words(error: ValidationError) -> str:
-    return "; ".join(
-        f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg'].lower()}, "
-        f"found {problem['input']!r}"
-        for problem in error.errors()
-    )

@@ -1,5 +1,6 @@
 """The outer loop: an objective pulls a candidate until it is a synthetic set."""
 
+import logging
 import math
 import time
 from collections import Counter
@@ -14,12 +15,14 @@ from torch import Tensor
 from distill.checkpoint import Checkpoint
 from distill.objectives.objective import Candidate, Objective, State, Student
 from evaluation.networks import draw_weights, skeleton
-from synth_data.curator import Curator
+from synth_data.curator import Curator, TooFewUtterancesError
 from synth_data.errors import UserError
 from synth_data.progress import SILENT, Progress
 from synth_data.provenance import Provenance, Start, package_version
 from synth_data.randomness import generator
 from synth_data.synthetic import SyntheticSet
+
+logger = logging.getLogger(__name__)
 
 SAVE_EVERY = 20.0  # seconds between checkpoints: at most so much work is lost
 STATE, QUESTIONS = "state/", "questions/"  # how a checkpoint names the two
@@ -33,7 +36,8 @@ class Loop:
         steps: outer steps.
         learning_rate: of Adam at the start; features have about unit variance.
         initialisation: of the candidate: "real" utterances, drawn at random, which the set may
-            then resemble; or "noise" around the class means, which are asked at the door.
+            then resemble; or "noise" around the class means, which are asked at the door. Where
+            a class has fewer than `ipc` utterances, "real" becomes "noise", and the set says so.
         noise: its standard deviation.
     """
 
@@ -80,8 +84,16 @@ def distill(
         "features": asdict(curator.spec),
     }
     source = curator.source
-    run = {"seed": seed, "ipc": ipc, "corpus": source.digest, "fold": source.fold}
-    saved = Checkpoint(checkpoint, run | settings | {"version": package_version()})
+    run = {
+        "seed": seed,
+        "ipc": ipc,
+        "corpus": source.digest,
+        "protocol": source.protocol,
+        "fold": source.fold,
+        "method": objective.name,
+        "version": package_version(),
+    }
+    saved = Checkpoint(checkpoint, run | settings)
 
     emotions = len(curator.emotions)
     network = skeleton(student, curator.spec.mels, emotions)
@@ -95,6 +107,12 @@ def distill(
         before = _begin(curator, objective, model, ipc, seed, loop)
         before["seconds"] = torch.tensor(time.monotonic() - began)
     features = _optimise(before, curator, objective, model, targets, loop, saved, progress)
+    notes = source.notes
+    if loop.initialisation == "real" and not bool(before["from_real"]):
+        notes += (
+            f"initialisation from real utterances not available: an emotion has fewer than {ipc}; "
+            f"noise around the class means was used",
+        )
 
     return SyntheticSet(
         features=features,
@@ -117,7 +135,7 @@ def distill(
             seed=seed,
             per_class=ipc,
             training_utterances=source.utterances,
-            notes=source.notes,
+            notes=notes,
         ),
     )
 
@@ -126,10 +144,11 @@ def _begin(
     curator: Curator, objective: Objective, model: Student, ipc: int, seed: int, loop: Loop
 ) -> dict[str, Tensor]:
     """The progress of a run before its first step."""
-    features = _initial(curator, ipc, loop, generator(seed, "candidate"))
+    features, from_real = _initial(curator, ipc, loop, generator(seed, "candidate"))
     state = objective.init(curator, model, seed)
     return {
         "features": features,
+        "from_real": torch.tensor(from_real),
         "adam/mean": torch.zeros_like(features),
         "adam/square": torch.zeros_like(features),
         "step": torch.tensor(0),
@@ -176,6 +195,7 @@ def _optimise(
         saved.save(
             {
                 "features": features,
+                "from_real": before["from_real"],
                 "adam/mean": moments["exp_avg"],
                 "adam/square": moments["exp_avg_sq"],
                 "step": torch.tensor(step),
@@ -199,20 +219,24 @@ def _optimise(
         if time.monotonic() - last_save > SAVE_EVERY:
             save(step + 1)
             last_save = time.monotonic()
-            bar.set_postfix(loss=f"{float(loss):.3g}", refresh=False)
+            bar.set_postfix(loss=f"{float(loss.detach()):.3g}", refresh=False)
     save(loop.steps)
     return features.detach().cpu()
 
 
 def _initial(
     curator: Curator, ipc: int, loop: Loop, draws: torch.Generator
-) -> Float[Tensor, "n mel frame"]:
-    """The candidate before the first step."""
+) -> tuple[Float[Tensor, "n mel frame"], bool]:
+    """The candidate before the first step, and whether it is real utterances."""
     if loop.initialisation == "real":
-        return curator.draw_real(ipc, draws)
+        try:
+            return curator.draw_real(ipc, draws), True
+        except TooFewUtterancesError as reason:
+            logger.warning("starting from noise around the class means: %s", reason)
     means = curator.mean(lambda features, _: features, purpose="class means")
     around = means.repeat_interleave(ipc, dim=0)
-    return around + loop.noise * torch.randn(around.shape, generator=draws).to(around.device)
+    noise = torch.randn(around.shape, generator=draws).to(around.device)
+    return around + loop.noise * noise, False
 
 
 def _named(tensors: dict[str, Tensor], prefix: str, device: torch.device) -> dict[str, Tensor]:

@@ -5,22 +5,23 @@ The output folder holds `run.toml`, `fold-K/set/`, `fold-K/predictions.csv`, `fo
 resumed, and folds can be added to one.
 """
 
-import logging
 import os
-import signal
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
-from joblib import Parallel, cpu_count, delayed
+from joblib import cpu_count
 
 from distill.checkpoint import Checkpoint
 from distill.config import RunConfig
 from distill.engine import distill
-from evaluation.evaluate import evaluate
+from evaluation import metrics
+from evaluation.evaluate import FIXED, evaluate
 from evaluation.records import Row
 from evaluation.report import Report
-from evaluation.runs import DISTILLED, RUNS, FoldResult
+from evaluation.runs import DISTILLED, FULL, RUNS, FoldResult
 from synth_data.console import set_up_logging
 from synth_data.corpus import listing, load, protocol_line
 from synth_data.curator import Curator
@@ -28,11 +29,11 @@ from synth_data.errors import UserError
 from synth_data.normalisation import normalised
 from synth_data.progress import SILENT, Progress, bar
 from synth_data.real import RealSet
+from synth_data.side_by_side import side_by_side
 from synth_data.synthetic import SyntheticSet
 
-logger = logging.getLogger(__name__)
-
-SETTINGS = "run.toml"
+CLEAR = "\r\x1b[J"  # from the start of this line to the end of the screen
+SETTINGS, REPORT = "run.toml", "report.json"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Experiment:
         command: the command line, quoted in the report.
         show_progress: bars on stderr.
         verbose: log everything, in other processes too.
-        main_process: the one that Ctrl-C is for.
+        quiet: say nothing on the way.
+        main_process: in which logging is set up already.
     """
 
     config: RunConfig
@@ -53,6 +55,7 @@ class Experiment:
     command: str
     show_progress: bool = False
     verbose: bool = False
+    quiet: bool = False
     main_process: int = field(default_factory=os.getpid)
 
     def folder(self, fold: int | str) -> Path:
@@ -62,6 +65,11 @@ class Experiment:
     def bar(self, description: str, position: int = 0) -> Progress:
         """A progress bar, if bars are shown."""
         return bar(description, position) if self.show_progress else SILENT
+
+    def say(self, text: str) -> None:
+        """A line on stderr for whoever waits; bars below it are drawn anew by who owns them."""
+        if not self.quiet:
+            print(f"{CLEAR if self.show_progress else ''}{text}", file=sys.stderr, flush=True)
 
     def load(self) -> RealSet:
         """The corpus' features."""
@@ -88,62 +96,92 @@ class Experiment:
         return protocol_line(real, protocol, self.config.feature_name)
 
     def folds(self, real: RealSet) -> list[int]:
-        """The folds to run.
+        """The folds to run; none for the set made from all speakers.
 
         Raises:
             UserError: the fold asked for does not exist, or lacks a side or an emotion.
         """
         protocol, fold = self.config.corpus_protocol, self.config.fold
+        if fold == "none":
+            real.require_every_emotion("the whole")
+            return []
         chosen = range(1, len(protocol.folds(real.utterances)) + 1) if fold == "all" else [fold]
         numbers = [number for number in chosen if isinstance(number, int)]
         for number in numbers:  # before any work, so that none is lost
             real.fold(protocol, number)
         return numbers
 
-    def begin(self, resume: bool) -> None:
-        """Claims the output folder.
+    def check_folder(self, resume: bool) -> None:
+        """Makes sure that the results can go into the output folder.
 
         Raises:
-            UserError: it holds another run, or this one and `resume` is not set.
+            UserError: it holds another run, or this one and `resume` is not set, or is no folder
+                of a run.
         """
         path = self.out / SETTINGS
-        if path.exists():
-            if not resume:
+        if not path.exists():
+            if self.out.exists() and not (self.out.is_dir() and not any(self.out.iterdir())):
                 raise UserError(
-                    f"{self.out} holds a run already: give --resume to go on with it, "
-                    f"or another --out"
+                    f"{self.out} exists and is not a run's folder: choose another --out"
                 )
-            there = RunConfig.of(path, {})
-            differing = [
-                name
-                for name in RunConfig.model_fields
-                if name != "fold" and getattr(there, name) != getattr(self.config, name)
-            ]
-            if differing:
-                raise UserError(
-                    f"{self.out} holds a run with other settings ({', '.join(differing)}): "
-                    f"resume with those of {path}, or choose another --out"
-                )
-        self.config.save(path)
+            return
+        if not resume:
+            raise UserError(
+                f"{self.out} holds a run already: give --resume to go on with it, or another --out"
+            )
+        there, here = (config.model_dump() for config in (self._stored(), self.config))
+        differing = [
+            f"{name} is {here[name]}, not {there[name]}"
+            for name in here
+            if name != "fold" and there[name] != here[name]
+        ]
+        if differing:
+            raise UserError(
+                f"{self.out} holds a run with other settings ({'; '.join(differing)}): resume "
+                f"with those of {path}, or choose another --out"
+            )
+
+    def begin(self) -> None:
+        """Writes the settings down; what is added to a run does not narrow it."""
+        config = self.config
+        if (self.out / SETTINGS).exists():
+            before = self._stored().fold
+            if before == "all" or config.fold == "none":
+                config = config.model_copy(update={"fold": before})
+        config.save(self.out / SETTINGS)
+
+    def _stored(self) -> RunConfig:
+        return RunConfig.of(self.out / SETTINGS, {}).resolved()
 
     def run_folds(self, folds: list[int]) -> list[FoldResult]:
         """Distils and evaluates, side by side on the cores of this machine."""
-        side_by_side = min(len(folds), cpu_count())
-        each = max(1, cpu_count() // side_by_side)
-        results: list[FoldResult] = Parallel(n_jobs=side_by_side)(
-            delayed(_run_fold)(self, fold, index % side_by_side, each)
-            for index, fold in enumerate(folds)
-        )
+        at_once = min(len(folds), cpu_count())
+        jobs = max(1, cpu_count() // at_once)
+        arguments = ((self, fold, index % at_once, jobs) for index, fold in enumerate(folds))
+        results = []
+        for result in side_by_side(at_once, _run_fold, arguments, ordered=False):
+            results.append(result)
+            if len(folds) > 1:
+                self.say(f"{_in_short(result)}; {len(results)} of {len(folds)} done")
         return results
 
-    def report(self, real: RealSet, results: list[FoldResult]) -> Report:
-        """Summarises the folds and writes the report."""
+    def report(self, real: RealSet, results: Sequence[FoldResult]) -> Report:
+        """Summarises these folds, with others that the folder holds, and writes the report."""
+        done = {result.fold: result for result in results}
+        count = len(self.config.corpus_protocol.folds(real.utterances))
+        for fold in range(1, count + 1):
+            if fold not in done and (self.folder(fold) / RUNS).exists():
+                done[fold] = FoldResult.load(self.folder(fold))
+        notes = real.notes
+        if 1 < len(done) < count:
+            listed = ", ".join(str(fold) for fold in sorted(done))
+            notes += (f"not all folds: {listed} of {count}",)
         report = Report.of(
             self.protocol_line(real),
-            results,
+            [done[fold] for fold in sorted(done)],
             corpus=real.corpus,
             command=self.command,
-            notes=real.notes,
+            notes=notes,
         )
         report.save(self.out)
         return report
@@ -170,7 +208,6 @@ class Experiment:
     def make_shipped_set(self, real: RealSet) -> Path:
         """The set made from all speakers, with the cross-validated estimate where there is one."""
         folder = self.folder("none")
-        real.require_every_emotion("the whole")
         protocol = self.config.corpus_protocol
         synthetic, _ = self.make_set(replace(real, protocol=protocol.name), folder)
         estimate = self._estimate()
@@ -182,7 +219,7 @@ class Experiment:
 
     def _estimate(self) -> str | None:
         """What the folds of this run said of sets made like the one from all speakers."""
-        path = self.out / "report.json"
+        path = self.out / REPORT
         if not path.exists():
             return None
         report = Report.load(path)
@@ -192,7 +229,8 @@ class Experiment:
             for row in report.rows
             if row.set == DISTILLED and row.fold == pooled
         ]
-        return f"{report.protocol}. {'; '.join(lines)}."
+        scope = "All folds pooled" if pooled == "all" else f"Fold {pooled} alone"
+        return f"{report.protocol}. {scope}: {'; '.join(lines)}."
 
 
 def _in_words(row: Row) -> str:
@@ -201,12 +239,28 @@ def _in_words(row: Row) -> str:
     return f"UAR {row.uar.mean:.3f} {interval}{ratio}"
 
 
+def _in_short(result: FoldResult) -> str:
+    """What a finished fold found, for whoever waits for the others."""
+
+    def uar(name: str) -> float:
+        found = [
+            float(metrics.uar(metrics.confusion(result.truth, run.predicted, len(result.emotions))))
+            for run in result.runs
+            if run.set == name and run.initialisation == FIXED
+        ]
+        return sum(found) / len(found)
+
+    return (
+        f"fold {result.fold}: UAR {uar(DISTILLED):.3f} distilled, {uar(FULL):.3f} full data "
+        f"({FIXED} initialisation)"
+    )
+
+
 def _run_fold(experiment: Experiment, fold: int, position: int, jobs: int) -> FoldResult:
     """One fold, in a process of its own."""
     torch.set_num_threads(1)  # side by side, and the same bits however many run
     if os.getpid() != experiment.main_process:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        set_up_logging(experiment.verbose)
+        set_up_logging(experiment.verbose, experiment.quiet)
     folder = experiment.folder(fold)
     if (folder / RUNS).exists():
         return FoldResult.load(folder)
@@ -220,6 +274,7 @@ def _run_fold(experiment: Experiment, fold: int, position: int, jobs: int) -> Fo
         seeds=experiment.config.seeds,
         seed=experiment.config.seed,
         making_seconds=seconds,
+        recipes={experiment.config.student: experiment.config.build_recipe()},
         jobs=jobs,
         progress=experiment.bar(f"{folder.name}: students", position),
     )

@@ -9,7 +9,7 @@ from joblib import cpu_count
 from distill.config import RunConfig
 from evaluation.baselines.random_subset import DRAWS
 from evaluation.networks import draw_weights, skeleton
-from evaluation.students import RECIPES, train
+from evaluation.students import train
 from synth_data.randomness import generator
 
 LIBRARIES = 450e6  # bytes that a process holds once torch is imported
@@ -70,7 +70,7 @@ def plan(config: RunConfig, utterances: int, emotions: int, folds: int, tested: 
         folds: to run.
         tested: whether students are trained.
     """
-    spec, recipe, objective = config.spec, RECIPES[config.student], config.build_objective()
+    spec, recipe, objective = config.spec, config.build_recipe(), config.build_objective()
     item = spec.mels * spec.frames * 4
     items = config.ipc * emotions
     per_item = _seconds_per_item(config, emotions)
@@ -94,7 +94,7 @@ def plan(config: RunConfig, utterances: int, emotions: int, folds: int, tested: 
 
 def _seconds_per_item(config: RunConfig, emotions: int) -> float:
     """Seconds that a forward and backward pass of the student takes per item."""
-    draws, recipe = generator(config.seed, "plan"), RECIPES[config.student]
+    draws, recipe = generator(config.seed, "plan"), config.build_recipe()
     network = skeleton(config.student, config.spec.mels, emotions)
     features = torch.randn(recipe.batch, *config.spec.shape, generator=draws)
     targets = torch.full((recipe.batch, emotions), 1 / emotions)

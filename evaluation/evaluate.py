@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 
 import torch
-from joblib import Parallel, delayed
 from torch import Tensor, nn
 
 from evaluation import metrics
@@ -17,10 +17,12 @@ from synth_data.errors import SetError, UserError, unknown_name
 from synth_data.progress import SILENT, Progress
 from synth_data.randomness import generator
 from synth_data.real import RealSet
+from synth_data.side_by_side import side_by_side
 from synth_data.synthetic import SyntheticSet
 
 FIXED, RANDOM = "fixed", "random"  # initialisations
-GENERIC = "generic"  # the recipe that is the same for every set
+GENERIC = "generic"  # the student's recipe in RECIPES, which is the same for every set
+CUSTOM = "custom"  # another recipe, but the same for every set too
 UNTRAINED = "untrained"  # the fixed initialisation as it is: it has seen no data
 
 
@@ -110,14 +112,11 @@ def evaluate(
     others = [job for job in work if job is not firsts[job.setting]]
 
     bar = progress(total=len(trials) + len(others))
-    parallel = Parallel(n_jobs=jobs, return_as="generator")
     sides = validation.features, test.features
 
     def outcomes(todo: Sequence[tuple[Job, float]]) -> Iterator[Outcome]:
-        for outcome in parallel(
-            delayed(_train_and_test)(job, recipes[job.student], rate, seed, *sides)
-            for job, rate in todo
-        ):
+        arguments = ((job, recipes[job.student], rate, seed, *sides) for job, rate in todo)
+        for outcome in side_by_side(jobs, _train_and_test, arguments):
             bar.update()
             yield outcome
 
@@ -135,8 +134,11 @@ def evaluate(
         speakers=tuple(test.speakers),
         truth=tuple(test.targets.argmax(dim=1).tolist()),
         runs=(
-            *(_run(job, *done[id(job)], synthetic.start_bytes) for job in work),
-            *_untrained(names, synthetic, test),
+            *(
+                _run(job, recipes[job.student], *done[id(job)], synthetic.start_bytes)
+                for job in work
+            ),
+            *_untrained(names, recipes, synthetic, test),
         ),
         unavailable=tuple(unavailable),
     )
@@ -153,6 +155,14 @@ def _check_fit(synthetic: SyntheticSet, test: RealSet) -> None:
             f"the set's feature recipe is not that of the test speech: {synthetic.spec} "
             f"against {test.spec}; load the corpus with the set's recipe"
         )
+    if start := synthetic.start:
+        network = skeleton(start.network, test.spec.mels, len(test.emotions))
+        expected = {name: weight.shape for name, weight in network.named_parameters()}
+        if {name: weight.shape for name, weight in start.weights.items()} != expected:
+            raise SetError(
+                f"the set's start weights do not fit its network {start.network}: it was written "
+                f"by another version of this package, or by another; make it again with this one"
+            )
 
 
 def _competitors(
@@ -198,12 +208,13 @@ def _train_and_test(
     torch.set_num_threads(1)  # side by side, and the same bits however many run
     began = time.perf_counter()
     draws = generator(seed, "training", job.student, job.seed)
+    network = deepcopy(job.network)  # jobs may be threads, and a call puts weights into its network
     features, targets = job.competitor.features, job.competitor.targets
-    weights = train(job.network, job.weights, features, targets, recipe, rate, draws)
+    weights = train(network, job.weights, features, targets, recipe, rate, draws)
     return Outcome(
         seconds=time.perf_counter() - began,
-        validation=tuple(predict(job.network, weights, validation).tolist()),
-        test=tuple(predict(job.network, weights, test).tolist()),
+        validation=tuple(predict(network, weights, validation).tolist()),
+        test=tuple(predict(network, weights, test).tolist()),
     )
 
 
@@ -222,7 +233,7 @@ def _best_on_validation(
     return best
 
 
-def _run(job: Job, rate: float, outcome: Outcome, start_bytes: int) -> Run:
+def _run(job: Job, recipe: Recipe, rate: float, outcome: Outcome, start_bytes: int) -> Run:
     competitor = job.competitor
     return Run(
         set=competitor.name,
@@ -230,7 +241,7 @@ def _run(job: Job, rate: float, outcome: Outcome, start_bytes: int) -> Run:
         ipc=competitor.ipc,
         student=job.student,
         initialisation=job.initialisation,
-        recipe=GENERIC,
+        recipe=_recipe_name(job.student, recipe),
         seed=job.seed,
         learning_rate=rate,
         utterances=len(competitor.features),
@@ -242,7 +253,9 @@ def _run(job: Job, rate: float, outcome: Outcome, start_bytes: int) -> Run:
     )
 
 
-def _untrained(names: Sequence[str], synthetic: SyntheticSet, test: RealSet) -> Iterator[Run]:
+def _untrained(
+    names: Sequence[str], recipes: Mapping[str, Recipe], synthetic: SyntheticSet, test: RealSet
+) -> Iterator[Run]:
     """The fixed initialisation as it is, which should be at chance."""
     start = synthetic.start
     if start and start.network in names:
@@ -253,7 +266,7 @@ def _untrained(names: Sequence[str], synthetic: SyntheticSet, test: RealSet) -> 
             ipc=None,
             student=start.network,
             initialisation=FIXED,
-            recipe=GENERIC,
+            recipe=_recipe_name(start.network, recipes[start.network]),
             seed=0,
             learning_rate=0.0,
             utterances=0,
@@ -263,3 +276,7 @@ def _untrained(names: Sequence[str], synthetic: SyntheticSet, test: RealSet) -> 
             student_seconds=0.0,
             predicted=tuple(predict(network, start.weights, test.features).tolist()),
         )
+
+
+def _recipe_name(student: str, recipe: Recipe) -> str:
+    return GENERIC if recipe == RECIPES[student] else CUSTOM

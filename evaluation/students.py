@@ -12,6 +12,7 @@ from evaluation.augment import Augment
 from evaluation.networks import Weights, apply
 
 CHUNK = 256
+SMALLEST_BATCH = 8
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,9 @@ class Recipe:
 
     Attributes:
         steps: optimiser steps, whatever the size of the set.
-        batch: items per step, drawn without replacement: all, where a set has fewer.
+        batch: items per step, drawn without replacement; a set of fewer than four times as many
+            takes a quarter of its items, but at least eight (or all), so that small sets, whoever
+            made them, are not gone through hundreds of times.
         learning_rates: to choose from; each is the rate at the peak.
         weight_decay: of AdamW, decoupled.
         warm_up: steps until the peak.
@@ -79,8 +82,9 @@ def train(
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, recipe))
     balance = class_balance(targets)
+    batch = min(recipe.batch, max(SMALLEST_BATCH, len(features) // 4))
     for _ in range(recipe.steps):
-        rows = torch.randperm(len(features), generator=generator)[: recipe.batch]
+        rows = torch.randperm(len(features), generator=generator)[:batch]
         augmented = recipe.augment(features[rows], generator)
         losses = cross_entropy(apply(network, student, augmented), targets[rows] * balance)
         optimiser.zero_grad(set_to_none=True)

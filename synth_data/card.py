@@ -175,10 +175,16 @@ def _accuracy(made: Provenance) -> str:
             f"were tested on: {made.estimate}\n\n"
             f"This set itself was made from {made.origin}, so it cannot be evaluated on them."
         )
-    where = " of another corpus" if made.fold is None else ""
+    if made.fold is None:
+        return (
+            f"This set was made from {made.origin}, so it cannot be evaluated on them, and no "
+            f"estimate was made. `distill-data --resume --fold all` in the folder of its run makes "
+            f"sets in the same way without the speakers they are tested on; the same with "
+            f"`--fold none` then quotes what they are worth here."
+        )
     return (
-        f"This set was made from {made.origin}. Evaluate it with `evaluate-data` on speakers"
-        f"{where} that it was not made from."
+        f"This set was made from {made.origin}. Evaluate it with `evaluate-data` on speakers that "
+        f"it was not made from."
     )
 
 

@@ -43,6 +43,10 @@ class Draw:
 Sample = All | Draw
 
 
+class TooFewUtterancesError(UserError):
+    """More real utterances of an emotion were asked for than there are."""
+
+
 @dataclass(frozen=True)
 class Source:
     """What is public about the utterances behind a door.
@@ -167,19 +171,19 @@ class Curator:
         """Real utterances as they are, `per_class` of each emotion in order: not a mean.
 
         Raises:
-            UserError: an emotion has fewer utterances.
+            TooFewUtterancesError: an emotion has fewer; none is given then.
         """
-        self.questions["real utterances, as they are"] += per_class * len(self.emotions)
         rows: list[int] = []
         for emotion, name in enumerate(self.emotions):
             of_emotion = self._real.class_rows(emotion)
             if len(of_emotion) < per_class:
-                raise UserError(
+                raise TooFewUtterancesError(
                     f"{per_class} real utterances of {name} asked, {len(of_emotion)} there: "
                     f"initialise from noise, or lower --ipc"
                 )
             order = torch.randperm(len(of_emotion), generator=generator)[:per_class]
             rows += [of_emotion[i] for i in order.tolist()]
+        self.questions["real utterances, as they are"] += len(rows)
         return self._real.features[rows].clone()
 
     def _groups(self, sample: Sample, per_class: bool) -> list[Tensor]:
@@ -190,5 +194,5 @@ class Curator:
             )
         if not per_class:
             return [chosen.nonzero().flatten()]
-        labels = self._real.targets.argmax(dim=1)
+        labels = self._real.targets.argmax(dim=1).cpu()  # where `chosen` is drawn
         return [((labels == c) & chosen).nonzero().flatten() for c in range(len(self.emotions))]

@@ -5,13 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import torch
-from joblib import Parallel, cpu_count, delayed
+from joblib import cpu_count
 from torch import Tensor
 
 from synth_data.errors import AudioError
 from synth_data.feature_cache import Rows
 from synth_data.features import FeatureSpec
 from synth_data.progress import SILENT, bar
+from synth_data.side_by_side import side_by_side
 from synth_data.utterance import Source
 
 WORTH_PROCESSES = 3000  # utterances: below, one process is done before others have started
@@ -48,9 +49,7 @@ def extract(
     """
     if jobs is None:
         jobs = 1 if len(sources) < WORTH_PROCESSES else cpu_count()
-    results: Iterator[Tensor | AudioError] = Parallel(jobs, return_as="generator")(
-        delayed(_features)(source, spec) for source in sources.values()
-    )
+    results = side_by_side(jobs, _features, ((source, spec) for source in sources.values()))
     rows: Rows = {}
     refused = []
     shown = bar("features") if progress else SILENT

@@ -30,8 +30,9 @@ class FeatureSpec:
         f_min: lower edge of the lowest band, in Hz; `f_max` the upper edge of the highest.
         floor: added to the power before the logarithm (full scale is 1).
         frames: of the result.
-        normalisation: "utterance" subtracts each utterance's mean and divides by its
-            standard deviation, over all bands and frames at once, which keeps spectral tilt;
+        normalisation: "utterance" subtracts each mel band's mean over the utterance, and with it
+            much of the channel and of the speaker, then divides by the standard deviation over
+            all bands and frames at once;
             "training" leaves that to statistics of the training utterances, asked at the door and
             stored with the set (`transforms.Standardise`).
     """
@@ -62,7 +63,8 @@ class FeatureSpec:
             waveform = waveform.repeat(-(-shortest // waveform.shape[0]))
         log_mel = torch.log(_mel_spectrogram(self)(waveform) + self.floor)
         if self.normalisation == "utterance":
-            log_mel = (log_mel - log_mel.mean()) / log_mel.std().clamp_min(1e-3)
+            log_mel = log_mel - log_mel.mean(dim=1, keepdim=True)
+            log_mel = log_mel / log_mel.std().clamp_min(1e-3)
         return _fit_length(log_mel, self.frames)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from commands import ENTRIES, Command, run_here
 
 torch.set_num_threads(1)
 
@@ -16,3 +17,15 @@ def data_root() -> Path:
     if not root:
         pytest.skip("SER_DATA_ROOT names no folder of real corpora")
     return Path(root)
+
+
+@pytest.fixture
+def distill_data(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """The command `distill-data`, in this process."""
+    return lambda *words: run_here(ENTRIES["distill-data"], words, monkeypatch, capsys)
+
+
+@pytest.fixture
+def evaluate_data(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """The command `evaluate-data`, in this process."""
+    return lambda *words: run_here(ENTRIES["evaluate-data"], words, monkeypatch, capsys)

@@ -329,8 +329,8 @@ def test_protocol_line(root):
         "Tiny · 2 classes (glee->joy) · 6 utterances · leave-one-speaker-out, 3 folds · "
         "validation: speaker-disjoint · logmel64"
     )
-    plain = replace(TINY, label_note="")
-    assert protocol_line(real, None, "logmel64") == (
+    plain = replace(real, facts=replace(TINY, label_note=""))
+    assert protocol_line(plain, None, "logmel64") == (
         "Tiny · 2 classes · 6 utterances · all speakers, no test · logmel64"
     )
 

@@ -117,7 +117,7 @@ class GradientMatching(Objective):
         self, curator: Curator, student: Student, start: Weights, draws: torch.Generator
     ) -> Iterator[Weights]:
         balance = 1.0 / (curator.class_shares() * len(curator.emotions)).clamp_min(1e-6)
-        weights = {name: weight.detach().clone() for name, weight in start.items()}
+        weights = {name: w.detach().clone().to(curator.device) for name, w in start.items()}
         optimiser = torch.optim.AdamW(weights.values(), lr=self.learning_rate, fused=True)
         yield {name: weight.clone() for name, weight in weights.items()}
         for _ in range(1, self.checkpoints):

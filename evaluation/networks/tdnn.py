@@ -9,10 +9,10 @@ from evaluation.networks.layers import norm_silu, statistics
 class TDNN(nn.Module):
     """Three 1-D convolutions and statistics pooling, after the x-vector network.
 
-    Snyder et al. 2018 (x-vectors), cut down to small corpora: a mean pool halves the frame rate and
-    the first convolution halves it again, GroupNorm in place of BatchNorm (batch statistics
-    would couple utterances) and SiLU in place of ReLU (smooth, as adjoints by finite differences
-    need).
+    Snyder et al. 2018 (x-vectors), cut down to small corpora: mean pools and the stride of the
+    first convolution bring 100 frames a second down to 12.5, which generalises better to unseen
+    speakers and costs less; GroupNorm in place of BatchNorm (batch statistics would couple
+    utterances) and SiLU in place of ReLU (smooth, as adjoints by finite differences need).
 
     Args:
         mels: mel bands of the input.
@@ -26,6 +26,7 @@ class TDNN(nn.Module):
             nn.AvgPool1d(2),
             nn.Conv1d(mels, channels, 5, stride=2, padding=2),
             *norm_silu(channels),
+            nn.AvgPool1d(2),
             nn.Conv1d(channels, channels, 3, padding=1),
             *norm_silu(channels),
             nn.Conv1d(channels, channels, 3, padding=2, dilation=2),

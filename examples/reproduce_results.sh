@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Makes the numbers of the README again, each run over all folds of its corpus. SER_DATA_ROOT names
+# a folder that holds ravdess/ and emodb/; arguments go to every run (--dry-run says what each will
+# take). A run that was interrupted goes on with: distill-data --resume --out runs/...
+set -euo pipefail
+: "${SER_DATA_ROOT:?must name the folder that holds ravdess/ and emodb/}"
+
+distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 10 --out runs/ravdess-ipc10 "$@"
+distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 1 --out runs/emodb-ipc1 "$@"
+distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 10 --out runs/emodb-ipc10 "$@"

@@ -1,0 +1,45 @@
+"""Work side by side, in processes that leave Ctrl-C to the one that started them."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from joblib import Parallel, delayed
+
+T = TypeVar("T")
+
+
+def side_by_side(
+    jobs: int, work: Callable[..., T], arguments: Iterable[tuple[object, ...]], ordered: bool = True
+) -> Iterator[T]:
+    """The results of `work` for each tuple of arguments, as they come.
+
+    Within a process started here, further work is done in threads.
+
+    Args:
+        jobs: how many run at once; one: in this process.
+        work: what is to be done.
+        arguments: of each call.
+        ordered: in the order of `arguments`; if not, as each is done.
+    """
+    how = "generator" if ordered else "generator_unordered"
+    with _interrupts_ignored():  # as the processes that start here inherit
+        results: Iterator[T] = Parallel(jobs, return_as=how)(
+            delayed(work)(*each) for each in arguments
+        )
+    return results
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """A terminal sends Ctrl-C to every process; only the first one should answer."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may say what signals do
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,150 @@
+"""What is wrong with a corpus is said before any work, with exit code 2, or counted."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy
+import pytest
+import soundfile
+from commands import Command, Outcome, small_config
+from trees import emodb_tree, noise
+
+from evaluation.report import Report
+
+Distil = Callable[..., Outcome]
+
+EMODB_TREE = {"speakers": ("03", "08", "09", "10")}
+EVERYONE = dict.fromkeys("abcd", ("anger", "joy"))
+
+
+def table(folder: Path, emotions_of: Mapping[str, tuple[str, ...]], each: int = 2) -> Path:
+    """A user's table of noise, `each` recordings of every speaker's emotions."""
+    rows = ["file,emotion,speaker"]
+    for speaker, emotions in emotions_of.items():
+        for emotion in emotions:
+            for number in range(each):
+                name = f"wav/{speaker}-{emotion}-{number}.wav"
+                noise(folder / name, seed=len(rows))
+                rows.append(f"{name},{emotion},{speaker}")
+    path = folder / "table.csv"
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+@pytest.fixture
+def distil(distill_data: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Distil:
+    """Runs the command on the first fold of a corpus; `out` is where to."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    config = small_config(tmp_path)
+
+    def run(dataset: str, root: Path, *words: object, fold: object = 1) -> Outcome:
+        return distill_data(
+            "--config", config, "--dataset", dataset, "--data-root", root, "--fold", fold,
+            "--out", tmp_path / "out", *words,
+        )  # fmt: skip
+
+    return run
+
+
+def refused(done: Outcome, out: Path) -> str:
+    """The message of a command that refused before any work."""
+    assert done.code == 2
+    assert "Traceback" not in done.err
+    assert not out.exists()
+    return done.err
+
+
+def report_in(folder: Path) -> Report:
+    return Report.load(folder / "out" / "report.json")
+
+
+def test_a_wrong_tree(distil, tmp_path):
+    (tmp_path / "tree" / "music").mkdir(parents=True)
+    message = refused(distil("emodb", tmp_path / "tree"), tmp_path / "out")
+    assert "not a tree of EmoDB" in message
+    assert "Found there: music" in message
+    assert "Looked for:" in message
+    assert "Get the corpus from http" in message
+
+
+def test_a_part_of_a_corpus_runs_and_says_so(distil, tmp_path):
+    done = distil("emodb", emodb_tree(tmp_path / "tree", **EMODB_TREE), "--ipc", 1)
+    assert done.code == 0
+    assert "28 utterances instead of the published 535" in done.lines[0]
+    assert "4 speakers instead of the published 10" in done.lines[-1]
+    notes = report_in(tmp_path).notes
+    assert any("anger 4 instead of 127" in note for note in notes)
+
+
+def test_unusable_recordings(distil, tmp_path):
+    tree = emodb_tree(tmp_path / "tree", per_emotion=2, **EMODB_TREE)
+    rate = 16_000
+    bad = {name: tree / "wav" / f"{name}a01Wb.wav" for name in ("03", "08", "09", "10")}
+    bad["03"].write_bytes(b"RIFF, or so it seems")
+    soundfile.write(bad["08"], numpy.zeros(0), rate)
+    soundfile.write(bad["09"], numpy.zeros(rate), rate)
+    soundfile.write(bad["10"], numpy.full(rate, numpy.nan), rate, subtype="FLOAT")
+    done = distil("emodb", tree)
+    message = refused(done, tmp_path / "out")
+    assert "4 of 56 recordings of EmoDB" in message
+    assert all(path.name in message for path in bad.values())
+    assert "--skip-bad" in message
+
+    done = distil("emodb", tree, "--skip-bad", "--ipc", 1)
+    assert done.code == 0
+    assert "4 recordings skipped" in done.lines[0]
+    assert any("4 recordings skipped (" in note for note in report_in(tmp_path).notes)
+
+
+def test_labels_without_audio_and_audio_without_labels(distil, tmp_path):
+    path = table(tmp_path / "own", EVERYONE)
+    (tmp_path / "own" / "wav" / "a-joy-0.wav").unlink()
+    noise(tmp_path / "own" / "wav" / "unlisted.wav")
+    message = refused(distil("table", path), tmp_path / "out")
+    assert "labels without audio: 1 (wav/a-joy-0.wav)" in message
+    assert "audio without a label: 1 (wav/unlisted.wav)" in message
+    assert "--allow-missing" in message
+    done = distil("table", path, "--allow-missing")
+    assert done.code == 0
+    assert "· 15 utterances ·" in done.lines[0]
+
+
+def test_an_emotion_missing_from_a_training_side(distil, tmp_path):
+    path = table(tmp_path / "own", EVERYONE | {"a": ("anger", "joy", "fear")})
+    message = refused(distil("table", path, fold="all"), tmp_path / "out")
+    assert "the training side of fold 1 of table has no utterance of fear" in message
+
+
+def test_an_emotion_missing_from_a_test_side_is_noted(distil, tmp_path):
+    done = distil("table", table(tmp_path / "own", EVERYONE | {"a": ("anger",)}))
+    assert done.code == 0
+    assert any("fold 1 has no test utterance of joy" in n for n in report_in(tmp_path).notes)
+
+
+def test_a_single_speaker(distil, tmp_path):
+    path = table(tmp_path / "own", {"a": ("anger", "joy")})
+    message = refused(distil("table", path), tmp_path / "out")
+    assert "number of speakers found: 1" in message
+    assert "--fold none distils from all of them without a test" in message
+    done = distil("table", path, fold="none")
+    assert done.code == 0
+    assert (tmp_path / "out" / "fold-none" / "set" / "manifest.json").exists()
+
+
+def test_more_items_than_there_are_utterances(distil, tmp_path):
+    done = distil("table", table(tmp_path / "own", EVERYONE), "--ipc", 30)
+    assert done.code == 0
+    assert "not available: random: ipc 30 exceeds the " in done.out
+    report = report_in(tmp_path)
+    assert [reason.partition(":")[0] for reason in report.unavailable] == ["random"]
+    assert {row.set for row in report.rows} == {"full", "distilled", "untrained"}
+    card = (tmp_path / "out" / "fold-1" / "set" / "README.md").read_text()
+    assert "initialisation from real utterances not available" in card
+
+
+def test_a_table_without_a_speaker_column(distil, tmp_path):
+    path = table(tmp_path / "own", EVERYONE)
+    lines = [line.rpartition(",")[0] for line in path.read_text().splitlines()]
+    path.write_text("\n".join(lines))
+    message = refused(distil("table", path), tmp_path / "out")
+    assert "there is no speaker column" in message

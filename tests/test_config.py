@@ -1,0 +1,94 @@
+"""The settings of a run: defaults < file < command line, and what is refused."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from distill.config import RunConfig
+from evaluation.students import RECIPES
+from synth_data.errors import UserError
+
+
+def config_of(text: str, folder: Path, **given: object) -> RunConfig:
+    path = folder / "some.toml"
+    path.write_text(text)
+    return RunConfig.of(path, given).resolved()
+
+
+def test_the_command_line_overrides_the_file_and_the_file_the_defaults(tmp_path):
+    text = "ipc = 3\nseed = 7\n[loop]\nsteps = 11\n"
+    config = config_of(text, tmp_path, seed=8, student=None)
+    assert (config.ipc, config.seed, config.student) == (3, 8, "tdnn")
+    assert config.build_loop().steps == 11
+    assert config.build_loop().initialisation == "real"
+
+
+def test_what_is_written_resolves_to_itself(tmp_path):
+    config = config_of("fold = 'all'\n[recipe]\nlearning_rates = [0.1, 0.2]\n", tmp_path)
+    config.save(tmp_path / "run.toml")
+    again = RunConfig.of(tmp_path / "run.toml", {}).resolved()
+    assert again.model_dump() == config.model_dump()
+    assert [path.name for path in tmp_path.glob("run*")] == ["run.toml"]
+
+
+def test_everything_resolved_is_written(tmp_path):
+    config_of("", tmp_path).save(tmp_path / "run.toml")
+    written = tomllib.loads((tmp_path / "run.toml").read_text())
+    assert set(written) == set(RunConfig.model_fields) - {"data_root"}  # the toy corpus has none
+    assert set(written["settings"]) >= {"starts", "checkpoints", "augment"}
+
+
+def test_the_recipe_is_the_students_own_but_for_what_is_given(tmp_path):
+    config = config_of("[recipe]\nsteps = 5\n[recipe.augment]\nbands = 3\n", tmp_path)
+    recipe, generic = config.build_recipe(), RECIPES["tdnn"]
+    assert (recipe.steps, recipe.augment.bands) == (5, 3)
+    assert recipe.batch == generic.batch
+    assert recipe.augment.frames == generic.augment.frames
+
+
+def test_the_root_may_come_from_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMODB_ROOT", str(tmp_path))
+    assert RunConfig.of(None, {"dataset": "emodb"}).resolved().data_root == tmp_path
+
+
+def test_full_runs_are_the_default_of_real_corpora(tmp_path):
+    config = RunConfig.of(None, {"dataset": "emodb", "data_root": tmp_path}).resolved()
+    assert (config.fold, config.feature) == ("all", "logmel64")
+    assert config.protocol == "leave-one-speaker-out"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ipc = 'x'", "ipc: input should be a valid integer.*found 'x'"),
+        ("ipc = 0", "ipc: input should be greater than or equal to 1, found 0"),
+        ("seeds = 0", "seeds: input should be greater than or equal to 1, found 0"),
+        ("fold = 0", "fold: should be a number from 1, all or none, found 0"),
+        ("fold = 'some'", "fold: should be a number from 1, all or none, found 'some'"),
+        ("loop = 3", "loop: input should be a valid dictionary, found 3"),
+        ("icp = 3", "unknown setting 'icp': did you mean 'ipc'"),
+        ("dataset = 'emdb'", "unknown corpus 'emdb': did you mean 'emodb'"),
+        ("objective = 'gradient-maching'", "objective.*did you mean 'gradient-matching'"),
+        ("feature = 'logmel46'", "unknown feature 'logmel46': did you mean 'logmel64'"),
+        ("student = 'tdn'", "unknown student 'tdn': did you mean 'tdnn'"),
+        ("protocol = 'leave-one-speakr-out'", "did you mean 'leave-one-speaker-out'"),
+        ("device = 'abacus'", "device 'abacus' cannot be used here .*: try auto or cpu"),
+        ("[loop]\nstep = 3", "unknown setting of the outer loop 'step': did you mean 'steps'"),
+        ("[loop]\nsteps = 'x'", "the outer loop: steps: input should be a valid integer"),
+        ("[loop]\ninitialisation = 'r'", "initialisation: input should be 'real' or 'noise'"),
+        ("[settings]\nstart = 3", "of gradient-matching 'start': did you mean 'starts'"),
+        ("[settings.augment]\nband = 3", "gradient-matching, augment 'band': .* 'bands'"),
+        ("[settings]\naugment = 3", "augment: should be a table of settings, found 3"),
+        ("[recipe]\nbatches = 3", "of the student's recipe 'batches': did you mean 'batch'"),
+        ("ipc = ", "cannot be read as settings .*; give a TOML file"),
+    ],
+)
+def test_wrong_settings(tmp_path, text, message):
+    with pytest.raises(UserError, match=message):
+        config_of(text, tmp_path)
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(UserError, match=r"none\.toml: cannot be read as settings"):
+        RunConfig.of(tmp_path / "none.toml", {})

@@ -1,0 +1,218 @@
+"""The door: every answer is the mean that a plain loop over utterances gives."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+import torch
+from fake_speech import EMOTIONS, SPEC, fake_speech
+from torch import Tensor
+
+from evaluation.networks import apply, draw_weights, skeleton
+from evaluation.students import cross_entropy
+from synth_data import mechanism
+from synth_data.curator import All, Curator, Draw, Sample, TooFewUtterancesError
+from synth_data.mechanism import CHUNK
+from synth_data.normalisation import normalised
+from synth_data.randomness import generator
+from synth_data.transforms import Standardise
+
+MORE_THAN_A_CHUNK = (CHUNK + 3, 2, 5)
+
+
+def test_class_means_are_those_of_a_loop():
+    real = fake_speech()
+    answer = Curator(real).mean(lambda features, _: features.square(), purpose="power")
+    for emotion in range(3):
+        rows = [real.features[row].square() for row in real.class_rows(emotion)]
+        assert torch.allclose(answer[emotion], sum(rows) / len(rows), atol=1e-6)
+
+
+@pytest.mark.parametrize("counts", [(6, 4, 5), MORE_THAN_A_CHUNK])
+def test_the_mean_over_all_is_that_of_a_loop(counts):
+    real = fake_speech(counts)
+    answer = Curator(real).mean(
+        lambda features, _: features, purpose="all", per_class=False, sample=All()
+    )
+    total = torch.zeros(SPEC.shape)
+    for features in real.features:
+        total += features
+    assert torch.allclose(answer, total / len(real), atol=1e-5)
+
+
+@pytest.mark.parametrize("counts", [(6, 4, 5), MORE_THAN_A_CHUNK])
+def test_mean_gradients_are_those_of_a_loop(counts, monkeypatch):
+    real = fake_speech(counts)
+    network = skeleton("convnet", SPEC.mels, 3)
+    weights = draw_weights(network, torch.Generator().manual_seed(0))
+
+    def loss(at: Mapping[str, Tensor], features: Tensor, targets: Tensor) -> Tensor:
+        return cross_entropy(apply(network, at, features), targets)
+
+    def slow(rows: list[int]) -> dict[str, Tensor]:
+        sums = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+        for row in rows:
+            free = {name: weight.clone().requires_grad_() for name, weight in weights.items()}
+            loss(free, real.features[row : row + 1], real.targets[row : row + 1]).sum().backward()
+            for name, weight in free.items():
+                sums[name] += weight.grad / len(rows)
+        return sums
+
+    curator = Curator(real)
+    by_class = curator.mean_gradient(loss, weights, purpose="by class")
+    overall = curator.mean_gradient(loss, weights, purpose="overall", per_class=False)
+    for name, gradient in slow(list(range(len(real)))).items():
+        assert torch.allclose(overall[name], gradient, atol=1e-5), name
+    for emotion in range(3):
+        for name, gradient in slow(real.class_rows(emotion)).items():
+            assert torch.allclose(by_class[name][emotion], gradient, atol=1e-5), name
+
+    monkeypatch.setattr(mechanism, "CHUNK", 2)
+    in_small_chunks = curator.mean_gradient(loss, weights, purpose="by class")
+    for name, gradient in by_class.items():
+        assert torch.allclose(in_small_chunks[name], gradient, atol=1e-5), name
+
+
+def test_an_answer_carries_no_graph_to_the_weights():
+    weights = {"w": torch.ones(()).requires_grad_()}
+    gradient = Curator(fake_speech()).mean_gradient(
+        lambda at, features, _: at["w"] * features.mean(dim=(1, 2)), weights, purpose="slope"
+    )
+    assert not gradient["w"].requires_grad
+    assert weights["w"].grad is None
+
+
+def test_a_draw_with_probability_one_is_everything():
+    curator = Curator(fake_speech())
+
+    def means(sample: Sample) -> Tensor:
+        return curator.mean(lambda features, _: features, purpose="means", sample=sample)
+
+    assert torch.equal(means(Draw(1.0, torch.Generator().manual_seed(0))), means(All()))
+    assert not torch.equal(means(Draw(0.5, torch.Generator().manual_seed(0))), means(All()))
+
+
+def test_a_draw_takes_each_utterance_with_its_probability():
+    sizes = []
+    draws = torch.Generator().manual_seed(0)
+    curator = Curator(fake_speech((100, 100, 100)))
+    for _ in range(40):
+        curator.mean(
+            lambda features, _: sizes.append(len(features)) or features,
+            purpose="count",
+            sample=Draw(0.2, draws),
+            per_class=False,
+        )
+    # standard deviation of the sum of 12,000 coins at 0.2: 44
+    assert abs(sum(sizes) - 2400) < 3 * 44
+    assert len(set(sizes)) > 1
+
+
+def test_an_emotion_without_a_drawn_utterance_answers_zero():
+    curator = Curator(fake_speech((30, 1, 30)))
+    draws = torch.Generator().manual_seed(0)
+
+    def ask(probability: float) -> tuple[Tensor, Tensor]:
+        sample = Draw(probability, draws)
+        means = curator.mean(lambda features, _: features, purpose="means", sample=sample)
+        gradients = curator.mean_gradient(
+            lambda at, features, _: at["w"] * features.mean(dim=(1, 2)),
+            {"w": torch.ones(())},
+            purpose="slopes",
+            sample=sample,
+        )
+        return means, gradients["w"]
+
+    means, gradients = ask(1e-9)
+    assert means.shape == (3, *SPEC.shape)
+    assert not means.any()
+    assert not gradients.any()
+    means, gradients = ask(1.0)
+    assert means.any()
+    assert gradients.all()
+
+
+def test_class_shares_sum_to_one():
+    shares = Curator(fake_speech((5, 3, 2))).class_shares()
+    assert torch.allclose(shares, torch.tensor([0.5, 0.3, 0.2]))
+
+
+def test_questions_are_counted_by_purpose_on_every_door_to_the_same_speech():
+    curator = Curator(fake_speech())
+    curator.class_shares()
+    mapped = curator.map(Standardise(torch.zeros(16), torch.full((16,), 2.0)))
+    mapped.class_shares()
+    mapped.draw_real(2, torch.Generator().manual_seed(0))
+    assert curator.questions == {"class shares": 2, "real utterances, as they are": 6}
+    assert mapped.questions is curator.questions
+
+
+def test_a_mapped_door_answers_of_transformed_speech():
+    real = fake_speech()
+    curator = Curator(real)
+    halve = Standardise(torch.zeros(16), torch.full((16,), 2.0))
+    twice = curator.map(halve).map(halve)
+    means = [door.mean(lambda x, _: x, purpose="means") for door in (curator, twice)]
+    assert torch.allclose(means[1], means[0] / 4)
+    assert twice.transforms == (halve, halve)
+    assert curator.transforms == ()
+
+
+def test_what_is_public_is_said():
+    source = Curator(replace(fake_speech((6, 4, 5)), notes=("two files were empty",))).source
+    assert (source.protocol, source.fold, source.utterances) == ("made-up", 1, 15)
+    assert source.notes == ("two files were empty",)
+    assert source.facts.name == "toy"
+
+
+def test_drawn_utterances_are_real_different_and_in_the_order_of_their_emotions():
+    real = fake_speech()
+    drawn = Curator(real).draw_real(4, torch.Generator().manual_seed(0))
+    rows = [
+        next(row for row in range(len(real)) if torch.equal(real.features[row], features))
+        for features in drawn
+    ]
+    assert len(set(rows)) == 12
+    labels = [real.utterances[row].emotion for row in rows]
+    assert labels == [emotion for emotion in EMOTIONS for _ in range(4)]
+
+
+def test_more_utterances_than_there_are_cannot_be_drawn():
+    curator = Curator(fake_speech((6, 4, 5)))
+    with pytest.raises(TooFewUtterancesError, match="5 real utterances of neutral asked, 4 there"):
+        curator.draw_real(5, torch.Generator().manual_seed(0))
+    assert not curator.questions
+
+
+def test_normalised_speech_has_mean_0_and_deviation_1_in_each_band_of_the_training_set():
+    spec = replace(SPEC, normalisation="training")
+    scale = torch.linspace(1, 8, spec.mels)[:, None]
+    train, test = (
+        replace(real, features=real.features * scale + scale)
+        for real in (fake_speech(MORE_THAN_A_CHUNK, spec=spec), fake_speech(seed=1, spec=spec))
+    )
+    door = normalised(Curator(train))
+    assert door.questions == {"normalisation": 1}
+    (transform,) = door.transforms
+    features = transform(train.features)
+    assert torch.allclose(features.mean(dim=(0, 2)), torch.zeros(16), atol=1e-4)
+    deviation = features.std(dim=(0, 2), correction=0)
+    assert torch.allclose(deviation, torch.ones(16), atol=1e-4)
+    asked = door.mean(lambda x, _: x.mean(dim=2), purpose="bands", per_class=False)
+    assert torch.allclose(asked, torch.zeros(16), atol=1e-4)
+    # The test side meets the training side's statistics, not its own.
+    expected = (test.features - train.features.mean(dim=(0, 2))[:, None]) / train.features.std(
+        dim=(0, 2), correction=0
+    )[:, None]
+    assert torch.allclose(transform(test.features), expected, atol=1e-3)
+
+
+def test_utterances_that_normalised_themselves_are_left_alone():
+    curator = Curator(fake_speech())
+    assert normalised(curator) is curator
+    assert not curator.questions
+
+
+def test_draws_of_one_purpose_are_the_same_every_time():
+    samples = [Curator(fake_speech()).draw_real(2, generator(0, "candidate")) for _ in range(2)]
+    assert torch.equal(*samples)

@@ -1,0 +1,65 @@
+"""The user's commands on real recordings, unchanged but for their size."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from commands import Command, small_config
+from trees import emodb_as_turns, iemocap_tree
+
+from evaluation.report import Report
+from synth_data.corpora import CORPORA
+
+pytestmark = [pytest.mark.corpus, pytest.mark.slow]
+
+
+def test_a_tree_of_iemocap_made_from_real_recordings(
+    distill_data: Command, evaluate_data: Command, data_root: Path, tmp_path: Path
+) -> None:
+    turns = emodb_as_turns(CORPORA["emodb"].read(data_root / "emodb", False))
+    tree = iemocap_tree(tmp_path / "IEMOCAP_full_release", turns)
+    out = tmp_path / "out"
+    config = tmp_path / "small.toml"
+    config.write_text(small_config(tmp_path).read_text().replace("ipc = 2\n", ""))
+    done = distill_data(
+        *("--ipc", 10, "--dataset", "iemocap", "--data-root", tree),
+        *("--config", config, "--out", out),
+    )
+    assert done.code == 0, done.err
+    assert done.lines[0].startswith("IEMOCAP · 4 classes (exc->hap) · ")
+    assert "leave-one-session-out, 5 folds · validation: speaker-disjoint" in done.lines[0]
+    assert "instead of the published 5531" in done.lines[0]
+    assert done.lines[0] == done.lines[-1]
+    assert re.search(r"^distilled +10 +fixed +0\.\d\d\d", done.out, re.MULTILINE)
+    assert len(re.findall(r"^fold \d: UAR", done.err, re.MULTILINE)) == 5
+    report = Report.load(out / "report.json")
+    assert {row.fold for row in report.rows} == {"all", 1, 2, 3, 4, 5}
+    assert next(row.speakers for row in report.rows if row.fold == "all") == 10
+
+    judged = evaluate_data(
+        *(out / "fold-5" / "set", "--dataset", "iemocap", "--data-root", tree),
+        *("--seeds", 1, "--recipe", config, "--out", tmp_path / "judged"),
+    )
+    assert judged.code == 0, judged.err
+    again, before = (f / "predictions.csv" for f in (tmp_path / "judged", out / "fold-5"))
+    assert again.read_bytes() == before.read_bytes()
+
+
+def test_a_users_own_table_of_real_recordings(
+    distill_data: Command, data_root: Path, tmp_path: Path
+) -> None:
+    rows = ["file,emotion,speaker,gender"]
+    for utterance in CORPORA["emodb"].read(data_root / "emodb", False):
+        path = utterance.audio.path  # type: ignore[union-attr]
+        rows.append(f"{path},{utterance.emotion},{utterance.speaker},{utterance.gender}")
+    (tmp_path / "own.csv").write_text("\n".join(rows))
+    done = distill_data(
+        *("--dataset", "table", "--data-root", tmp_path / "own.csv", "--allow-missing"),
+        *("--protocol", "speaker-independent-5-fold", "--fold", 2, "--json"),
+        *("--config", small_config(tmp_path), "--out", tmp_path / "out"),
+    )
+    assert done.code == 0, done.err
+    report = json.loads(done.out)
+    assert "7 classes · 535 utterances · speaker-independent-5-fold" in report["protocol"]
+    assert {row["speakers"] for row in report["rows"]} == {2}

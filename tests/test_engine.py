@@ -1,0 +1,291 @@
+"""The outer loop: the same bits every time, interrupted or not."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from fake_speech import EMOTIONS, SPEC, fake_speech
+from safetensors import safe_open
+from torch import Tensor
+
+from distill import engine
+from distill.engine import Loop, distill
+from distill.objectives.gradient_matching import GradientMatching
+from distill.objectives.objective import Candidate, Cost, Objective, State, Student
+from evaluation.augment import Augment
+from evaluation.networks import draw_weights, skeleton
+from synth_data.curator import Curator
+from synth_data.errors import UserError
+from synth_data.normalisation import normalised
+from synth_data.randomness import generator
+from synth_data.synthetic import SyntheticSet
+
+
+@dataclass(frozen=True)
+class ToTheMeans(Objective):
+    """Pulls items to their class means, which shake. It has a state, and asks at every step."""
+
+    name: ClassVar[str] = "to-the-means"
+
+    shake: float = 0.1
+
+    def init(self, curator: Curator, student: Student, seed: int) -> State:  # noqa: ARG002
+        return {"means": curator.mean(lambda x, _: x, purpose="targets"), "age": torch.tensor(0.0)}
+
+    def step(
+        self,
+        state: State,
+        candidate: Candidate,
+        curator: Curator,
+        student: Student,  # noqa: ARG002
+        generator: torch.Generator,
+    ) -> tuple[Tensor, State]:
+        curator.class_shares()
+        means = state["means"].repeat_interleave(candidate.per_class, dim=0)
+        shaken = means + self.shake * torch.randn(means.shape, generator=generator)
+        loss = (candidate.features - shaken).square().mean() / (1 + state["age"])
+        return loss, {**state, "age": state["age"] + 1}
+
+    def cost(self) -> Cost:
+        return Cost(real_passes=1, step_passes=1, checkpoints=0)
+
+
+MATCHING = GradientMatching(starts=2, checkpoints=2, stride=2, augment=Augment(bands=2, frames=0.1))
+each = pytest.mark.parametrize("objective", [ToTheMeans(), MATCHING], ids=lambda o: o.name)
+
+
+def made(objective: Objective = ToTheMeans(), **changes: Any) -> SyntheticSet:
+    """A set of two items per class, after ten steps; behind a new door, unless one is given."""
+    settings: dict[str, Any] = {"ipc": 2, "seed": 0, "loop": Loop(steps=10, learning_rate=0.1)}
+    settings |= changes
+    curator = settings.pop("curator", None) or Curator(fake_speech())
+    return distill(curator, objective, settings.pop("student", "tdnn"), **settings)
+
+
+def same_bits(one: SyntheticSet, other: SyntheticSet) -> bool:
+    assert one.start is not None
+    assert other.start is not None
+    return (
+        torch.equal(one.features, other.features)
+        and torch.equal(one.targets, other.targets)
+        and one.start.digest == other.start.digest
+        and one.provenance == other.provenance
+    )
+
+
+def steps_done(checkpoint: Path) -> int:
+    with safe_open(checkpoint, framework="pt") as file:
+        return int(file.get_tensor("step"))
+
+
+def interrupt(monkeypatch: pytest.MonkeyPatch, objective: Objective, after: int) -> None:
+    """Makes step number `after` + 1 of this kind of objective the last."""
+    real_step: Callable[..., tuple[Tensor, State]] = type(objective).step
+    calls = 0
+
+    def step(*args: Any) -> tuple[Tensor, State]:
+        nonlocal calls
+        if calls == after:
+            raise KeyboardInterrupt
+        calls += 1
+        return real_step(*args)
+
+    monkeypatch.setattr(type(objective), "step", step)
+
+
+@each
+def test_equal_seeds_make_equal_sets_and_others_do_not(objective):
+    first = made(objective)
+    assert same_bits(first, made(objective))
+    other = made(objective, seed=1)
+    assert not torch.equal(first.features, other.features)
+    assert first.start.digest != other.start.digest
+
+
+@each
+@pytest.mark.parametrize("save_every", [-1.0, 1e9])
+def test_an_interrupted_run_ends_with_the_same_bits(objective, save_every, tmp_path, monkeypatch):
+    whole = made(objective)
+    path = tmp_path / "progress.safetensors"
+    monkeypatch.setattr(engine, "SAVE_EVERY", save_every)
+    for after in (4, 3):
+        with monkeypatch.context() as patch:
+            interrupt(patch, objective, after)
+            with pytest.raises(KeyboardInterrupt):
+                made(objective, checkpoint=path)
+        assert path.exists()
+    assert steps_done(path) == (7 if save_every < 0 else 0)
+    curator = Curator(fake_speech())
+    resumed = made(objective, checkpoint=path, curator=curator)
+    assert same_bits(whole, resumed)
+    asked = resumed.provenance.settings["questions asked of the real speech"]
+    assert asked == dict(curator.questions)
+    assert steps_done(path) == 10
+
+
+def test_a_finished_checkpoint_gives_the_set_again_without_a_step(tmp_path, monkeypatch):
+    path = tmp_path / "progress.safetensors"
+    whole = made(checkpoint=path)
+    interrupt(monkeypatch, ToTheMeans(), after=0)
+    assert same_bits(whole, made(checkpoint=path))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 1},
+        {"ipc": 3},
+        {"loop": Loop(steps=11, learning_rate=0.1)},
+        {"student": "convnet"},
+        {"objective": ToTheMeans(shake=0.2)},
+        {"objective": MATCHING},
+        {"curator": Curator(fake_speech(seed=1))},
+        {"curator": Curator(fake_speech(fold=2))},
+        {"curator": Curator(fake_speech(protocol="another"))},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_the_progress_of_another_run_is_refused(change, tmp_path):
+    path = tmp_path / "progress.safetensors"
+    made(checkpoint=path)
+    with pytest.raises(UserError, match="saved by a run with other settings"):
+        made(checkpoint=path, **change)
+
+
+def test_a_damaged_checkpoint_starts_again(tmp_path, caplog):
+    path = tmp_path / "progress.safetensors"
+    whole = made(checkpoint=path)
+    path.write_bytes(path.read_bytes()[:-8])
+    assert same_bits(whole, made(checkpoint=path))
+    assert "is damaged" in caplog.text
+
+
+def test_steps_bring_the_candidate_nearer():
+    curator = Curator(fake_speech())
+    means = curator.mean(lambda x, _: x, purpose="test").repeat_interleave(2, dim=0)
+    distances = [
+        float((made(loop=Loop(steps=steps, learning_rate=0.1)).features - means).norm())
+        for steps in (0, 10, 100)
+    ]
+    assert distances[0] > 1.2 * distances[1] > 1.5 * distances[2]
+
+
+def test_gradients_match_better_after_more_steps():
+    def mismatch(synthetic: SyntheticSet) -> float:
+        network = skeleton("tdnn", SPEC.mels, 3)
+        model = Student(network, synthetic.start.weights)
+        curator = Curator(fake_speech())
+        state = MATCHING.init(curator, model, 0)
+        candidate = Candidate(synthetic.features.requires_grad_(), synthetic.targets, 2)
+        draws = torch.Generator().manual_seed(0)
+        steps = [MATCHING.step(state, candidate, curator, model, draws)[0] for _ in range(10)]
+        return float(torch.stack(steps).detach().mean())
+
+    before, after = (
+        mismatch(made(MATCHING, loop=Loop(steps=steps, learning_rate=0.1))) for steps in (0, 40)
+    )
+    assert after < 0.95 * before
+
+
+def test_initialised_from_real_utterances():
+    real = fake_speech()
+    synthetic = made(curator=Curator(real), loop=Loop(steps=0, initialisation="real"))
+    for features, target in zip(synthetic.features, synthetic.targets, strict=True):
+        same = [torch.equal(features, utterance) for utterance in real.features]
+        assert sum(same) == 1
+        assert torch.equal(real.targets[same.index(True)], target)
+    assert synthetic.provenance.notes == ()
+
+
+def test_initialised_from_noise_around_the_class_means():
+    curator = Curator(fake_speech((60, 50, 40)))
+    loop = Loop(steps=0, initialisation="noise", noise=0.1)
+    synthetic = made(curator=curator, ipc=20, loop=loop)
+    means = Curator(fake_speech((60, 50, 40))).mean(lambda x, _: x, purpose="test")
+    around = synthetic.features - means.repeat_interleave(20, dim=0)
+    assert float(around.std()) == pytest.approx(0.1, rel=0.05)
+    assert "real utterances, as they are" not in curator.questions
+    assert synthetic.provenance.notes == ()
+
+
+def test_more_items_than_utterances_start_from_noise_and_say_so(caplog, tmp_path, monkeypatch):
+    real = replace(fake_speech((6, 4, 5)), notes=("one file was empty",))
+    path = tmp_path / "progress.safetensors"
+    many = {"ipc": 5, "loop": Loop(steps=5, initialisation="real"), "checkpoint": path}
+    with monkeypatch.context() as patch:
+        interrupt(patch, ToTheMeans(), after=2)
+        with pytest.raises(KeyboardInterrupt):
+            made(**many, curator=Curator(real))
+    assert "5 real utterances of neutral asked, 4 there" in caplog.text
+    curator = Curator(real)
+    synthetic = made(**many, curator=curator)  # resumed: the note is not lost
+    assert synthetic.per_class == dict.fromkeys(EMOTIONS, 5)
+    first, second = synthetic.provenance.notes
+    assert first == "one file was empty"
+    assert second.startswith("initialisation from real utterances not available: ")
+    assert "fewer than 5" in second
+    assert "real utterances, as they are" not in curator.questions
+    assert not any((synthetic.features == utterance).any() for utterance in real.features)
+
+
+def test_the_set_says_how_it_was_made():
+    loop = Loop(steps=10, learning_rate=0.1)
+    curator = Curator(fake_speech())
+    made_from = made(MATCHING, curator=curator, seed=3, loop=loop)
+    told = made_from.provenance
+    assert (told.corpus, told.corpus_digest) == ("toy", "0" * 64)
+    assert (told.protocol, told.fold) == ("made-up", 1)
+    assert (told.objective, told.seed) == ("gradient-matching", 3)
+    assert (told.per_class, told.training_utterances) == (2, 15)
+    assert told.settings["student"] == "tdnn"
+    assert told.settings["loop"]["steps"] == 10
+    assert told.settings["objective"]["checkpoints"] == 2
+    assert told.settings["objective"]["augment"] == {"bands": 2, "frames": 0.1}
+    assert told.settings["features"]["mels"] == SPEC.mels
+    asked = told.settings["questions asked of the real speech"]
+    assert asked["class gradients"] == 4
+    assert asked == dict(curator.questions)
+
+
+def test_a_set_from_all_speakers_names_no_fold():
+    told = made(curator=Curator(fake_speech(protocol=None, fold=None))).provenance
+    assert (told.protocol, told.fold) == ("all speakers", None)
+
+
+def test_the_fixed_initialisation_is_drawn_from_the_seed_alone():
+    expected = draw_weights(skeleton("tdnn", SPEC.mels, 3), generator(5, "start"))
+    for objective in (ToTheMeans(), MATCHING):
+        start = made(objective, seed=5).start
+        assert (start.network, start.seed) == ("tdnn", 5)
+        assert start.weights.keys() == expected.keys()
+        assert all(torch.equal(start.weights[name], expected[name]) for name in expected)
+
+
+def test_the_set_carries_the_transforms_of_its_door():
+    spec = replace(SPEC, normalisation="training")
+    door = normalised(Curator(fake_speech(spec=spec)))
+    synthetic = made(curator=door)
+    assert synthetic.transforms == door.transforms
+    assert len(synthetic.transforms) == 1
+    asked = synthetic.provenance.settings["questions asked of the real speech"]
+    assert asked["normalisation"] == 1
+
+
+def test_a_saved_set_is_the_set(tmp_path):
+    synthetic = made()
+    synthetic.save(tmp_path / "set")
+    assert same_bits(SyntheticSet.load(tmp_path / "set"), synthetic)
+
+
+@pytest.mark.parametrize("ipc", [0, -1])
+def test_no_item_is_no_set(ipc):
+    with pytest.raises(UserError, match=f"ipc must be 1 or more; found {ipc}"):
+        made(ipc=ipc)
+
+
+def test_an_unknown_student_is_refused():
+    with pytest.raises(UserError, match="unknown student 'tdn': did you mean 'tdnn'"):
+        made(student="tdn")

@@ -1,0 +1,132 @@
+"""The command `evaluate-data`, as a user meets it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from commands import small_config
+from small_sets import forge, small_set
+
+from evaluation.networks import draw_weights, skeleton
+from synth_data.features import FEATURES
+from synth_data.provenance import Start
+from synth_data.randomness import generator
+from synth_data.synthetic import SyntheticSet
+
+
+def toy_set(**changes: object) -> SyntheticSet:
+    """A set of noise that says it was made from fold 1 of the toy corpus."""
+    spec, emotions = FEATURES["logmel64-short"], ("anger", "happiness", "neutral", "sadness")
+    network = skeleton("tdnn", spec.mels, len(emotions))
+    made = {"corpus": "toy", "protocol": "four-speaker-folds", "fold": 1, "per_class": 1}
+    return small_set(
+        spec=spec,
+        emotions=emotions,
+        features=torch.randn(4, *spec.shape, generator=generator(0, "noise")),
+        targets=torch.eye(4),
+        transforms=(),
+        start=Start("tdnn", 0, draw_weights(network, generator(0, "start"))),
+        provenance=replace(small_set().provenance, **{**made, **changes}),
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    toy_set().save(tmp_path / "set")
+    return tmp_path / "set"
+
+
+def test_the_same_predictions_as_the_run_that_made_the_set(distill_data, evaluate_data, tmp_path):
+    run = tmp_path / "run"
+    assert distill_data("--config", small_config(tmp_path), "--out", run, "-q").code == 0
+    words = (run / "fold-1" / "set", "--dataset", "toy", "--seeds", 1)
+    done = evaluate_data(*words, "--recipe", run / "run.toml", "--out", tmp_path / "again")
+    assert (done.code, done.err) == (0, "")
+    again, before = tmp_path / "again" / "predictions.csv", run / "fold-1" / "predictions.csv"
+    assert again.read_bytes() == before.read_bytes()
+    assert done.lines[0] == done.lines[-1]
+    assert done.lines[0].startswith("toy corpus, made by this package · 4 classes · 640 utterances")
+    report = json.loads((tmp_path / "again" / "report.json").read_text())
+    assert report["protocol"] == done.lines[0]
+    assert {row["set"] for row in report["rows"]} == {"full", "distilled", "random", "untrained"}
+
+    refused = evaluate_data(*words, "--out", tmp_path / "again")
+    assert refused.code == 2
+    assert "exists already: choose another --out" in refused.err
+
+
+def test_json_alone_on_stdout_and_another_student(evaluate_data, distill_data, tmp_path):
+    run = tmp_path / "run"
+    config = small_config(tmp_path)
+    assert distill_data("--config", config, "--out", run, "-q").code == 0
+    done = evaluate_data(
+        run / "fold-1" / "set", "--dataset", "toy", "--seeds", 1, "--recipe", config,
+        "--students", "tdnn, convnet", "--json", "-q",
+    )  # fmt: skip
+    assert (done.code, done.err) == (0, "")
+    rows = json.loads(done.out)["rows"]
+    assert {row["student"] for row in rows} == {"tdnn", "convnet"}
+    starts = {row["initialisation"] for row in rows if row["student"] == "convnet"}
+    assert starts == {"random"}  # the set's fixed weights are a tdnn's
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--dataset", "emodb"], "made from toy, not from emodb: give --dataset toy"),
+        (["--dataset", "toi"], "unknown corpus 'toi': did you mean 'toy'"),
+        (["--dataset", "toy", "--students", "tdnn,cnvnet"], "did you mean 'convnet'"),
+        (["--dataset", "toy", "--seeds", "0"], "Invalid value for '--seeds'"),
+        (["--dataset", "toy", "--recipe", "none.toml"], "none.toml: cannot be read as settings"),
+        ([], "Missing option '--dataset'"),
+    ],
+)
+def test_wrong_usage(evaluate_data, folder, words, message):
+    done = evaluate_data(folder, *words)
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err
+    assert "Traceback" not in done.err
+
+
+def test_an_unknown_setting_of_the_recipe(evaluate_data, folder, tmp_path):
+    (tmp_path / "recipe.toml").write_text("[recipe]\nstep = 3\n")
+    done = evaluate_data(folder, "--dataset", "toy", "--recipe", tmp_path / "recipe.toml")
+    assert done.code == 2
+    assert "unknown setting of the student's recipe 'step': did you mean 'steps'" in done.err
+
+
+def test_other_recordings_than_the_set_was_made_from(evaluate_data, folder):
+    done = evaluate_data(folder, "--dataset", "toy")
+    assert (done.code, done.out) == (2, "")
+    assert "these recordings are not those the set was made from (640 utterances" in done.err
+
+
+def test_a_damaged_set(evaluate_data, folder, caplog):
+    tensors = folder / "set.safetensors"
+    content = bytearray(tensors.read_bytes())
+    content[-1] ^= 1
+    tensors.write_bytes(content)
+    done = evaluate_data(folder, "--dataset", "toy")
+    assert (done.code, done.out) == (2, "")
+    assert "set.safetensors is damaged" in done.err
+    assert "Traceback" not in done.err
+    evaluate_data(folder, "--dataset", "toy", "-v")
+    assert "Traceback" in caplog.text
+
+
+def test_a_set_of_another_format_version(evaluate_data, folder):
+    forge(folder, lambda manifest: manifest.update(format_version=99))
+    done = evaluate_data(folder, "--dataset", "toy")
+    assert (done.code, done.out) == (2, "")
+    assert "manifest.json has format version 99; this package knows" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_help_and_version(evaluate_data):
+    text = evaluate_data("--help").out
+    for option in ("dataset", "data-root", "students", "seeds", "seed", "recipe", "out", "json"):
+        assert f"--{option} " in text
+    assert "[default: 5]" in text
+    assert evaluate_data("--version").out.startswith("distill-data ")

@@ -1,0 +1,143 @@
+"""What every objective in the table must do with every network; new ones are taken from there."""
+
+from dataclasses import FrozenInstanceError, fields
+from typing import Any
+
+import pytest
+import torch
+from fake_speech import SPEC, fake_speech
+from torch import Tensor
+
+from distill.objectives import OBJECTIVES
+from distill.objectives.objective import Candidate, Objective, State, Student
+from evaluation.networks import NETWORKS, draw_weights, skeleton
+from synth_data.curator import Curator
+
+# Less work than the defaults, where an objective has such settings.
+SMALL: dict[str, dict[str, Any]] = {
+    "gradient-matching": {"starts": 2, "checkpoints": 2, "stride": 2},
+}
+PER_CLASS = 2
+
+each_objective = pytest.mark.parametrize("name", OBJECTIVES)
+each_network = pytest.mark.parametrize("network", NETWORKS)
+
+
+def small(name: str) -> Objective:
+    return OBJECTIVES[name](**SMALL.get(name, {}))
+
+
+def student(network: str) -> Student:
+    module = skeleton(network, SPEC.mels, 3)
+    return Student(module, draw_weights(module, torch.Generator().manual_seed(0)))
+
+
+def candidate() -> Candidate:
+    features = torch.randn(3 * PER_CLASS, *SPEC.shape, generator=torch.Generator().manual_seed(1))
+    return Candidate(
+        features.requires_grad_(), torch.eye(3).repeat_interleave(PER_CLASS, dim=0), PER_CLASS
+    )
+
+
+def two_steps(objective: Objective, state: State, seed: int = 0) -> list[Tensor]:
+    draws, ours = torch.Generator().manual_seed(seed), candidate()
+    curator, model = Curator(fake_speech()), student("tdnn")
+    losses = []
+    for _ in range(2):
+        loss, state = objective.step(state, ours, curator, model, draws)
+        losses.append(loss.detach())
+    return losses
+
+
+@each_objective
+@each_network
+def test_the_loss_is_finite_and_its_gradient_reaches_every_item(name, network):
+    objective, curator, model = small(name), Curator(fake_speech()), student(network)
+    state = objective.init(curator, model, 0)
+    ours = candidate()
+    loss, _ = objective.step(state, ours, curator, model, torch.Generator().manual_seed(0))
+    assert loss.shape == ()
+    assert loss.isfinite()
+    (slope,) = torch.autograd.grad(loss, ours.features)
+    assert slope.isfinite().all()
+    assert slope.flatten(1).any(dim=1).all()
+
+
+@each_objective
+def test_the_state_is_tensors_by_name_without_a_graph(name):
+    state = small(name).init(Curator(fake_speech()), student("tdnn"), 0)
+    for key, tensor in state.items():
+        assert isinstance(key, str)
+        assert isinstance(tensor, Tensor)
+        assert not tensor.requires_grad
+        assert tensor.isfinite().all()
+
+
+@each_objective
+def test_a_step_leaves_its_state_as_it_was(name):
+    objective = small(name)
+    state = objective.init(Curator(fake_speech()), student("tdnn"), 0)
+    before = {key: tensor.clone() for key, tensor in state.items()}
+    two_steps(objective, state)
+    assert all(torch.equal(state[key], tensor) for key, tensor in before.items())
+    assert not any(tensor.requires_grad for tensor in state.values())
+
+
+@each_objective
+def test_equal_seeds_give_equal_bits_and_others_do_not(name):
+    objective = small(name)
+    first, same, other = (
+        objective.init(Curator(fake_speech()), student("tdnn"), seed) for seed in (0, 0, 1)
+    )
+    assert first.keys() == same.keys() == other.keys()
+    assert all(torch.equal(first[key], same[key]) for key in first)
+    assert not all(torch.equal(first[key], other[key]) for key in first)
+    assert torch.equal(*(torch.stack(two_steps(objective, state)) for state in (first, same)))
+
+
+@each_objective
+def test_the_global_stream_decides_nothing(name):
+    objective, states = small(name), []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        states.append(objective.init(Curator(fake_speech()), student("tdnn"), 0))
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+    torch.manual_seed(0)
+    first = two_steps(objective, states[0])
+    torch.manual_seed(1)
+    assert two_steps(objective, states[0]) == first
+
+
+@each_objective
+def test_the_start_is_left_alone(name):
+    model = student("tdnn")
+    before = {key: weight.clone() for key, weight in model.start.items()}
+    objective, curator = small(name), Curator(fake_speech())
+    state = objective.init(curator, model, 0)
+    objective.step(state, candidate(), curator, model, torch.Generator().manual_seed(0))
+    assert all(torch.equal(model.start[key], weight) for key, weight in before.items())
+
+
+@each_objective
+def test_what_is_asked_of_real_speech_is_listed(name):
+    curator = Curator(fake_speech())
+    small(name).init(curator, student("tdnn"), 0)
+    assert curator.questions.total() > 0
+    assert "real utterances, as they are" not in curator.questions
+
+
+@each_objective
+def test_it_costs_something(name):
+    cost = OBJECTIVES[name]().cost()
+    assert cost.real_passes > 0
+    assert cost.step_passes >= 1
+    assert cost.checkpoints >= 0
+
+
+@each_objective
+def test_the_table_has_each_under_its_own_name_and_settings_are_frozen(name):
+    objective = small(name)
+    assert objective.name == name
+    for setting in fields(objective):
+        with pytest.raises(FrozenInstanceError):
+            setattr(objective, setting.name, None)

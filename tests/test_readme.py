@@ -1,0 +1,248 @@
+"""The README and the examples do what they say, and the README's tables are right."""
+
+import os
+import re
+import runpy
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from small_sets import small_set
+from trees import Turn, emodb_tree, iemocap_tree, noise, ravdess_tree
+
+import distill.cli
+import evaluation.cli
+import synth_data.cli
+from distill.objectives import OBJECTIVES
+from evaluation.baselines import BASELINES
+from evaluation.evaluate import UNTRAINED
+from evaluation.networks import NETWORKS
+from evaluation.records import Row
+from evaluation.report import Report
+from evaluation.runs import DISTILLED
+from evaluation.students import RECIPES, Recipe
+from synth_data.corpora import CORPORA
+from synth_data.synthetic import SyntheticSet
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+ENTRIES: dict[str, Callable[[], None]] = {
+    "distill-data": distill.cli.main,
+    "evaluate-data": evaluation.cli.main,
+    "synth-data": synth_data.cli.main,
+}
+TINY = """
+seeds = 1
+feature = "logmel64-short"
+[loop]
+steps = 1
+initialisation = "noise"
+[settings]
+starts = 1
+checkpoints = 1
+"""
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+
+
+SET_UP, TEST, *COMMANDS = (block.splitlines() for block in blocks("sh"))
+
+
+@pytest.fixture
+def place(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A working folder with small corpora, in one process and with short training."""
+    emodb_tree(tmp_path / "data" / "emodb", ("03", "08", "09", "10"))
+    ravdess_tree(tmp_path / "data" / "ravdess", (1, 4, 8))
+    turns = [
+        Turn(f"Ses0{session}F_impro01", letter, emotion, noise(tmp_path / "turn.wav"))
+        for session in range(1, 4)
+        for letter in "FM"
+        for emotion in ("ang", "exc", "neu", "sad")
+    ]
+    iemocap_tree(tmp_path / "IEMOCAP_full_release", turns)
+    rows = ["file,emotion,speaker"]
+    for speaker in range(5):
+        for emotion in ("calm", "tense"):
+            rows.append(f"wav/{speaker}-{emotion}.wav,{emotion},{speaker}")
+            noise(tmp_path / "wav" / f"{speaker}-{emotion}.wav", len(rows))
+    (tmp_path / "my_recordings.csv").write_text("\n".join(rows))
+    (tmp_path / "tiny.toml").write_text(TINY)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SER_DATA_ROOT", str(tmp_path / "data"))
+    monkeypatch.setenv("DISTILL_DATA_CACHE", str(tmp_path_factory.getbasetemp() / "features"))
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    for student in RECIPES:
+        recipe = Recipe(steps=1, batch=4, learning_rates=(1e-3,))
+        monkeypatch.setitem(RECIPES, student, recipe)
+    return tmp_path
+
+
+def in_small(line: str, place: Path) -> list[str]:
+    """A command of the README as arguments, on the small corpora and with small settings."""
+    line = line.replace("/corpora/", f"{place}/")
+    arguments = shlex.split(os.path.expandvars(line), comments=True)
+    if arguments[0] == "distill-data" and not {"--resume", "--config"} & set(arguments):
+        arguments += ["--config", "tiny.toml"]
+    return arguments
+
+
+@pytest.mark.slow
+def test_commands_run_in_order(place, monkeypatch, capsys):
+    lines = [line for block in COMMANDS for line in block]
+    assert {line.split()[0] for line in lines} == set(ENTRIES)
+    for line in lines:
+        arguments = in_small(line, place)
+        monkeypatch.setattr(sys, "argv", arguments)
+        with pytest.raises(SystemExit) as leaving:
+            ENTRIES[arguments[0]]()
+        assert leaving.value.code == 0, f"{line}\n{capsys.readouterr().err}"
+    shared = SyntheticSet.load(place / "runs" / "shared" / "fold-none" / "set")
+    assert shared.provenance.estimate
+
+
+def test_a_run_leaves_what_is_listed(place, monkeypatch):
+    monkeypatch.setattr(sys, "argv", in_small("distill-data --out runs/toy", place))
+    with pytest.raises(SystemExit):
+        distill.cli.main()
+    listed = set()
+    for cell in re.findall(r"^\| (`.*?) \| ", section("What a run leaves behind"), re.MULTILINE):
+        listed |= set(re.findall(r"`([^`]+[./][^`]*)`", cell))
+    folder = place / "runs" / "toy"
+    left = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    there = {name.replace("fold-K", "fold-1") for name in listed}
+    assert {name for name in there if not name.endswith("/")} == {
+        name for name in left if not name.startswith("fold-1/set/")
+    }
+    for path in (folder / "fold-1" / "set").iterdir():
+        assert f"`{path.name}`" in section("What a run leaves behind")
+
+
+def section(title: str) -> str:
+    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def test_set_up_is_that_of_the_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["requires-python"] == ">=3.11"
+    assert "Python 3.11 or newer" in README
+    assert SET_UP[-2:] == ["pip install -e .", "distill-data"]
+    assert set(ENTRIES) == set(project["scripts"])
+    assert TEST[:-1] == [SET_UP[0], 'pip install -e ".[test]"']
+    assert "test" in project["optional-dependencies"]
+
+
+def test_ci_runs_the_test_command():
+    script = (ROOT / ".ci" / "run").read_text()
+    assert f"check test {TEST[-1]}\n" in script
+
+
+def test_ci_refuses_an_unknown_word():
+    ci = ROOT / ".ci" / "run"
+    done = subprocess.run([ci, "tests"], capture_output=True, text=True, cwd="/", check=False)
+    assert done.returncode == 2
+    assert "usage: .ci/run [format|lint|types|test|all]; found 'tests'" in done.stderr
+
+
+@pytest.mark.usefixtures("place")
+def test_python_example_runs(capsys):
+    (block,) = blocks("python")
+    example = ROOT / "examples" / "python_api.py"
+    docstring, code = example.read_text().split("\n\n", 1)
+    assert docstring.startswith('"""')
+    assert code == block, "the README and examples/python_api.py differ"
+    runpy.run_path(str(example), run_name="__main__")
+    report = Report.load(Path("runs/python-api/report.json"))
+    assert report.table() in capsys.readouterr().out
+    assert len(SyntheticSet.load("runs/python-api/set")) == 4
+
+
+def test_train_on_a_set_recognises(tmp_path, monkeypatch, capsys):
+    small_set().save(tmp_path / "set")
+    noise(tmp_path / "one.wav")
+    sweep = np.sin(np.cumsum(np.linspace(0.05, 1.0, 8000)))
+    soundfile.write(tmp_path / "two.flac", 0.5 * sweep, 8000)
+    recordings = [str(tmp_path / name) for name in ("one.wav", "two.flac")]
+    script = str(ROOT / "examples" / "train_on_a_set.py")
+    monkeypatch.setattr(sys, "argv", [script, str(tmp_path / "set"), *recordings, "--steps", "3"])
+    runpy.run_path(script, run_name="__main__")
+    first, *heard = capsys.readouterr().out.splitlines()
+    assert first == "trained on 6 items of anger, neutral, sadness"
+    assert len(heard) == 2
+    for line, recording in zip(heard, recordings, strict=True):
+        assert re.fullmatch(
+            rf"{re.escape(recording)}: (anger|neutral|sadness) \([01]\.\d\d\)", line
+        )
+
+
+def test_results_are_made_by_commands_that_run(place, monkeypatch, capsys):
+    """Each command of the script, planned on small corpora."""
+    script = (ROOT / "examples" / "reproduce_results.sh").read_text()
+    lines = [line for line in script.splitlines() if line.startswith("distill-data")]
+    assert len(lines) == 3
+    for line in lines:
+        arguments = in_small(line.replace('"$@"', "--dry-run"), place)
+        monkeypatch.setattr(sys, "argv", arguments)
+        with pytest.raises(SystemExit) as leaving:
+            distill.cli.main()
+        assert leaving.value.code == 0, f"{line}\n{capsys.readouterr().err}"
+
+
+def test_results_need_the_recordings():
+    environment = {k: v for k, v in os.environ.items() if k != "SER_DATA_ROOT"}
+    done = subprocess.run(
+        ["bash", ROOT / "examples" / "reproduce_results.sh"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "SER_DATA_ROOT" in done.stderr
+
+
+def corpora_table() -> Iterator[str]:
+    yield "| name | corpus | classes | utterances | speakers | access | derivatives | protocol |"
+    yield "|---|---|---:|---:|---:|---|---|---|"
+    for corpus in CORPORA.values():
+        title = corpus.title + (f" ({corpus.label_note})" if corpus.label_note else "")
+        numbers = len(corpus.emotions), sum(corpus.counts.values()), corpus.speakers
+        cells = [
+            f"`{corpus.name}`",
+            title,
+            *(str(number or "-") for number in numbers),
+            corpus.access,
+            corpus.derivatives,
+            next(iter(corpus.protocols)),
+        ]
+        yield f"| {' | '.join(cells)} |"
+
+
+def test_corpora_are_those_known():
+    written = README.split("<!-- corpora -->\n")[1].split("<!-- /corpora -->")[0]
+    assert written.strip().splitlines() == list(corpora_table())
+
+
+def test_every_key_of_the_report_is_explained():
+    text = section("What a run leaves behind")
+    for key in (*Report.model_fields, *Row.model_fields):
+        assert f"`{key}`" in text
+    for kind in (*BASELINES, DISTILLED, UNTRAINED):
+        assert f"`{kind}`" in text
+
+
+def test_every_name_and_path_exists():
+    tables = {"CORPORA": CORPORA, "OBJECTIVES": OBJECTIVES, "NETWORKS": NETWORKS}
+    for table in (*tables, "BASELINES"):
+        assert f"`{table}`" in section("The code")
+    for path in re.findall(r"`((?:synth_data|evaluation|distill|examples|\.ci)/[\w./]*)`", README):
+        assert (ROOT / path).exists(), path
