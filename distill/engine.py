@@ -41,7 +41,7 @@ class Loop:
         noise: its standard deviation.
     """
 
-    steps: int = 1500
+    steps: int = 1000
     learning_rate: float = 0.03
     initialisation: Literal["real", "noise"] = "real"
     noise: float = 0.5
@@ -131,7 +131,8 @@ def distill(
             protocol=source.protocol or "all speakers",
             fold=source.fold,
             objective=objective.name,
-            settings=settings | {"questions asked of the real speech": dict(curator.questions)},
+            settings=settings
+            | {"questions asked of the real speech": dict(sorted(curator.questions.items()))},
             seed=seed,
             per_class=ipc,
             training_utterances=source.utterances,

@@ -15,18 +15,23 @@ from torch import Tensor
 class Augment:
     """How strongly to mask. What is masked becomes zero, the mean of a normalised utterance.
 
+    Off by default: within the generic recipe's 600 steps, masks of up to 4 bands and 20 frames
+    cost the TDNN four points of validation UAR on RAVDESS (full data, three folds).
+
     Attributes:
         bands: largest width of each of two mel masks, in bands.
         frames: largest width of each of two time masks, as a share of all frames.
     """
 
-    bands: int = 8
-    frames: float = 0.13
+    bands: int = 0
+    frames: float = 0.0
 
     def __call__(
         self, features: Float[Tensor, "n mel frame"], generator: torch.Generator
     ) -> Float[Tensor, "n mel frame"]:
         """Masks each item afresh; differentiable."""
+        if not self.bands and not self.frames:
+            return features
         items, mels, frames = features.shape
         bands = _kept(items, mels, self.bands, generator).to(features.device)
         times = _kept(items, frames, round(self.frames * frames), generator).to(features.device)

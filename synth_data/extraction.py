@@ -52,7 +52,7 @@ def extract(
     results = side_by_side(jobs, _features, ((source, spec) for source in sources.values()))
     rows: Rows = {}
     refused = []
-    shown = bar("features") if progress else SILENT
+    shown = bar("features") if progress and sources else SILENT
     with shown(total=len(sources), unit="utterance") as done:
         for row, result in zip(sources, results, strict=True):
             if isinstance(result, Tensor):

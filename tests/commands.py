@@ -29,7 +29,8 @@ batch = 16
 learning_rates = [0.001]
 """
 
-# Saves after every step, so that an interruption at any time leaves something to go on from.
+# Saves after every step, so that an interruption leaves a run in the middle. (Processes that it
+# starts know nothing of this: they save before the first step and after the last.)
 CHECKPOINTS = """\
 import sys
 import distill.engine

@@ -1,6 +1,7 @@
 """The command `distill-data`, as a user meets it."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -172,7 +173,7 @@ def test_a_dry_run_reads_no_speech_and_writes_nothing(run, tmp_path, monkeypatch
     ("words", "message"),
     [
         (["--ipc", "0"], "ipc: input should be greater than or equal to 1, found 0"),
-        (["--ipc", "x"], "'--ipc': 'x' is not a valid int"),
+        (["--ipc", "x"], "Invalid value for '--ipc'"),
         (["--fold", "0"], "fold: should be a number from 1, all or none, found"),
         (["--fold", "x"], "fold: should be a number from 1, all or none, found 'x'"),
         (["--fold", "99"], "fold 99 does not exist: four-speaker-folds on toy has folds 1 to 4"),
@@ -180,7 +181,7 @@ def test_a_dry_run_reads_no_speech_and_writes_nothing(run, tmp_path, monkeypatch
         (["--student", "tddn"], "unknown student 'tddn': did you mean 'tdnn'"),
         (["--dataset", "emodb", "--data-root", "/nowhere"], "/nowhere: no such folder"),
         (["--verbose", "--quiet"], "contradict each other"),
-        (["--stedent", "tdnn"], "No such option"),
+        (["--stedent", "tdnn"], "Did you mean --student?"),
     ],
 )
 def test_wrong_usage(distill_data, tmp_path, words, message):
@@ -220,6 +221,17 @@ def _wait_for(path: Path, process: "subprocess.Popen[str]") -> None:
         time.sleep(0.05)
 
 
+def _is_gone(group: int) -> bool:
+    """Whether soon nothing is left of a process and of those that it started."""
+    for _ in range(100):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals to process groups")
 @pytest.mark.parametrize("fold", ["1", "all"])
@@ -233,6 +245,7 @@ def test_an_interrupted_run_resumes_to_the_same_bits(distill_data, tmp_path, fol
     assert stopped.code == 130
     assert f"to go on: distill-data --resume --out {out} --fold {fold}" in stopped.err
     assert "Traceback" not in stopped.err
+    assert _is_gone(process.pid)
     assert not (out / "fold-1" / "set").exists()
     assert (out / "fold-1" / "progress.safetensors").exists()
 

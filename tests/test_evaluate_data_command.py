@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from commands import small_config
+from joblib import parallel_config
 from small_sets import forge, small_set
 
 from evaluation.networks import draw_weights, skeleton
@@ -51,6 +52,12 @@ def test_the_same_predictions_as_the_run_that_made_the_set(distill_data, evaluat
     report = json.loads((tmp_path / "again" / "report.json").read_text())
     assert report["protocol"] == done.lines[0]
     assert {row["set"] for row in report["rows"]} == {"full", "distilled", "random", "untrained"}
+
+    # On a machine with more cores than folds, students are trained in threads.
+    with parallel_config(backend="threading"):
+        threads = ("--recipe", run / "run.toml", "--out", tmp_path / "threads", "-q")
+        assert evaluate_data(*words, *threads).code == 0
+    assert (tmp_path / "threads" / "predictions.csv").read_bytes() == before.read_bytes()
 
     refused = evaluate_data(*words, "--out", tmp_path / "again")
     assert refused.code == 2
@@ -128,5 +135,5 @@ def test_help_and_version(evaluate_data):
     text = evaluate_data("--help").out
     for option in ("dataset", "data-root", "students", "seeds", "seed", "recipe", "out", "json"):
         assert f"--{option} " in text
-    assert "[default: 5]" in text
+    assert "[default: 5;" in text
     assert evaluate_data("--version").out.startswith("distill-data ")
