@@ -208,7 +208,7 @@ def _train_and_test(
     torch.set_num_threads(1)  # side by side, and the same bits however many run
     began = time.perf_counter()
     draws = generator(seed, "training", job.student, job.seed)
-    network = job.network  # X # jobs may be threads, and a call puts weights into its network
+    network = deepcopy(job.network)  # jobs may be threads, and a call puts weights into its network
     features, targets = job.competitor.features, job.competitor.targets
     weights = train(network, job.weights, features, targets, recipe, rate, draws)
     return Outcome(

@@ -118,7 +118,10 @@ def _recipe(manifest: Manifest) -> str:
     spec = manifest.features
     steps = [_log_mel(spec)]
     if spec.normalisation == "utterance":
-        steps.append("log_mel = (log_mel - log_mel.mean()) / log_mel.std().clamp_min(1e-3)")
+        steps.append(
+            "log_mel = log_mel - log_mel.mean(dim=1, keepdim=True)\n"
+            "log_mel = log_mel / log_mel.std().clamp_min(1e-3)"
+        )
     steps.append(FIT_LENGTH.format(frames=spec.frames))
     steps += [
         TRANSFORMS[name].snippet(f"transform.{i}.") for i, name in enumerate(manifest.transforms)
@@ -177,10 +180,11 @@ def _accuracy(made: Provenance) -> str:
         )
     if made.fold is None:
         return (
-            f"This set was made from {made.origin}, so it cannot be evaluated on them, and no "
-            f"estimate was made. `distill-data --resume --fold all` in the folder of its run makes "
-            f"sets in the same way without the speakers they are tested on; the same with "
-            f"`--fold none` then quotes what they are worth here."
+            f"This set was made from {made.origin}, and no estimate was made of what it is worth. "
+            f"Evaluate it with `evaluate-data` on speakers of another corpus that it was not made "
+            f"from. For an estimate on its own, `distill-data --resume --fold all` in the folder "
+            f"of its run makes sets in the same way without the speakers they are tested on; the "
+            f"same with `--fold none` then quotes what they are worth."
         )
     return (
         f"This set was made from {made.origin}. Evaluate it with `evaluate-data` on speakers that "

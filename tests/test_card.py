@@ -73,7 +73,7 @@ def test_accuracy_is_the_estimate_or_how_to_get_one(tmp_path):
     assert "the training side of fold 3 (leave-one-speaker-out) of EmoDB" in fold
     assert "Evaluate it with `evaluate-data` on speakers that it was not made from" in fold
     every = card_of(tmp_path / "all", provenance=provenance(fold=None))
-    assert "Evaluate it with `evaluate-data` on speakers of another corpus" in every
+    assert "`distill-data --resume --fold all`" in every
     quoted = card_of(tmp_path / "est", provenance=provenance(fold=None, estimate="UAR 0.61 ± 0.02"))
     assert "UAR 0.61 ± 0.02" in quoted
     assert "cannot be evaluated on them" in quoted

@@ -120,7 +120,7 @@ def test_a_set_to_share(run, evaluate_data, tmp_path):
     assert done.lines == [line, str(folder), line]
     assert "its card quotes no estimate of what it is worth. For one: distill-data" in done.err
     assert json.loads((folder / "manifest.json").read_text())["provenance"]["fold"] is None
-    assert "no estimate was made. `distill-data --resume --fold all`" in (
+    assert "For an estimate on its own, `distill-data --resume --fold all`" in (
         folder / "README.md"
     ).read_text().replace("\n", " ")
     assert sorted(path.name for path in folder.parent.iterdir()) == ["set"]
@@ -181,7 +181,7 @@ def test_a_dry_run_reads_no_speech_and_writes_nothing(run, tmp_path, monkeypatch
         (["--student", "tddn"], "unknown student 'tddn': did you mean 'tdnn'"),
         (["--dataset", "emodb", "--data-root", "/nowhere"], "/nowhere: no such folder"),
         (["--verbose", "--quiet"], "contradict each other"),
-        (["--stedent", "tdnn"], "Did you mean --student?"),
+        (["--stedent", "tdnn"], "No such option: --stedent (Possible options: --seed, --student)"),
     ],
 )
 def test_wrong_usage(distill_data, tmp_path, words, message):

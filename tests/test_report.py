@@ -25,6 +25,7 @@ def run(name: str, predicted: Sequence[int], **changes: Any) -> Run:
         "initialisation": "fixed",
         "recipe": "generic",
         "seed": 0,
+        "learning_rate": 1e-3,
         "utterances": 100 if name == "full" else 2,
         "parameters": 1234,
         "bytes": 7_680_000 if name == "full" else 153_600,
