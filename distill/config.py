@@ -27,8 +27,9 @@ Fold = int | Literal["all", "none"]
 FIRST_MINUTE: dict[str, Any] = {
     "fold": 1,
     "feature": "logmel64-short",
-    "loop": {"steps": 300},
+    "loop": {"steps": 600},
     "settings": {"starts": 2, "checkpoints": 8},
+    "recipe": {"steps": 150},
 }
 
 

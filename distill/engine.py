@@ -20,6 +20,7 @@ from synth_data.errors import UserError
 from synth_data.progress import SILENT, Progress
 from synth_data.provenance import Provenance, Start, package_version
 from synth_data.randomness import generator
+from synth_data.settings import Count, NotNegative, Positive
 from synth_data.synthetic import SyntheticSet
 
 logger = logging.getLogger(__name__)
@@ -41,10 +42,10 @@ class Loop:
         noise: its standard deviation.
     """
 
-    steps: int = 1000
-    learning_rate: float = 0.03
+    steps: Count = 1000
+    learning_rate: Positive = 0.03
     initialisation: Literal["real", "noise"] = "real"
-    noise: float = 0.5
+    noise: NotNegative = 0.5
 
 
 def distill(

@@ -5,10 +5,14 @@ stretching or shifting of the mel axis: pitch and its contour carry emotion.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from jaxtyping import Bool, Float
+from pydantic import Field
 from torch import Tensor
+
+from synth_data.settings import Share
 
 
 @dataclass(frozen=True)
@@ -23,8 +27,8 @@ class Augment:
         frames: largest width of each of two time masks, as a share of all frames.
     """
 
-    bands: int = 0
-    frames: float = 0.0
+    bands: Annotated[int, Field(ge=0)] = 0
+    frames: Share = 0.0
 
     def __call__(
         self, features: Float[Tensor, "n mel frame"], generator: torch.Generator

@@ -92,7 +92,8 @@ def evaluate(
         SetError: the set's emotions or features are not those of the real utterances.
         UserError: an unknown student, or seeds below 1.
     """
-    _check_fit(synthetic, test)
+    for side in (train_set, validation, test):
+        _check_fit(synthetic, side)
     for name in students or ():
         if name not in recipes:
             raise unknown_name("student", name, recipes)
@@ -103,7 +104,9 @@ def evaluate(
         for side in (train_set, validation, test)
     )
     competitors, unavailable = _competitors(synthetic, train_set, seed, making_seconds)
-    names = students or ([synthetic.start.network] if synthetic.start else list(recipes))
+    names = list(dict.fromkeys(students or ())) or (
+        [synthetic.start.network] if synthetic.start else list(recipes)
+    )
     work = [job for name in names for job in _jobs(name, synthetic, competitors, seeds, seed)]
     firsts = {job.setting: job for job in reversed(work)}
     trials = [
@@ -144,19 +147,19 @@ def evaluate(
     )
 
 
-def _check_fit(synthetic: SyntheticSet, test: RealSet) -> None:
-    if synthetic.emotions != test.emotions:
+def _check_fit(synthetic: SyntheticSet, real: RealSet) -> None:
+    if synthetic.emotions != real.emotions:
         raise SetError(
             f"the set has the emotions {', '.join(synthetic.emotions)}; "
-            f"{test.facts.title} has {', '.join(test.emotions)}: use the corpus it was made for"
+            f"{real.facts.title} has {', '.join(real.emotions)}: use the corpus it was made for"
         )
-    if synthetic.spec != test.spec:
+    if synthetic.spec != real.spec:
         raise SetError(
-            f"the set's feature recipe is not that of the test speech: {synthetic.spec} "
-            f"against {test.spec}; load the corpus with the set's recipe"
+            f"the set's feature recipe is not that of the real speech: {synthetic.spec} "
+            f"against {real.spec}; load the corpus with the set's recipe"
         )
     if start := synthetic.start:
-        network = skeleton(start.network, test.spec.mels, len(test.emotions))
+        network = skeleton(start.network, real.spec.mels, len(real.emotions))
         expected = {name: weight.shape for name, weight in network.named_parameters()}
         if {name: weight.shape for name, weight in start.weights.items()} != expected:
             raise SetError(

@@ -2,14 +2,17 @@
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from jaxtyping import Float, Int
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from evaluation.augment import Augment
 from evaluation.networks import Weights, apply
+from synth_data.settings import Count, NotNegative, Positive
 
 CHUNK = 256
 SMALLEST_BATCH = 8
@@ -34,11 +37,11 @@ class Recipe:
         augment: strength of augmentation.
     """
 
-    steps: int = 600
-    batch: int = 64
-    learning_rates: tuple[float, ...] = (1e-3, 3e-3)
-    weight_decay: float = 0.05
-    warm_up: int = 50
+    steps: Count = 600
+    batch: Count = 64
+    learning_rates: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1e-3, 3e-3)
+    weight_decay: NotNegative = 0.05
+    warm_up: Count = 50
     augment: Augment = Augment()
 
 

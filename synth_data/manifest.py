@@ -21,7 +21,8 @@ from pydantic_core import from_json
 
 from synth_data.errors import SetError
 from synth_data.features import FeatureSpec
-from synth_data.provenance import Count, Provenance
+from synth_data.provenance import Provenance
+from synth_data.settings import Count
 
 MANIFEST = "manifest.json"
 CARD = "README.md"

@@ -5,16 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated, Any
+from typing import Any
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from synth_data.corpora.facts import Derivatives
 from synth_data.errors import SetError
-
-Count = Annotated[int, Field(ge=1)]
+from synth_data.settings import Count
 
 
 def package_version() -> str:

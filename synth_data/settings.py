@@ -4,13 +4,20 @@ import dataclasses
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from synth_data.errors import UserError, unknown_name
 
 T = TypeVar("T")
+
+# The ranges of settings: `changed` holds them, type checkers see the plain types.
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Probability = Annotated[float, Field(gt=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def read_settings(file: Path) -> dict[str, Any]:
@@ -37,7 +44,7 @@ def changed(what: str, default: T, values: object) -> T:
         values: a table by field name; tables within it change dataclasses within `default`.
 
     Raises:
-        UserError: a name is no field, or a value is not of its field's type.
+        UserError: a name is no field, or a value is not of its field's type or range.
     """
     assert dataclasses.is_dataclass(default)
     if not isinstance(values, Mapping):

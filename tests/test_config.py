@@ -81,6 +81,13 @@ def test_full_runs_are_the_default_of_real_corpora(tmp_path):
         ("[settings.augment]\nband = 3", "gradient-matching, augment 'band': .* 'bands'"),
         ("[settings]\naugment = 3", "augment: should be a table of settings, found 3"),
         ("[recipe]\nbatches = 3", "of the student's recipe 'batches': did you mean 'batch'"),
+        ("[loop]\nsteps = 0", "the outer loop: steps: input should be greater than or equal to 1"),
+        ("[loop]\nlearning_rate = nan", "the outer loop: learning_rate: .* finite"),
+        ("[settings]\nstarts = 0", "starts: input should be greater than or equal to 1, found 0"),
+        ("[settings]\nsampling_probability = 0.0", "sampling_probability: .* greater than 0"),
+        ("[settings.augment]\nframes = 2.0", "frames: input should be less than or equal to 1"),
+        ("[recipe]\nsteps = 0", "the student's recipe: steps: input should be greater"),
+        ("[recipe]\nlearning_rates = []", "learning_rates: .* at least 1 item"),
         ("ipc = ", "cannot be read as settings .*; give a TOML file"),
     ],
 )

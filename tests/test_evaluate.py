@@ -260,7 +260,7 @@ def test_a_set_of_other_emotions_is_refused():
 
 
 def test_a_set_of_other_features_is_refused():
-    with pytest.raises(SetError, match="feature recipe is not that of the test speech"):
+    with pytest.raises(SetError, match="feature recipe is not that of the real speech"):
         judged(a_set(spec=replace(SPEC, hop=0.02)))
 
 

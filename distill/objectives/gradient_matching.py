@@ -28,6 +28,7 @@ from evaluation.students import cross_entropy
 from synth_data.curator import Curator, Draw
 from synth_data.mechanism import Loss
 from synth_data.randomness import generator
+from synth_data.settings import Count, Positive, Probability
 
 WEIGHT, GRADIENT = "weight/", "gradient/"  # how the state names what it holds
 
@@ -50,11 +51,11 @@ class GradientMatching(Objective):
 
     name: ClassVar[str] = "gradient-matching"
 
-    starts: int = 4
-    checkpoints: int = 12
-    stride: int = 10
-    learning_rate: float = 1e-3
-    sampling_probability: float = 0.1
+    starts: Count = 4
+    checkpoints: Count = 12
+    stride: Count = 10
+    learning_rate: Positive = 1e-3
+    sampling_probability: Probability = 0.1
     augment: Augment = Augment()
 
     def init(self, curator: Curator, student: Student, seed: int) -> State:
