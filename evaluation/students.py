@@ -44,6 +44,10 @@ class Recipe:
     warm_up: Count = 50
     augment: Augment = Augment()
 
+    def batch_of(self, items: int) -> int:
+        """Items per step for a set of so many."""
+        return min(items, self.batch, max(SMALLEST_BATCH, items // 4))
+
 
 # Tuned on the full data's validation speakers, then frozen: the generic recipe of each student.
 RECIPES = {
@@ -85,7 +89,7 @@ def train(
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, recipe))
     balance = class_balance(targets)
-    batch = min(recipe.batch, max(SMALLEST_BATCH, len(features) // 4))
+    batch = recipe.batch_of(len(features))
     for _ in range(recipe.steps):
         rows = torch.randperm(len(features), generator=generator)[:batch]
         augmented = recipe.augment(features[rows], generator)

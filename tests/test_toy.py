@@ -163,6 +163,7 @@ def student_uar(
         features[rows],
         one_hot(torch.from_numpy(targets[rows]), len(EMOTIONS)).float(),
         students.RECIPES["tdnn"],
+        1e-3,
         generator,
     )
     test = list(fold.test)

@@ -110,7 +110,7 @@ class GradientMatching(Objective):
         moves = (self.checkpoints - 1) * self.stride * self.sampling_probability
         return Cost(
             real_passes=self.starts * (self.checkpoints + moves),
-            step_passes=4.5,  # a derivative of a gradient, measured
+            step_passes=7.0,  # a derivative of a gradient, class by class; measured
             checkpoints=self.starts * self.checkpoints,
         )
 

@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from evaluation.networks.layers import norm_silu, statistics
+from evaluation.networks.layers import HalfRate, norm_silu, statistics
 
 
 class TDNN(nn.Module):
@@ -23,10 +23,10 @@ class TDNN(nn.Module):
     def __init__(self, mels: int, emotions: int, channels: int = 128) -> None:
         super().__init__()
         self.frames = nn.Sequential(
-            nn.AvgPool1d(2),
+            HalfRate(),
             nn.Conv1d(mels, channels, 5, stride=2, padding=2),
             *norm_silu(channels),
-            nn.AvgPool1d(2),
+            HalfRate(),
             nn.Conv1d(channels, channels, 3, padding=1),
             *norm_silu(channels),
             nn.Conv1d(channels, channels, 3, padding=2, dilation=2),
