@@ -118,7 +118,7 @@ def distill_data(
     experiment = Experiment(
         config=resolved,
         out=out or _new_folder(resolved),
-        command=shlex.join(["distill-data", *sys.argv[1:]]),
+        command=_command(out, resume),
         show_progress=not quiet and sys.stderr.isatty(),
         verbose=verbose,
         quiet=quiet,
@@ -149,7 +149,15 @@ def _settings(
         if file is not None:
             raise UserError(f"--resume takes the settings of {out / SETTINGS}: leave out --config")
         file = out / SETTINGS
-    return RunConfig.of(file, given).resolved()
+    config = RunConfig.of(file, given).resolved()
+    return config if resume else config.model_copy(update={"recordings": None})
+
+
+def _command(out: Path | None, resume: bool) -> str:
+    """What makes the results again: this command, or the settings of the run it went on with."""
+    if resume and out is not None:
+        return shlex.join(["distill-data", "--config", str(out / SETTINGS)])
+    return shlex.join(["distill-data", *sys.argv[1:]])
 
 
 def _new_folder(config: RunConfig) -> Path:
@@ -190,7 +198,7 @@ def _carry_out(experiment: Experiment, resume: bool, json: bool) -> None:
         print(line, flush=True)
     estimate = plan(config, len(real), len(real.emotions), len(folds) or 1, bool(folds))
     experiment.say(f"{estimate}; results in {experiment.out}")
-    experiment.begin()
+    experiment.begin(real)
     if config.fold == "none":
         folder = experiment.make_shipped_set(real)
         if not (experiment.out / REPORT).exists():

@@ -69,6 +69,8 @@ class RunConfig(BaseModel):
     """Settings of the outer loop."""
     settings: dict[str, Any] = {}
     """Settings of the objective."""
+    recordings: str | None = None
+    """Digest of recordings and labels; a run writes it, so as not to be resumed on others."""
     recipe: dict[str, Any] = {}
     """How students are trained, where that differs from the student's generic recipe."""
 

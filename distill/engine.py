@@ -17,6 +17,7 @@ from distill.objectives.objective import Candidate, Objective, State, Student
 from evaluation.networks import draw_weights, skeleton
 from synth_data.curator import Curator, TooFewUtterancesError
 from synth_data.errors import UserError
+from synth_data.normalisation import normalised
 from synth_data.progress import SILENT, Progress
 from synth_data.provenance import Provenance, Start, package_version
 from synth_data.randomness import generator
@@ -62,7 +63,9 @@ def distill(
     """Makes a synthetic set from the utterances behind a door.
 
     Args:
-        curator: the door to the training utterances.
+        curator: the door to the training utterances; one for each set, since the questions it
+            was asked are listed with the set. If the feature recipe leaves normalisation to the
+            training set, it is fitted here.
         objective: what the set should match.
         student: the network it is made for, by name; its initial weights, drawn from the seed,
             become the set's fixed initialisation.
@@ -84,6 +87,7 @@ def distill(
         "student": student,
         "features": asdict(curator.spec),
     }
+    curator = normalised(curator)
     source = curator.source
     run = {
         "seed": seed,
@@ -109,7 +113,13 @@ def distill(
         before["seconds"] = torch.tensor(time.monotonic() - began)
     features = _optimise(before, curator, objective, model, targets, loop, saved, progress)
     notes = source.notes
-    if loop.initialisation == "real" and not bool(before["from_real"]):
+    if bool(before["from_real"]):
+        likeness = _correlation(features, before["initial"])
+        notes += (
+            f"every item started as one real utterance and stays close to it (mean correlation "
+            f"{likeness:.2f}): whoever has that recording can recognise it in the set",
+        )
+    elif loop.initialisation == "real":
         notes += (
             f"initialisation from real utterances not available: an emotion has fewer than {ipc}; "
             f"noise around the class means was used",
@@ -150,6 +160,7 @@ def _begin(
     state = objective.init(curator, model, seed)
     return {
         "features": features,
+        "initial": features.clone(),
         "from_real": torch.tensor(from_real),
         "adam/mean": torch.zeros_like(features),
         "adam/square": torch.zeros_like(features),
@@ -197,6 +208,7 @@ def _optimise(
         saved.save(
             {
                 "features": features,
+                "initial": before["initial"],
                 "from_real": before["from_real"],
                 "adam/mean": moments["exp_avg"],
                 "adam/square": moments["exp_avg_sq"],
@@ -239,6 +251,14 @@ def _initial(
     around = means.repeat_interleave(ipc, dim=0)
     noise = torch.randn(around.shape, generator=draws).to(around.device)
     return around + loop.noise * noise, False
+
+
+def _correlation(
+    features: Float[Tensor, "n mel frame"], initial: Float[Tensor, "n mel frame"]
+) -> float:
+    """How like its start an item is: Pearson's correlation over its values, a mean over items."""
+    pairs = zip(features.cpu().flatten(1), initial.cpu().flatten(1), strict=True)
+    return float(torch.stack([torch.corrcoef(torch.stack(pair))[0, 1] for pair in pairs]).mean())
 
 
 def _named(tensors: dict[str, Tensor], prefix: str, device: torch.device) -> dict[str, Tensor]:

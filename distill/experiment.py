@@ -1,10 +1,11 @@
 """A run from a corpus to its report: folds, each distilled and evaluated, and what is kept.
 
 The output folder holds `run.toml`, `fold-K/set/`, `fold-K/predictions.csv`, `fold-K/runs.json`,
-`report.json` and `report.md`. What is there is not made again, so a run can be interrupted and
-resumed, and folds can be added to one.
+`fold-K/cost.json`, `report.json` and `report.md`. What is there is not made again, so a run can be
+interrupted and resumed, and folds can be added to one.
 """
 
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from distill.config import RunConfig
 from distill.engine import distill
 from evaluation import metrics
 from evaluation.evaluate import FIXED, evaluate
+from evaluation.files import write_atomically
 from evaluation.records import Row
 from evaluation.report import Report
 from evaluation.runs import DISTILLED, FULL, RUNS, FoldResult
@@ -26,14 +28,17 @@ from synth_data.console import set_up_logging
 from synth_data.corpus import listing, load, protocol_line
 from synth_data.curator import Curator
 from synth_data.errors import UserError
-from synth_data.normalisation import normalised
 from synth_data.progress import SILENT, Progress, bar
 from synth_data.real import RealSet
 from synth_data.side_by_side import side_by_side
 from synth_data.synthetic import SyntheticSet
 
+# Settings of a run that another command may add to: which folds, and where the recordings now
+# are. That they are the same recordings is held by their digest.
+MAY_DIFFER = ("fold", "data_root", "recordings")
+
 CLEAR = "\r\x1b[J"  # from the start of this line to the end of the screen
-SETTINGS, REPORT = "run.toml", "report.json"
+SETTINGS, REPORT, COST = "run.toml", "report.json", "cost.json"
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,7 @@ class Experiment:
         differing = [
             f"{name} is {here[name]}, not {there[name]}"
             for name in here
-            if name != "fold" and there[name] != here[name]
+            if name not in MAY_DIFFER and there[name] != here[name]
         ]
         if differing:
             raise UserError(
@@ -141,13 +146,23 @@ class Experiment:
                 f"with those of {path}, or choose another --out"
             )
 
-    def begin(self) -> None:
-        """Writes the settings down; what is added to a run does not narrow it."""
-        config = self.config
+    def begin(self, real: RealSet) -> None:
+        """Writes the settings down; what is added to a run does not narrow it.
+
+        Raises:
+            UserError: what the folder holds was made from other recordings or labels, so that
+                its test speakers might be among this run's training speakers.
+        """
+        config = self.config.model_copy(update={"recordings": real.digest})
         if (self.out / SETTINGS).exists():
-            before = self._stored().fold
-            if before == "all" or config.fold == "none":
-                config = config.model_copy(update={"fold": before})
+            before = self._stored()
+            if before.recordings != real.digest:
+                raise UserError(
+                    f"{self.out} was made from other recordings or labels ({before.recordings}, "
+                    f"not {real.digest}): resume with those, or choose another --out"
+                )
+            if before.fold == "all" or config.fold == "none":
+                config = config.model_copy(update={"fold": before.fold})
         config.save(self.out / SETTINGS)
 
     def _stored(self) -> RunConfig:
@@ -190,11 +205,12 @@ class Experiment:
         self, train: RealSet, folder: Path, position: int = 0
     ) -> tuple[SyntheticSet, float]:
         """The set of one fold, and the seconds it took; taken from the folder if it is there."""
-        config, target, progress = self.config, folder / "set", folder / "progress.safetensors"
+        config, target, cost = self.config, folder / "set", folder / COST
         if not target.exists():
+            progress = folder / "progress.safetensors"
             device = torch.device(config.device)
-            distill(
-                normalised(Curator(train.to(device))),
+            synthetic = distill(
+                Curator(train.to(device)),
                 config.build_objective(),
                 config.student,
                 ipc=config.ipc,
@@ -202,34 +218,47 @@ class Experiment:
                 loop=config.build_loop(),
                 checkpoint=progress,
                 progress=self.bar(f"{folder.name}: distilling", position),
-            ).save(target)
-        return SyntheticSet.load(target), Checkpoint.seconds(progress)
+            )
+            seconds = Checkpoint.seconds(progress)
+            write_atomically(cost, json.dumps({"distilling_seconds": seconds}) + "\n")
+            synthetic.save(target)
+            progress.unlink()
+        try:
+            seconds = float(json.loads(cost.read_text(encoding="utf-8"))["distilling_seconds"])
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise UserError(
+                f"{cost}: damaged or missing ({error}). Delete the folder {folder} and run the "
+                f"same command with --resume"
+            ) from error
+        return SyntheticSet.load(target), seconds
 
     def make_shipped_set(self, real: RealSet) -> Path:
         """The set made from all speakers, with the cross-validated estimate where there is one."""
         folder = self.folder("none")
         protocol = self.config.corpus_protocol
         synthetic, _ = self.make_set(replace(real, protocol=protocol.name), folder)
-        estimate = self._estimate()
+        estimate = self._estimate(real)
         if estimate != synthetic.provenance.estimate:
             quoted = replace(synthetic.provenance, estimate=estimate)
             replace(synthetic, provenance=quoted).save(folder / "set")
-        (folder / "progress.safetensors").unlink(missing_ok=True)
         return folder / "set"
 
-    def _estimate(self) -> str | None:
+    def _estimate(self, real: RealSet) -> str | None:
         """What the folds of this run said of sets made like the one from all speakers."""
         path = self.out / REPORT
         if not path.exists():
             return None
         report = Report.load(path)
         pooled = report.rows[0].fold  # pooled rows come first
+        count = len(self.config.corpus_protocol.folds(real.utterances))
+        done = sorted({row.fold for row in report.rows if isinstance(row.fold, int)})
         lines = [
             f"{row.initialisation} initialisation: {_in_words(row)}"
             for row in report.rows
             if row.set == DISTILLED and row.fold == pooled
         ]
-        scope = "All folds pooled" if pooled == "all" else f"Fold {pooled} alone"
+        listed = ", ".join(str(fold) for fold in done)
+        scope = "All folds pooled" if len(done) == count else f"Only folds {listed} of {count}"
         return f"{report.protocol}. {scope}: {'; '.join(lines)}."
 
 
@@ -279,5 +308,4 @@ def _run_fold(experiment: Experiment, fold: int, position: int, jobs: int) -> Fo
         progress=experiment.bar(f"{folder.name}: students", position),
     )
     result.save(folder)
-    (folder / "progress.safetensors").unlink(missing_ok=True)
     return result

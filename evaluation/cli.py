@@ -125,8 +125,15 @@ def evaluate_data(
 
 
 def _recipes(file: Path | None) -> dict[str, Recipe]:
-    """The generic recipes, changed by the file's [recipe], if it has one."""
-    changes = read_settings(file).get("recipe", {}) if file else {}
+    """The generic recipes, changed by the file's [recipe].
+
+    Raises:
+        UserError: the file has none, or what it says is no recipe.
+    """
+    settings = read_settings(file) if file else {"recipe": {}}
+    if "recipe" not in settings:
+        raise UserError(f"{file} has no table [recipe], which --recipe is for")
+    changes = settings["recipe"]
     return {
         name: changed("the student's recipe", recipe, changes) for name, recipe in RECIPES.items()
     }

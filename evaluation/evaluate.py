@@ -94,7 +94,10 @@ def evaluate(
     """
     for side in (train_set, validation, test):
         _check_fit(synthetic, side)
-    for name in students or ():
+    names = list(dict.fromkeys(students or ())) or (
+        [synthetic.start.network] if synthetic.start else list(recipes)
+    )
+    for name in names:
         if name not in recipes:
             raise unknown_name("student", name, recipes)
     if seeds < 1:
@@ -104,9 +107,6 @@ def evaluate(
         for side in (train_set, validation, test)
     )
     competitors, unavailable = _competitors(synthetic, train_set, seed, making_seconds)
-    names = list(dict.fromkeys(students or ())) or (
-        [synthetic.start.network] if synthetic.start else list(recipes)
-    )
     work = [job for name in names for job in _jobs(name, synthetic, competitors, seeds, seed)]
     firsts = {job.setting: job for job in reversed(work)}
     trials = [
@@ -175,7 +175,14 @@ def _competitors(
     ipc = synthetic.provenance.per_class
     features, targets = synthetic.features, synthetic.targets
     competitors = [
-        Competitor(DISTILLED, features, targets, ipc, making_seconds=making_seconds),
+        Competitor(
+            DISTILLED,
+            features,
+            targets,
+            ipc,
+            making_seconds=making_seconds,
+            extra_bytes=synthetic.bytes - features.nbytes - targets.nbytes,
+        ),
     ]
     unavailable = []
     for name, baseline in BASELINES.items():

@@ -115,6 +115,7 @@ class Scope:
             for one in self.samples
             for other in self.samples
             if one.set == DISTILLED != other.set
+            and self.samples[other].runs[0].utterances  # nothing was trained on an empty set
             and other.ipc in (one.ipc, None)
             and other[2:] == one[2:]  # student, initialisation, recipe
         ]

@@ -22,9 +22,9 @@ SMALLEST_BATCH = 8
 class Recipe:
     """How a student is trained: AdamW, a linear warm-up, then a cosine to zero.
 
-    Every item is augmented afresh at every step, and the loss weighs the classes alike, since
-    UAR does. The step size is the one setting left free: it is chosen on validation speakers, for
-    every set anew.
+    The loss weighs the classes alike, since UAR does. Items are augmented afresh at every step,
+    where the recipe augments. The learning rate is the one setting left free: it is chosen on
+    validation speakers, for every set anew.
 
     Attributes:
         steps: optimiser steps, whatever the size of the set.
@@ -49,7 +49,8 @@ class Recipe:
         return min(items, self.batch, max(SMALLEST_BATCH, items // 4))
 
 
-# Tuned on the full data's validation speakers, then frozen: the generic recipe of each student.
+# The generic recipe of each student. The TDNN's was tuned on full data, on the validation speakers
+# of RAVDESS and EmoDB, and then frozen; the ConvNet takes it over as it is.
 RECIPES = {
     "tdnn": Recipe(),
     "convnet": Recipe(),

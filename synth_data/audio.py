@@ -41,6 +41,11 @@ def read(
     try:
         with path.open("rb") as stream, soundfile.SoundFile(stream) as file:
             rate = file.samplerate
+            if not 1_000 <= rate <= 384_000:
+                raise AudioError(
+                    f"{path}: its header says {rate} Hz, which is no sampling rate of speech "
+                    f"(1,000 to 384,000)"
+                )
             first, last = _part(path, file, start, end)
             file.seek(first)
             samples = file.read(last - first, dtype="float32", always_2d=True)

@@ -196,8 +196,9 @@ def _privacy() -> str:
     return (
         "No formal guarantee: distillation by itself guarantees nothing about the people whose "
         "recordings went in. The set has no speaker labels, but its tensors were learned from "
-        "their speech. What they give away can be measured with attacks; an attack that fails is "
-        "no guarantee."
+        "their speech; where a note above says that its items started as real utterances, they "
+        "stay close to those. What they give away can be measured with attacks; an attack that "
+        "fails is no guarantee."
     )
 
 

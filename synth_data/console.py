@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 a defect of this package (with its traceback), 2 wrong usa
 that the user can mend, 130 interrupted.
 """
 
+import io
 import json
 import logging
 import sys
@@ -45,10 +46,20 @@ def command_line(about: str) -> typer.Typer:
 
 def run(app: typer.Typer) -> None:
     """Runs a command line and leaves the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a character still gets the rest
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         app()
     except UserError as error:
         print(f"error: {printable(str(error))}", file=sys.stderr)
+        log.debug("where it was raised:", exc_info=error)
+        sys.exit(2)
+    except OSError as error:
+        print(
+            f"error: {printable(str(error))}: check the path, its rights and the disk",
+            file=sys.stderr,
+        )
         log.debug("where it was raised:", exc_info=error)
         sys.exit(2)
     except SystemExit as leaving:

@@ -222,7 +222,8 @@ def _digest(hashed: Sequence[tuple[Utterance, bytes]]) -> str:
     """Of speech and labels, in hexadecimal."""
     content = sha256()
     for utterance, digest in hashed:
-        labels = (utterance.name, utterance.emotion, utterance.speaker, utterance.session)
+        u = utterance
+        labels = (u.name, u.emotion, u.speaker, u.session, u.split)
         content.update(f"{labels!r} {digest.hex()}\n".encode())
     return content.hexdigest()
 

@@ -1,4 +1,4 @@
-"""The door: real speech is only ever read as means.
+"""The door: objectives read real speech as means only.
 
 One `Curator` holds the real training utterances. Everything that makes a synthetic set asks it
 questions, and every question is a mean over utterances of a statistic of one utterance. So what
@@ -72,7 +72,7 @@ class Curator:
     """Holds real utterances and answers questions about them.
 
     Args:
-        real: the training utterances. Nothing else keeps them.
+        real: the training utterances.
         mechanism: how questions are answered.
 
     Attributes:

@@ -32,5 +32,5 @@ def unknown_name(kind: str, found: str, allowed: Iterable[str]) -> UserError:
     """
     names = list(allowed)
     near = get_close_matches(found, names, n=1, cutoff=0.5)
-    hint = f" did you mean '{near[0]}'?" if near else ""
-    return UserError(f"unknown {kind} '{found}':{hint} Known: {', '.join(names)}")
+    hint = f": did you mean '{near[0]}'?" if near else "."
+    return UserError(f"unknown {kind} '{found}'{hint} Known: {', '.join(names)}")

@@ -10,10 +10,12 @@ from synth_data.transforms import Standardise
 def normalised(curator: Curator) -> Curator:
     """The door onto normalised speech, where the feature recipe leaves that to the training set.
 
+    One that was normalised before is returned as it is.
+
     Each mel band's mean and deviation come from its first two moments, means over utterances
     (Welford's update would need the utterances one by one).
     """
-    if curator.spec.normalisation != "training":
+    if curator.spec.normalisation != "training" or curator.transforms:
         return curator
 
     def moments(features: Tensor, _: Tensor) -> Tensor:

@@ -98,6 +98,11 @@ class RealSet:
 
     def require_every_emotion(self, where: str) -> None:
         """Raises `CorpusError` if an emotion has no utterance; `where` names this set."""
+        if len(self.emotions) < 2:
+            raise CorpusError(
+                f"{self.corpus} has a single emotion, {', '.join(self.emotions)}: there is nothing "
+                f"to tell apart; add utterances of another"
+            )
         counts = self.targets.sum(dim=0)
         missing = [name for name, count in zip(self.emotions, counts, strict=True) if count == 0]
         if missing:

@@ -174,3 +174,10 @@ def test_48_khz_originals_sound_like_their_16_khz_copies(data_root):
         correlation = torch.corrcoef(torch.stack([ours[:length], theirs[:length]]))[0, 1]
         assert correlation > 0.999, original.name
         assert ours.std() / theirs.std() == pytest.approx(1, abs=0.02)
+
+
+def test_a_rate_that_is_none(tmp_path):
+    path = tmp_path / "odd.wav"
+    soundfile.write(path, np.ones(2000, dtype=np.float32), 500)
+    with pytest.raises(AudioError, match="its header says 500 Hz, which is no sampling rate"):
+        audio.read(path, 16_000)

@@ -148,3 +148,64 @@ def test_a_table_without_a_speaker_column(distil, tmp_path):
     path.write_text("\n".join(lines))
     message = refused(distil("table", path), tmp_path / "out")
     assert "there is no speaker column" in message
+
+
+def test_a_run_is_not_resumed_on_other_labels(distil, distill_data, tmp_path):
+    """Relabelled speakers would put test speakers among the training speakers."""
+    path = table(tmp_path / "mine", EVERYONE)
+    assert distil("table", path).code == 0
+    path.write_text(path.read_text().replace(",a\n", ",x\n"))
+    done = distill_data("--resume", "--out", tmp_path / "out", "--fold", 2)
+    assert done.code == 2
+    assert "was made from other recordings or labels" in done.err
+    assert not (tmp_path / "out" / "fold-2").exists()
+
+
+def test_a_moved_corpus_is_resumed(distil, distill_data, tmp_path):
+    path = table(tmp_path / "mine", EVERYONE)
+    assert distil("table", path).code == 0
+    (tmp_path / "mine").rename(tmp_path / "moved")
+    moved = tmp_path / "moved" / path.name
+    done = distill_data("--resume", "--out", tmp_path / "out", "--fold", 2, "--data-root", moved)
+    assert done.code == 0
+    assert {row.fold for row in report_in(tmp_path).rows} == {"all", 1, 2}
+    assert "--config" in report_in(tmp_path).command  # the whole run, not this addition to it
+
+
+def test_a_set_without_its_cost_is_not_judged(distil, distill_data, tmp_path):
+    assert distil("table", table(tmp_path / "mine", EVERYONE)).code == 0
+    fold = tmp_path / "out" / "fold-1"
+    (fold / "runs.json").unlink()
+    (fold / "cost.json").write_text("{")
+    done = distill_data("--resume", "--out", tmp_path / "out", "--fold", 1)
+    assert done.code == 2
+    assert "cost.json: damaged or missing" in done.err
+    assert "Delete the folder" in done.err
+
+
+def test_an_output_folder_that_cannot_be(distil, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = distil("table", table(tmp_path / "mine", EVERYONE), "--out", tmp_path / "file" / "sub")
+    assert done.code == 2
+    assert "Not a directory" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_single_emotion(distil, tmp_path):
+    one = dict.fromkeys("abcd", ("anger",))
+    message = refused(distil("table", table(tmp_path / "mine", one)), tmp_path / "out")
+    assert "has a single emotion, anger: there is nothing to tell apart" in message
+
+
+def test_an_emotion_that_no_set_could_hold(distil, tmp_path):
+    path = table(tmp_path / "mine", EVERYONE)
+    path.write_text(path.read_text().replace(",anger,a", ",an\u200bger,a", 1))
+    message = refused(distil("table", path), tmp_path / "out")
+    assert "line 2: emotion is not a printable name of up to 100 characters" in message
+
+
+def test_what_is_left_out_is_named_and_counted(distil, tmp_path, caplog):
+    path = table(tmp_path / "mine", EVERYONE)
+    (tmp_path / "mine" / "wav" / "a-anger-0.wav").unlink()
+    assert distil("table", path, "--allow-missing").code == 0
+    assert "left out: labels without audio: 1 (" in caplog.text

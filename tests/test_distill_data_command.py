@@ -47,6 +47,7 @@ def test_a_run_from_start_to_report(run, tmp_path):
         "report.json",
         "report.md",
         "fold-1",
+        "fold-1/cost.json",
         "fold-1/set",
         "fold-1/predictions.csv",
         "fold-1/runs.json",
@@ -108,7 +109,7 @@ def test_all_folds_side_by_side_and_one_by_one_give_the_same_bits(run, distill_d
     assert "no estimate" not in shared.err
     assert (tmp_path / "all" / "run.toml").read_bytes() == before
     card = (tmp_path / "all" / "fold-none" / "set" / "README.md").read_text()
-    assert re.search(r"All folds pooled: fixed initialisation: UAR 0\.\d+ \[", card)
+    assert re.search(r"Only folds 1, 2 of 4: fixed initialisation: UAR 0\.\d+ \[", card)
 
 
 def test_a_set_to_share(run, evaluate_data, tmp_path):
@@ -123,7 +124,7 @@ def test_a_set_to_share(run, evaluate_data, tmp_path):
     assert "For an estimate on its own, `distill-data --resume --fold all`" in (
         folder / "README.md"
     ).read_text().replace("\n", " ")
-    assert sorted(path.name for path in folder.parent.iterdir()) == ["set"]
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["cost.json", "set"]
     refused = evaluate_data(folder, "--dataset", "toy")
     assert refused.code == 2
     assert "made from all speakers of toy, so none is left to test it on" in refused.err

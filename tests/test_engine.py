@@ -197,7 +197,9 @@ def test_initialised_from_real_utterances():
         same = [torch.equal(features, utterance) for utterance in real.features]
         assert sum(same) == 1
         assert torch.equal(real.targets[same.index(True)], target)
-    assert synthetic.provenance.notes == ()
+    [note] = synthetic.provenance.notes
+    assert "started as one real utterance" in note
+    assert "(mean correlation 1.00)" in note
 
 
 def test_initialised_from_noise_around_the_class_means():

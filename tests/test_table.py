@@ -94,7 +94,7 @@ def test_absent_root(tmp_path: Path) -> None:
     ("header", "message"),
     [
         ("file,emotoin,speaker", r"unknown column 'emotoin': did you mean 'emotion'\?"),
-        (HEADER + ",age", r"unknown column 'age':.*Known: file, emotion, speaker, start"),
+        (HEADER + ",age", r"unknown column 'age'. Known: file, emotion, speaker, start"),
         ("file;emotion;speaker", r"unknown column 'file;emotion;speaker'.*commas separate"),
         (HEADER + ",file", r"the column 'file' occurs twice; remove one"),
         ("speaker", r"missing columns: file, emotion. Found: speaker"),

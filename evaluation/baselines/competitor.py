@@ -17,6 +17,7 @@ class Competitor:
         ipc: items per class; None for all of the real training data.
         draw: which random draw; 0 where there is only one.
         making_seconds: to make it.
+        extra_bytes: of what must be stored beside features and targets to use it.
     """
 
     name: str
@@ -25,11 +26,12 @@ class Competitor:
     ipc: int | None
     draw: int = 0
     making_seconds: float = 0.0
+    extra_bytes: int = 0
 
     @property
     def bytes(self) -> int:
-        """Of features and targets as they are stored."""
-        return self.features.nbytes + self.targets.nbytes
+        """Of all that is stored."""
+        return self.features.nbytes + self.targets.nbytes + self.extra_bytes
 
 
 class NotAvailable(Exception):  # noqa: N818 - it is reported, not raised to the user

@@ -18,6 +18,8 @@ from synth_data.errors import CorpusError, unknown_name
 from synth_data.protocol import dealt, leave_one_out, listed_split, speaker_dependent
 from synth_data.utterance import AudioFile, Utterance
 
+LONGEST_EMOTION = 100  # characters: what the manifest of a set takes
+
 _REQUIRED = ("file", "emotion", "speaker")
 _OPTIONAL = (
     "start",
@@ -143,6 +145,8 @@ def _utterance(
     for column in _REQUIRED:
         if not row[column]:
             raise ValueError(f"empty {column}")
+    if not row["emotion"].isprintable() or len(row["emotion"]) > LONGEST_EMOTION:
+        raise ValueError(f"emotion is not a printable name of up to {LONGEST_EMOTION} characters")
     for column, words in (("split", _SPLITS), ("gender", _GENDERS)):
         if row.get(column, "") not in ("", *words):
             raise ValueError(f"{column} '{row[column]}' is not {', '.join(words)} or empty")

@@ -1,5 +1,6 @@
 """A corpus' tree on disk: finding it, and saying what is wrong with it."""
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 from synth_data.corpora.facts import Corpus
 from synth_data.errors import CorpusError
 from synth_data.utterance import Utterance
+
+logger = logging.getLogger(__name__)
 
 AUDIO_SUFFIXES = (".wav", ".flac")
 SHOWN = 5  # names in a message; the rest is counted
@@ -107,6 +110,8 @@ def complete(
         raise CorpusError(
             f"{where}: {'; '.join(problems)}. Complete it, or leave these out with --allow-missing"
         )
+    if problems:
+        logger.warning("%s: left out: %s", where, "; ".join(problems))
     if not utterances:
         raise CorpusError(
             f"{where}: no utterance has both audio and a label. {'; '.join(problems)}"
