@@ -109,6 +109,9 @@ def test_all_folds_side_by_side_and_one_by_one_give_the_same_bits(run, distill_d
     assert "no estimate" not in shared.err
     assert (tmp_path / "all" / "run.toml").read_bytes() == before
     card = (tmp_path / "all" / "fold-none" / "set" / "README.md").read_text()
+    assert re.search(r"All folds pooled: fixed initialisation: UAR 0\.\d+ \[", card)
+    assert distill_data("--resume", "--out", out, "--fold", "none").code == 0
+    card = (out / "fold-none" / "set" / "README.md").read_text()
     assert re.search(r"Only folds 1, 2 of 4: fixed initialisation: UAR 0\.\d+ \[", card)
 
 
