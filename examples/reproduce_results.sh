@@ -4,7 +4,8 @@
 # take). A run that was interrupted goes on with: distill-data --resume --out runs/...
 set -euo pipefail
 : "${SER_DATA_ROOT:?must name the folder that holds ravdess/ and emodb/}"
+cd "$(dirname "$0")/.."
 
 distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 10 --out runs/ravdess-ipc10 "$@"
 distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 1 --out runs/emodb-ipc1 "$@"
-distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 10 --out runs/emodb-ipc10 "$@"
+distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 10 --config examples/emodb-ipc10.toml --out runs/emodb-ipc10 "$@"

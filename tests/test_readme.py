@@ -190,7 +190,8 @@ def test_results_are_made_by_commands_that_run(place, monkeypatch, capsys):
     lines = [line for line in script.splitlines() if line.startswith("distill-data")]
     assert len(lines) == 3
     for line in lines:
-        arguments = in_small(line.replace('"$@"', "--dry-run"), place)
+        line = line.replace('"$@"', "--dry-run").replace("examples/", f"{ROOT}/examples/")
+        arguments = in_small(line, place)
         monkeypatch.setattr(sys, "argv", arguments)
         with pytest.raises(SystemExit) as leaving:
             distill.cli.main()
