@@ -18,10 +18,10 @@ from joblib import cpu_count
 from distill.checkpoint import Checkpoint
 from distill.config import RunConfig
 from distill.engine import distill
+from distill.estimate import cross_validated
 from evaluation import metrics
 from evaluation.evaluate import FIXED, evaluate
 from evaluation.files import write_atomically
-from evaluation.records import Row
 from evaluation.report import Report
 from evaluation.runs import DISTILLED, FULL, RUNS, FoldResult
 from synth_data.console import set_up_logging
@@ -237,35 +237,13 @@ class Experiment:
         folder = self.folder("none")
         protocol = self.config.corpus_protocol
         synthetic, _ = self.make_set(replace(real, protocol=protocol.name), folder)
-        estimate = self._estimate(real)
+        report = self.out / REPORT
+        folds = len(protocol.folds(real.utterances))
+        estimate = cross_validated(Report.load(report), folds) if report.exists() else None
         if estimate != synthetic.provenance.estimate:
             quoted = replace(synthetic.provenance, estimate=estimate)
             replace(synthetic, provenance=quoted).save(folder / "set")
         return folder / "set"
-
-    def _estimate(self, real: RealSet) -> str | None:
-        """What the folds of this run said of sets made like the one from all speakers."""
-        path = self.out / REPORT
-        if not path.exists():
-            return None
-        report = Report.load(path)
-        pooled = report.rows[0].fold  # pooled rows come first
-        count = len(self.config.corpus_protocol.folds(real.utterances))
-        done = sorted({row.fold for row in report.rows if isinstance(row.fold, int)})
-        lines = [
-            f"{row.initialisation} initialisation: {_in_words(row)}"
-            for row in report.rows
-            if row.set == DISTILLED and row.fold == pooled
-        ]
-        listed = ", ".join(str(fold) for fold in done)
-        scope = "All folds pooled" if len(done) == count else f"Only folds {listed} of {count}"
-        return f"{report.protocol}. {scope}: {'; '.join(lines)}."
-
-
-def _in_words(row: Row) -> str:
-    interval = "[{:.3f}, {:.3f}]".format(*row.uar.interval) if row.uar.interval else "no interval"
-    ratio = f", {row.relative_uar.mean:.2f} of full data" if row.relative_uar else ""
-    return f"UAR {row.uar.mean:.3f} {interval}{ratio}"
 
 
 def _in_short(result: FoldResult) -> str:

@@ -141,7 +141,7 @@ def test_help_and_version(evaluate_data):
 
 def test_a_recipe_file_without_a_recipe(evaluate_data, folder, tmp_path):
     file = tmp_path / "other.toml"
-    file.write_text("[recipies]\nsteps = 3\n")
+    file.write_text("[loop]\nsteps = 3\n")
     done = evaluate_data(folder, "--dataset", "toy", "--recipe", file)
     assert done.code == 2
     assert "has no table [recipe], which --recipe is for" in done.err

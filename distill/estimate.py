@@ -1,0 +1,27 @@
+"""What a set that has no test speakers left is worth: quoted from sets made in the same way."""
+
+from evaluation.records import Row
+from evaluation.report import Report
+from evaluation.runs import DISTILLED
+
+
+def cross_validated(report: Report, folds: int) -> str:
+    """The estimate that goes on the card of the set made from all speakers.
+
+    Args:
+        report: on sets made without the speakers they were tested on.
+        folds: that the protocol has; the report may hold fewer, which the estimate says.
+    """
+    first = report.rows[0].fold  # pooled rows come first
+    rows = [row for row in report.rows if row.set == DISTILLED and row.fold == first]
+    done = sorted({row.fold for row in report.rows if isinstance(row.fold, int)})
+    listed = ", ".join(str(fold) for fold in done)
+    scope = "All folds pooled" if len(done) == folds else f"Only folds {listed} of {folds}"
+    found = "; ".join(f"{row.initialisation} initialisation: {_in_words(row)}" for row in rows)
+    return f"{report.protocol}. {scope}: {found}."
+
+
+def _in_words(row: Row) -> str:
+    interval = "[{:.3f}, {:.3f}]".format(*row.uar.interval) if row.uar.interval else "no interval"
+    ratio = f", {row.relative_uar.mean:.2f} of full data" if row.relative_uar else ""
+    return f"UAR {row.uar.mean:.3f} {interval}{ratio}"
