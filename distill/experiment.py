@@ -237,9 +237,10 @@ class Experiment:
         folder = self.folder("none")
         protocol = self.config.corpus_protocol
         synthetic, _ = self.make_set(replace(real, protocol=protocol.name), folder)
-        report = self.out / REPORT
-        folds = len(protocol.folds(real.utterances))
-        estimate = cross_validated(Report.load(report), folds) if report.exists() else None
+        estimate = None
+        if (report := self.out / REPORT).exists():
+            folds = len(protocol.folds(real.utterances))
+            estimate = cross_validated(Report.load(report), folds)
         if estimate != synthetic.provenance.estimate:
             quoted = replace(synthetic.provenance, estimate=estimate)
             replace(synthetic, provenance=quoted).save(folder / "set")
