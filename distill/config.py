@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from distill.engine import Loop
 from distill.objectives import OBJECTIVES
 from distill.objectives.objective import Objective
+from evaluation.files import write_atomically
 from evaluation.networks import NETWORKS
 from evaluation.students import RECIPES, Recipe
 from synth_data.corpora.facts import Corpus
@@ -136,10 +137,7 @@ class RunConfig(BaseModel):
 
     def save(self, path: Path) -> None:
         """Writes the settings as TOML, replacing the file as a whole."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(self.toml(), encoding="utf-8")
-        partial.replace(path)
+        write_atomically(path, self.toml())
 
     def toml(self) -> str:
         """The settings as TOML; those without a value are left out."""

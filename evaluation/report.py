@@ -5,7 +5,7 @@ The JSON schema is `Report.model_json_schema()`.
 
 import platform
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from textwrap import fill
 
@@ -19,6 +19,7 @@ from evaluation.records import Comparison, Record, Row
 from evaluation.runs import FoldResult
 from evaluation.scope import Scope
 from synth_data.errors import UserError
+from synth_data.provenance import package_version
 
 WIDTH = 110  # characters of the terminal table
 FEW_SPEAKERS = 20  # under which the percentile intervals are visibly too narrow
@@ -44,7 +45,7 @@ class Versions(Record):
     """What computed the report."""
 
     package: str
-    """Of distill-data; "source tree" where it is not installed."""
+    """Of distill-data; "source" where it is not installed."""
     python: str
     """Of Python."""
     torch: str
@@ -53,11 +54,9 @@ class Versions(Record):
     @classmethod
     def here(cls) -> "Versions":
         """Of this process."""
-        try:
-            package = version("distill-data")
-        except PackageNotFoundError:
-            package = "source tree"
-        return cls(package=package, python=platform.python_version(), torch=version("torch"))
+        return cls(
+            package=package_version(), python=platform.python_version(), torch=version("torch")
+        )
 
 
 class Report(Record):

@@ -14,11 +14,13 @@ except (ImportError, OSError, RuntimeError):
     for name in [n for n in sys.modules if n.split(".")[0] == "torchaudio"]:
         del sys.modules[name]
     stand_in = types.ModuleType("torchaudio._extension")
-    stand_in._IS_TORCHAUDIO_EXT_AVAILABLE = False  # type: ignore[attr-defined]
-    stand_in._IS_RIR_AVAILABLE = False  # type: ignore[attr-defined]
-    stand_in._IS_ALIGN_AVAILABLE = False  # type: ignore[attr-defined]
-    stand_in.fail_if_no_align = lambda function: function  # type: ignore[attr-defined]
-    stand_in.lazy_import_sox_ext = lambda: None  # type: ignore[attr-defined]
+    vars(stand_in).update(
+        _IS_TORCHAUDIO_EXT_AVAILABLE=False,
+        _IS_RIR_AVAILABLE=False,
+        _IS_ALIGN_AVAILABLE=False,
+        fail_if_no_align=lambda function: function,
+        lazy_import_sox_ext=lambda: None,
+    )
     sys.modules["torchaudio._extension"] = stand_in
     import torchaudio
 
