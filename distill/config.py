@@ -13,8 +13,8 @@ from distill.engine import Loop
 from distill.objectives import OBJECTIVES
 from distill.objectives.objective import Objective
 from evaluation.files import write_atomically
-from evaluation.networks import NETWORKS
-from evaluation.students import RECIPES, Recipe
+from evaluation.networks import NETWORKS, require_uncoupled
+from evaluation.students import Recipe
 from synth_data.corpora.facts import Corpus
 from synth_data.corpus import find_root, known_corpus, protocol_of
 from synth_data.errors import UserError, unknown_name
@@ -30,7 +30,7 @@ FIRST_MINUTE: dict[str, Any] = {
     "feature": "logmel64-short",
     "loop": {"steps": 400, "learning_rate": 0.1},  # fewer steps, so larger ones
     "settings": {"starts": 2, "checkpoints": 8},
-    "recipe": {"steps": 150},
+    "recipe": {"schedules": [{"steps": 150, "learning_rate": 3e-3}]},
 }
 
 
@@ -111,6 +111,7 @@ class RunConfig(BaseModel):
         first = FIRST_MINUTE if self.corpus.access == "built-in" else {}
         if self.student not in NETWORKS:
             raise unknown_name("student", self.student, NETWORKS)
+        require_uncoupled(self.student)
         if self.objective not in OBJECTIVES:
             raise unknown_name("objective", self.objective, OBJECTIVES)
         tables = {
@@ -174,7 +175,7 @@ class RunConfig(BaseModel):
 
     def build_recipe(self) -> Recipe:
         """How students are trained."""
-        return changed("the student's recipe", RECIPES[self.student], self.recipe)
+        return changed("the student's recipe", Recipe(), self.recipe)
 
 
 def _device(name: str) -> str:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from distill.checkpoint import Checkpoint
 from distill.objectives.objective import Candidate, Objective, State, Student
-from evaluation.networks import draw_weights, skeleton
+from evaluation.networks import draw_weights, require_uncoupled, skeleton
 from synth_data.curator import Curator, TooFewUtterancesError
 from synth_data.errors import UserError
 from synth_data.normalisation import normalised
@@ -77,10 +77,12 @@ def distill(
         progress: a bar for the steps.
 
     Raises:
-        UserError: ipc below 1, an unknown student, or a checkpoint of another run.
+        UserError: ipc below 1, a student that is unknown or couples the utterances of a batch,
+            or a checkpoint of another run.
     """
     if ipc < 1:
         raise UserError(f"ipc must be 1 or more; found {ipc}")
+    require_uncoupled(student)
     settings = {
         "objective": asdict(objective),
         "loop": asdict(loop),

@@ -1,8 +1,8 @@
 """A run from a corpus to its report: folds, each distilled and evaluated, and what is kept.
 
 The output folder holds `run.toml`, `fold-K/set/`, `fold-K/predictions.csv`, `fold-K/runs.json`,
-`fold-K/cost.json`, `report.json` and `report.md`. What is there is not made again, so a run can be
-interrupted and resumed, and folds can be added to one.
+`fold-K/cost.json`, `report.json`, `report.md` and `report.html`. What is there is not made again,
+so a run can be interrupted and resumed, and folds can be added to one.
 """
 
 import json
@@ -20,10 +20,15 @@ from distill.config import RunConfig
 from distill.engine import distill
 from distill.estimate import cross_validated
 from evaluation import metrics
-from evaluation.evaluate import FIXED, evaluate
+from evaluation.evaluate import evaluate
 from evaluation.files import write_atomically
+from evaluation.named_sets import COST, SECONDS, NamedSet
+from evaluation.options import FIXED, Options
+from evaluation.outcomes import Outcomes
+from evaluation.page.page import write
 from evaluation.report import Report
 from evaluation.runs import DISTILLED, FULL, RUNS, FoldResult
+from evaluation.session import exhibit
 from synth_data.console import set_up_logging
 from synth_data.corpus import listing, load, protocol_line
 from synth_data.curator import Curator
@@ -38,7 +43,7 @@ from synth_data.synthetic import SyntheticSet
 MAY_DIFFER = ("fold", "data_root", "recordings")
 
 CLEAR = "\r\x1b[J"  # from the start of this line to the end of the screen
-SETTINGS, REPORT, COST = "run.toml", "report.json", "cost.json"
+SETTINGS, REPORT, PAGE = "run.toml", "report.json", "report.html"
 
 
 @dataclass(frozen=True)
@@ -199,7 +204,15 @@ class Experiment:
             notes=notes,
         )
         report.save(self.out)
+        self._write_page(report, real, min(done))
         return report
+
+    def _write_page(self, report: Report, real: RealSet, fold: int) -> None:
+        """The report as a page, with the set of one fold to look at and to listen to."""
+        train, _, _ = real.fold(self.config.corpus_protocol, fold)
+        synthetic, seconds = self.make_set(train, self.folder(fold))
+        one = NamedSet(DISTILLED, synthetic, seconds)
+        write(self.out / PAGE, report, [exhibit(one, train)])
 
     def make_set(
         self, train: RealSet, folder: Path, position: int = 0
@@ -220,11 +233,11 @@ class Experiment:
                 progress=self.bar(f"{folder.name}: distilling", position),
             )
             seconds = Checkpoint.seconds(progress)
-            write_atomically(cost, json.dumps({"distilling_seconds": seconds}) + "\n")
+            write_atomically(cost, json.dumps({SECONDS: seconds}) + "\n")
             synthetic.save(target)
             progress.unlink()
         try:
-            seconds = float(json.loads(cost.read_text(encoding="utf-8"))["distilling_seconds"])
+            seconds = float(json.loads(cost.read_text(encoding="utf-8"))[SECONDS])
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise UserError(
                 f"{cost}: damaged or missing ({error}). Delete the folder {folder} and run the "
@@ -275,15 +288,17 @@ def _run_fold(experiment: Experiment, fold: int, position: int, jobs: int) -> Fo
     train, validation, test = experiment.load().fold(experiment.config.corpus_protocol, fold)
     synthetic, seconds = experiment.make_set(train, folder, position)
     result = evaluate(
-        synthetic,
+        [NamedSet(DISTILLED, synthetic, seconds)],
         train,
         validation,
         test,
-        seeds=experiment.config.seeds,
-        seed=experiment.config.seed,
-        making_seconds=seconds,
-        recipes={experiment.config.student: experiment.config.build_recipe()},
+        options=Options(
+            seeds=experiment.config.seeds,
+            seed=experiment.config.seed,
+            recipes={experiment.config.student: experiment.config.build_recipe()},
+        ),
         jobs=jobs,
+        outcomes=Outcomes.of_this_machine(),
         progress=experiment.bar(f"{folder.name}: students", position),
     )
     result.save(folder)

@@ -1,20 +1,17 @@
 """What a run will cost, before it starts."""
 
-import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
-import torch
 from joblib import cpu_count
 
 from distill.config import RunConfig
 from evaluation.baselines.random_subset import DRAWS
-from evaluation.networks import draw_weights, skeleton
-from evaluation.students import train
-from synth_data.randomness import generator
+from evaluation.forecast import CROWDED, in_words, seconds_per_item
+from evaluation.networks import skeleton
+from evaluation.students import Recipe
 
 LIBRARIES = 450e6  # bytes that a process holds once torch is imported
 FEATURE_SECONDS = 4e-3  # to compute one utterance's features
-CROWDED = 1.5  # all cores busy are slower than the one that is timed
 
 
 @dataclass(frozen=True)
@@ -53,9 +50,9 @@ class Plan:
 
     def __str__(self) -> str:
         return (
-            f"estimate: {_duration(self.seconds)} on {self.cores} cores for "
+            f"estimate: {in_words(self.seconds)} on {self.cores} cores for "
             f"{self.folds} fold{'s' if self.folds != 1 else ''} "
-            f"(each {_duration(self.distilling)} to distil, {_duration(self.students)} of student "
+            f"(each {in_words(self.distilling)} to distil, {in_words(self.students)} of student "
             f"training on one core), {self.memory / 1e9:.1f} GB of memory, "
             f"{self.set_bytes / 1e6:.1f} MB per set"
         )
@@ -74,12 +71,13 @@ def plan(config: RunConfig, utterances: int, emotions: int, folds: int, tested: 
     spec, recipe, objective = config.spec, config.build_recipe(), config.build_objective()
     item = spec.mels * spec.frames * 4
     items = config.ipc * emotions
-    per_item = _seconds_per_item(config, emotions)
+    per_item = CROWDED * seconds_per_item(config.student, spec.shape, emotions, recipe)
     cost = objective.cost()
-    full = recipe.steps * recipe.batch_of(utterances) * per_item
-    small = recipe.steps * recipe.batch_of(items) * per_item
-    trials = len(recipe.learning_rates) - 1  # of the first student of each set
-    sets = (config.seeds + trials) * (full + small) + (DRAWS + trials) * small
+    full, small = (
+        recipe.batch_of(count) * per_item * _steps(recipe, config.seeds)
+        for count in (utterances, items)
+    )
+    sets = full + small + recipe.batch_of(items) * per_item * _steps(recipe, DRAWS)
     side_by_side = min(cpu_count(), max(1, folds))
     weights = sum(w.numel() for w in skeleton(config.student, spec.mels, emotions).parameters())
     state = cost.checkpoints * weights * 4 * (1 + emotions)
@@ -95,25 +93,7 @@ def plan(config: RunConfig, utterances: int, emotions: int, folds: int, tested: 
     )
 
 
-def _seconds_per_item(config: RunConfig, emotions: int) -> float:
-    """Seconds that a forward and backward pass of the student takes per item."""
-    draws, recipe = generator(config.seed, "plan"), config.build_recipe()
-    network = skeleton(config.student, config.spec.mels, emotions)
-    items = 4 * recipe.batch
-    features = torch.randn(items, *config.spec.shape, generator=draws)
-    targets = torch.full((items, emotions), 1 / emotions)
-    weights = draw_weights(network, draws)
-
-    def seconds(steps: int) -> float:
-        began = time.perf_counter()
-        train(network, weights, features, targets, replace(recipe, steps=steps), 1e-3, draws)
-        return time.perf_counter() - began
-
-    seconds(1)  # the first pass sets the libraries up
-    return CROWDED * seconds(10) / 10 / recipe.batch_of(items)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+def _steps(recipe: Recipe, seeds: int) -> float:
+    """Of the students of one set: the first under each schedule, the others under one of them."""
+    steps = [schedule.steps for schedule in recipe.schedules]
+    return sum(steps) + (seeds - 1) * sum(steps) / len(steps)

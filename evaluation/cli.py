@@ -9,20 +9,24 @@ import torch
 import typer
 from joblib import cpu_count
 
-from evaluation.evaluate import evaluate
-from evaluation.networks import NETWORKS
-from evaluation.report import Report
-from evaluation.students import RECIPES, Recipe
+from evaluation.cluster import connected
+from evaluation.forecast import in_words
+from evaluation.named_sets import load_sets
+from evaluation.options import EVERY_BASELINE, Options
+from evaluation.session import Session
+from evaluation.students import RECIPES, Recipe, StudentRecipe
+from evaluation.teachers import TEACHERS
 from synth_data.console import Quiet, Verbose, Version, command_line, run, set_up_logging
-from synth_data.corpus import known_corpus, load, protocol_line, protocol_of
-from synth_data.errors import SetError, UserError, unknown_name
-from synth_data.features import FEATURES
-from synth_data.progress import SILENT, bar
-from synth_data.real import RealSet
+from synth_data.corpus import known_corpus
+from synth_data.degradation import DEGRADATIONS
+from synth_data.errors import UserError, unknown_name
+from synth_data.label_map import parse
 from synth_data.settings import changed, read_settings
-from synth_data.synthetic import SyntheticSet
 
-app = command_line("Judge a synthetic set of speech emotion features.")
+SPEECH = "noise-10dB,reverberation-0.4s"  # beside clean speech, if nothing else is asked for
+ALL, NOTHING = "all", "none"
+
+app = command_line("Judge synthetic sets of speech emotion features.")
 
 
 def main() -> None:
@@ -32,31 +36,82 @@ def main() -> None:
 
 @app.command()
 def evaluate_data(
-    folder: Annotated[Path, typer.Argument(metavar="SET", help="The folder of a synthetic set.")],
-    dataset: Annotated[str, typer.Option(help="The corpus it was made from.")],
+    sets: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[NAME=]SET...",
+            help="Folders of sets, or of runs with a set per fold. Several stand side by side.",
+        ),
+    ],
+    dataset: Annotated[str, typer.Option(help="The corpus to test on.")],
     data_root: Annotated[
         Path | None,
         typer.Option(help="Its folder (a CSV for table); else $<DATASET>_ROOT or $SER_DATA_ROOT."),
+    ] = None,
+    label_map: Annotated[
+        str | None,
+        typer.Option(
+            metavar="THEIRS=OURS,...",
+            help="For another corpus than the one the sets were made from: which of its emotions "
+            "are which of theirs; nothing after = leaves one out; '' if the names agree.",
+        ),
     ] = None,
     students: Annotated[
         str | None,
         typer.Option(
             metavar="A,B",
-            help=f"Networks: {', '.join(NETWORKS)}.  [default: the one the set was made for]",
+            help=f"{', '.join(RECIPES)}; or all.  [default: the network the set was made for]",
         ),
     ] = None,
+    baselines: Annotated[
+        str,
+        typer.Option(
+            metavar="A,B", help=f"{', '.join(EVERY_BASELINE)}; all or none. Full data always are."
+        ),
+    ] = ALL,
+    teachers: Annotated[
+        str,
+        typer.Option(
+            metavar="A,B", help=f"Model distillation by {', '.join(TEACHERS)}; all or none."
+        ),
+    ] = "ensemble",
+    speech: Annotated[
+        str,
+        typer.Option(
+            metavar="A,B", help=f"Also test under {', '.join(DEGRADATIONS)}; all or none."
+        ),
+    ] = SPEECH,
+    scores: Annotated[
+        bool, typer.Option(help="DD-Ranking's scores, which take more students.")
+    ] = True,
     seeds: Annotated[int, typer.Option(min=1, help="Students per set and initialisation.")] = 5,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    fold: Annotated[
+        int | None, typer.Option(min=1, help="Only this one.  [default: every fold with a set]")
+    ] = None,
     recipe: Annotated[
         Path | None,
         typer.Option(
-            help="A TOML file whose [recipe] says how students are trained, such as the run.toml "
+            help="A TOML file whose [recipe] says how networks are trained, such as the run.toml "
             "of distill-data.  [default: each student's generic recipe]"
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Write predictions and reports into this folder.")
+        Path | None, typer.Option(help="Output folder.  [default: a new one in runs/]")
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the reports in --out.")
+    ] = False,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Train every student afresh, and keep nothing.")
+    ] = False,
+    cluster: Annotated[
+        str | None,
+        typer.Option(metavar="tcp://HOST:PORT", help="Train students on this Dask cluster."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print an estimate of the time; do nothing.")
+    ] = False,
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Go on without missing audio or labels.")
     ] = False,
@@ -68,64 +123,66 @@ def evaluate_data(
     quiet: Quiet = False,
     version: Version = False,  # noqa: ARG001
 ) -> None:
-    """Train fresh students on a set, and compare them with students of the real recordings.
+    """Train fresh students on sets, and compare them with what else one could do.
 
-    The students are tested on the speakers of the fold that the set was made without.
+    The students are tested on speakers that the sets were made without. A command that was
+    interrupted goes on where it was when it is given again: students are remembered.
     """
     set_up_logging(verbose, quiet)
     torch.set_num_threads(1)  # so that the same seed gives the same bits, whatever runs beside
-    if out is not None and out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise UserError(f"{out} exists already: choose another --out")
+    if out is not None and not overwrite and out.exists() and any(out.iterdir()):
+        raise UserError(f"{out} exists already: choose another --out, or give --overwrite")
     corpus = known_corpus(dataset)
-    synthetic = SyntheticSet.load(folder)
-    recipes = _recipes(recipe)
-    names = _students(students)
-    fold = _tested_fold(synthetic, dataset)
-    show_progress = not quiet and sys.stderr.isatty()
-    real = load(
-        corpus,
-        data_root,
-        synthetic.spec,
+    session = Session(
+        sets=tuple(load_sets(sets)),
+        corpus=corpus,
+        data_root=data_root,
+        options=Options(
+            students=_chosen("student", students, RECIPES) if students else (),
+            baselines=_chosen("baseline", baselines, EVERY_BASELINE),
+            teachers=_chosen("teacher", teachers, TEACHERS),
+            seeds=seeds,
+            seed=seed,
+            recipes=_recipes(recipe),
+            robust_scores=scores,
+            memory=True,
+        ),
+        speech=_chosen("speech", speech, DEGRADATIONS),
+        label_map=None if label_map is None else parse(label_map),
+        fold=fold,
+        out=out or _new_folder(dataset),
+        command=shlex.join(["evaluate-data", *sys.argv[1:]]),
         allow_missing=allow_missing,
         skip_bad=skip_bad,
-        progress=show_progress,
+        cluster=cluster is not None,
+        remember=not forget,
+        show_progress=not quiet and sys.stderr.isatty(),
+        verbose=verbose,
+        quiet=quiet,
     )
-    _require_same(synthetic, real)
-    protocol = protocol_of(corpus, synthetic.provenance.protocol)
-    feature = next(
-        (name for name, spec in FEATURES.items() if spec == synthetic.spec), "own recipe"
-    )
-    line = protocol_line(real, protocol, feature)
+    real = session.load()
+    folds = session.folds(real)
+    line = session.protocol_line(real)
     if not json:
         print(line, flush=True)
-    train, validation, test = real.fold(protocol, fold)
-    result = evaluate(
-        synthetic,
-        train,
-        validation,
-        test,
-        students=names,
-        seeds=seeds,
-        seed=seed,
-        recipes=recipes,
-        jobs=cpu_count(),
-        progress=bar("students") if show_progress else SILENT,
-    )
-    report = Report.of(
-        line,
-        [result],
-        corpus=corpus.name,
-        command=shlex.join(["evaluate-data", *sys.argv[1:]]),
-        notes=real.notes,
-    )
-    if out is not None:
-        result.save(out)
-        report.save(out)
+    if dry_run or not quiet:
+        estimate = in_words(session.estimate(real, folds))
+        count = f"{len(folds)} fold" + ("s" if len(folds) > 1 else "")
+        print(
+            f"estimate: {estimate} on {cpu_count()} cores for {count}, less what is known from "
+            f"before; results in {session.out}",
+            file=sys.stderr,
+            flush=True,
+        )
+    if dry_run:
+        return
+    with connected(cluster):
+        report = session.run(real, folds)
     print(report.model_dump_json(indent=2) if json else f"{report.table()}\n{line}")
 
 
-def _recipes(file: Path | None) -> dict[str, Recipe]:
-    """The generic recipes, changed by the file's [recipe].
+def _recipes(file: Path | None) -> dict[str, StudentRecipe]:
+    """The generic recipes; those of networks changed by the file's [recipe].
 
     Raises:
         UserError: the file has none, or what it says is no recipe.
@@ -133,48 +190,35 @@ def _recipes(file: Path | None) -> dict[str, Recipe]:
     settings = read_settings(file) if file else {"recipe": {}}
     if "recipe" not in settings:
         raise UserError(f"{file} has no table [recipe], which --recipe is for")
-    changes = settings["recipe"]
     return {
-        name: changed("the student's recipe", recipe, changes) for name, recipe in RECIPES.items()
+        name: changed("the student's recipe", recipe, settings["recipe"])
+        if isinstance(recipe, Recipe)
+        else recipe
+        for name, recipe in RECIPES.items()
     }
 
 
-def _students(names: str | None) -> list[str] | None:
-    if names is None:
-        return None
-    chosen = [name.strip() for name in names.split(",")]
+def _chosen(kind: str, words: str, table: object) -> tuple[str, ...]:
+    """The names that an option lists.
+
+    Raises:
+        UserError: one is unknown; the message tells the nearest.
+    """
+    names = list(table)  # type: ignore[call-overload]
+    if words.strip() == ALL:
+        return tuple(names)
+    if words.strip() == NOTHING:
+        return ()
+    chosen = tuple(dict.fromkeys(word.strip() for word in words.split(",")))
     for name in chosen:
-        if name not in NETWORKS:
-            raise unknown_name("student", name, NETWORKS)
+        if name not in names:
+            raise unknown_name(kind, name, names)
     return chosen
 
 
-def _tested_fold(synthetic: SyntheticSet, dataset: str) -> int:
-    """The fold whose test speakers the set was not made from.
-
-    Raises:
-        SetError: there is none in this corpus.
-    """
-    made = synthetic.provenance
-    if made.corpus != dataset:
-        raise SetError(
-            f"the set was made from {made.corpus}, not from {dataset}: give --dataset {made.corpus}"
-        )
-    if made.fold is None:
-        raise SetError(
-            f"the set was made from all speakers of {made.corpus}, so none is left to test it on: "
-            f"judge the sets of single folds (distill-data --fold all), which its card quotes"
-        )
-    return made.fold
-
-
-def _require_same(synthetic: SyntheticSet, real: RealSet) -> None:
-    """Raises `SetError` unless the set was made from these recordings."""
-    made = synthetic.provenance
-    if made.corpus_digest != real.digest:
-        raise SetError(
-            f"these recordings are not those the set was made from ({len(real)} utterances with "
-            f"digest {real.digest[:12]}, not {made.corpus_digest[:12]}), so its test speakers "
-            f"might be among its training speakers: use the same recordings and the same "
-            f"--allow-missing and --skip-bad"
-        )
+def _new_folder(dataset: str) -> Path:
+    """A folder in runs/ that does not exist yet."""
+    number = 1
+    while (folder := Path("runs") / f"evaluation-{dataset}-{number}").exists():
+        number += 1
+    return folder

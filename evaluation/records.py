@@ -1,8 +1,12 @@
 """The rows of a report: its JSON schema is made from these classes."""
 
+import platform
+from importlib.metadata import version
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
+
+from synth_data.provenance import package_version
 
 FoldName = int | Literal["all"]
 
@@ -25,7 +29,7 @@ class Estimate(Record):
     mean: float
     """Over runs (draws of the set and seeds of the student)."""
     interval: tuple[float, float] | None
-    """95 % percentile bootstrap over test speakers, of the mean; null if there is one speaker."""
+    """Of the mean, 95 %, from a bootstrap over test speakers; null if there is one speaker."""
 
 
 class Spread(Estimate):
@@ -35,22 +39,40 @@ class Spread(Estimate):
     """Standard deviation over runs (n - 1 in the denominator); null if there is one run."""
 
 
-class Row(Record):
-    """One set, judged by one kind of student, on one fold or on all. Metrics are fractions."""
+class Key(Record):
+    """What names a row: one set, judged by one kind of student, on one fold or on all."""
 
     set: str
-    """What the students were trained on: full, distilled, random, or another baseline."""
+    """What the students were trained on: full, random, or another baseline; distilled, or the name
+    it was given, for a set that is judged."""
     ipc: int | None
-    """Items per class of the set; null for all of the real training data."""
+    """Items per class of the set, or of the set that a baseline competes with; null for all of the
+    real training data."""
+    student: str
+    """The network's name, or that of a classifier of pooled statistics."""
+    initialisation: str
+    """The students' weights before training: fixed (those stored with the set) or random; none for
+    students without."""
+    recipe: str
+    """How the students were trained: generic; custom, where its settings were given; augmented, the
+    same with masks; hard-labels, the same on each item's likeliest emotion alone."""
+    speech: str
+    """How the test speech was heard: clean, or a degradation by name."""
+
+
+class Row(Key):
+    """One set, judged by one kind of student, on one fold or on all. Metrics are fractions."""
+
     fold: FoldName
     """The fold, or "all": the predictions of all folds pooled. A report on a single fold has no
     "all" row: it would be the same row twice."""
-    student: str
-    """The network's name."""
-    initialisation: str
-    """The students' weights before training: fixed (those stored with the set) or random."""
-    recipe: str
-    """How the students were trained."""
+    judged: bool
+    """Whether the set is one under evaluation, not one to compare it with."""
+    made_for: str | None
+    """The network that a judged set was made for; null where there is none."""
+    ships: str
+    """What leaves whoever holds the recordings: real items, synthetic items, means of items,
+    weights, or nothing."""
     uar: Spread
     """Unweighted average recall, over the emotions present in the test data."""
     wa: Spread
@@ -58,7 +80,7 @@ class Row(Record):
     macro_f1: Spread
     """Mean F1 over the emotions present in the test data."""
     relative_uar: Estimate | None
-    """UAR divided by that of the full row of the same fold, student and initialisation (and
+    """UAR divided by that of the full row of the same fold, student, initialisation and speech (and
     recipe, if full data were trained with several); null without such a row."""
     recovery: Estimate | None
     """(UAR - chance) / (UAR of that full row - chance), where chance is one over the number of
@@ -69,35 +91,85 @@ class Row(Record):
     parameters: int
     """Parameters of the student."""
     bytes: int
-    """Size of the set as stored, a mean over folds."""
+    """Size of what is shipped, as stored; a mean over folds."""
     seconds: float
     """To make the set and train one student on it, a mean over runs and folds."""
     student_seconds: float
-    """The part of `seconds` that trains the student."""
+    """The part of `seconds` that whoever receives the set spends on a student."""
+    steps: float
+    """Optimiser steps of one student, a mean over runs and folds; 0 where a solver decides."""
+    settings: tuple[str, ...]
+    """What was chosen on validation speakers, each once, the most frequent first."""
+    peak_memory: int | None
+    """Bytes that training one student takes beyond the loaded libraries; null if not measured."""
     runs: int
     """Students per fold: draws of the set times seeds."""
     speakers: int
     """Test speakers, which the intervals resample."""
 
 
-class Comparison(Record):
-    """The distilled set against another, on the same speakers: a paired difference of UAR."""
+class Confusion(Key):
+    """How a condition's students confuse emotions, over all folds of the report."""
 
-    set: str
-    """Always distilled."""
+    counts: tuple[tuple[float, ...], ...]
+    """Test utterances by true (outer) and recognised emotion, a mean over runs."""
+
+
+class Group(Key):
+    """One speaker, or the speakers of one gender: who gains and who loses."""
+
+    kind: Literal["speaker", "gender"]
+    """What the group is."""
+    group: str
+    """The speaker, or female or male."""
+    uar: float
+    """Mean over runs, over the emotions that the group's test utterances have."""
+    utterances: int
+    """Test utterances of the group."""
+
+
+class Score(Key):
+    """DD-Ranking's scores of a judged set (Li et al. 2025), from UAR as fractions in [0, 1]."""
+
+    label_robust: Estimate | None
+    """Label-robust score: what is left of the set's worth when neither soft labels nor its own
+    recipe help it; in [0, 1], where no lead and no loss is 0.269. Null without random subsets, full
+    data, or students on hard labels of a set with soft ones."""
+    augmentation_robust: Estimate | None
+    """Augmentation-robust score: the lead over random subsets with and without augmentation, on the
+    same scale; null where no students were trained with augmentation."""
+
+
+class Comparison(Key):
+    """A paired difference of UAR: a judged set against another on the same speakers.
+
+    Also a teacher, or its pupil, against full data.
+    """
+
     against: str
-    """The other set, of the same ipc (or without one: full)."""
-    ipc: int | None
-    """Items per class of the distilled set."""
+    """The other set, of the same ipc (or without one, such as full), student, initialisation,
+    recipe and speech."""
     fold: FoldName
     """As in the rows: all folds if there are several."""
-    student: str
-    """The network's name."""
-    initialisation: str
-    """As in the rows."""
-    recipe: str
-    """As in the rows."""
     difference: Estimate
     """UAR of `set` minus UAR of `against`; its interval says whether other speakers would agree."""
     speakers: int
     """Test speakers, which the interval resamples."""
+
+
+class Versions(Record):
+    """What computed the report."""
+
+    package: str
+    """Of distill-data; "source" where it is not installed."""
+    python: str
+    """Of Python."""
+    torch: str
+    """Of PyTorch, with its build."""
+
+    @classmethod
+    def here(cls) -> "Versions":
+        """Of this process."""
+        return cls(
+            package=package_version(), python=platform.python_version(), torch=version("torch")
+        )

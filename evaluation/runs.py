@@ -9,10 +9,10 @@ import csv
 import io
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import ConfigDict, TypeAdapter
 
@@ -24,8 +24,13 @@ DISTILLED = "distilled"
 
 PREDICTIONS = "predictions.csv"
 RUNS = "runs.json"
-KEY = ("set", "draw", "ipc", "student", "initialisation", "recipe", "seed")
-COLUMNS = ("utterance", "speaker", "emotion", *KEY, "predicted")
+KEY = ("set", "draw", "ipc", "student", "initialisation", "recipe", "speech", "seed")
+COLUMNS = ("utterance", "speaker", "gender", "emotion", *KEY, "predicted")
+
+CLEAN = "clean"  # the test speech as it is; other names are of degradations
+
+# What leaves whoever holds the recordings, so that others can have a recogniser.
+Ships = Literal["real items", "synthetic items", "means of items", "weights", "nothing"]
 
 
 class FoldError(UserError):
@@ -40,6 +45,7 @@ class Condition(NamedTuple):
     student: str
     initialisation: str
     recipe: str
+    speech: str
 
 
 @dataclass(frozen=True)
@@ -47,19 +53,27 @@ class Run:
     """One student, trained on one set and tested on one fold.
 
     Attributes:
-        set: "full", "distilled", "random", or another baseline's name.
+        set: "full", "random", or another baseline's name; "distilled", or the name it was given,
+            for a set that is judged.
         draw: which random draw of the set; 0 where there is only one.
         ipc: items per class; None for all of the real training data.
         student: the network's name.
         initialisation: "fixed" or "random".
         recipe: how the student was trained, such as "generic".
+        speech: how the test speech is heard: "clean", or the name of a degradation.
         seed: of the student.
-        learning_rate: that was chosen on validation speakers; 0.0 for an untrained student.
+        judged: whether the set is one under evaluation, not one to compare it with.
+        made_for: the network that a judged set was made for, where there is one.
+        ships: what leaves whoever holds the recordings.
+        setting: what was chosen on validation speakers; empty for an untrained student.
+        steps: of the optimiser that trained this student; 0 where there was none.
         utterances: items in the set.
         parameters: of the student.
-        bytes: of the set as stored.
+        bytes: of what is shipped, as stored.
         making_seconds: to make the set; 0.0 where nothing is computed.
-        student_seconds: to train this student.
+        student_seconds: to train this student, for whoever receives what is shipped.
+        peak_memory: bytes that training a student on the set takes beyond the loaded libraries;
+            None where it was not measured.
         predicted: a class index per test utterance.
     """
 
@@ -71,19 +85,27 @@ class Run:
     student: str
     initialisation: str
     recipe: str
+    speech: str
     seed: int
-    learning_rate: float
+    judged: bool
+    made_for: str | None
+    ships: Ships
+    setting: str
+    steps: int
     utterances: int
     parameters: int
     bytes: int
     making_seconds: float
     student_seconds: float
+    peak_memory: int | None
     predicted: tuple[int, ...]
 
     @property
     def condition(self) -> Condition:
         """What this run is one sample of."""
-        return Condition(self.set, self.ipc, self.student, self.initialisation, self.recipe)
+        return Condition(
+            self.set, self.ipc, self.student, self.initialisation, self.recipe, self.speech
+        )
 
     @property
     def replica(self) -> tuple[int, int]:
@@ -98,11 +120,12 @@ class FoldResult:
     Attributes:
         fold: its number; the first is 1.
         emotions: class names, in the order of the class indices.
-        utterances: names of the test utterances; `speakers` and `truth` (class indices) are
-            aligned with them.
+        utterances: names of the test utterances; `speakers`, `genders` ("female", "male", or
+            empty where it is not known) and `truth` (class indices) are aligned with them.
         runs: at least one; no two with the same condition, draw and seed.
         unavailable: sets that could not be made, with the reason, such as "random: ipc 60
             exceeds the 46 utterances of disgust".
+        failed: students whose training failed, with the reason.
 
     Raises:
         FoldError: these do not fit together.
@@ -112,13 +135,20 @@ class FoldResult:
     emotions: tuple[str, ...]
     utterances: tuple[str, ...]
     speakers: tuple[str, ...]
+    genders: tuple[str, ...]
     truth: tuple[int, ...]
     runs: tuple[Run, ...]
     unavailable: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for problem in self._problems():
             raise FoldError(f"fold {self.fold}: {problem}")
+
+    @property
+    def aligned(self) -> tuple[Sequence[Any], ...]:
+        """What is known of each test utterance: name, speaker, gender, true emotion."""
+        return self.utterances, self.speakers, self.genders, self.truth
 
     def _problems(self) -> Iterator[str]:
         if not self.runs or not self.utterances:
@@ -126,10 +156,10 @@ class FoldResult:
                 f"{len(self.runs)} runs on {len(self.utterances)} utterances; "
                 f"at least one of each is needed"
             )
-        if not len(self.utterances) == len(self.speakers) == len(self.truth):
+        if len({len(column) for column in self.aligned}) != 1:
             yield (
-                f"{len(self.utterances)} utterances, but {len(self.speakers)} speakers "
-                f"and {len(self.truth)} true emotions"
+                f"{len(self.utterances)} utterances, but {len(self.speakers)} speakers, "
+                f"{len(self.genders)} genders and {len(self.truth)} true emotions"
             )
         seen = set()
         for run in self.runs:
@@ -149,16 +179,14 @@ class FoldResult:
         writer.writerow(COLUMNS)
         for run in self.runs:
             key = _key(run)
-            for utterance, speaker, truth, predicted in zip(
-                self.utterances, self.speakers, self.truth, run.predicted, strict=True
-            ):
-                writer.writerow(
-                    [utterance, speaker, self.emotions[truth], *key, self.emotions[predicted]]
-                )
+            rows = zip(*self.aligned, run.predicted, strict=True)
+            for *heard, truth, predicted in rows:
+                writer.writerow([*heard, self.emotions[truth], *key, self.emotions[predicted]])
         rest = {
             "fold": self.fold,
             "emotions": self.emotions,
             "unavailable": self.unavailable,
+            "failed": self.failed,
             "runs": [_without_predictions(run) for run in self.runs],
         }
         write_atomically(folder / PREDICTIONS, table.getvalue())
@@ -177,6 +205,7 @@ class FoldResult:
             fold = _checked(int, rest["fold"])
             emotions = _checked(tuple[str, ...], rest["emotions"])
             unavailable = _checked(tuple[str, ...], rest["unavailable"])
+            failed = _checked(tuple[str, ...], rest["failed"])
             silent = [_checked(Run, {**fields, "predicted": []}) for fields in rest["runs"]]
             file = PREDICTIONS
             rows = _rows_by_run(folder / PREDICTIONS)
@@ -185,18 +214,20 @@ class FoldResult:
                 own = rows.pop(_key(run))
                 predicted = tuple(emotions.index(row["predicted"]) for row in own)
                 runs.append(replace(run, predicted=predicted))
-                tests.add(tuple((row["utterance"], row["speaker"], row["emotion"]) for row in own))
+                tests.add(tuple(tuple(row[c] for c in COLUMNS[:4]) for row in own))
             if rows or len(tests) != 1:
                 raise ValueError(f"its runs are not those of {RUNS}, all on the same utterances")
-            utterances, speakers, truth = zip(*tests.pop(), strict=True)
+            utterances, speakers, genders, truth = zip(*tests.pop(), strict=True)
             return cls(
                 fold=fold,
                 emotions=emotions,
                 utterances=utterances,
                 speakers=speakers,
+                genders=genders,
                 truth=tuple(emotions.index(emotion) for emotion in truth),
                 runs=tuple(runs),
                 unavailable=unavailable,
+                failed=failed,
             )
         except (OSError, ValueError, LookupError, TypeError, csv.Error) as error:
             raise FoldError(

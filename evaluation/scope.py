@@ -1,11 +1,13 @@
 """From predictions to a report's rows: means, spreads, and intervals over speakers.
 
-A scope is one fold, or several pooled; a condition is a set, a student, its initialisation and
-its recipe. The runs of a condition are its samples, one replica per draw and seed: `mean` and
-`sd` are over replicas, and the interval resamples the test speakers of that mean. All conditions
-of a scope share the resamples, so ratios and differences are paired.
+A scope is one fold, or several pooled; a condition is a set, a student, its initialisation, its
+recipe, and how the test speech is heard. The runs of a condition are its samples, one replica per
+draw and seed: `mean` and `sd` are over replicas, and the interval resamples the test speakers of
+that mean. All conditions of a scope share the resamples, so ratios and differences are paired.
 """
 
+import math
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,8 +17,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from evaluation import metrics
-from evaluation.records import Comparison, Estimate, FoldName, Row, Spread
-from evaluation.runs import DISTILLED, FULL, Condition, FoldResult, Run
+from evaluation.intervals import interval, ratio, resample, share_interval, speaker_weights
+from evaluation.records import Estimate, FoldName, Row, Spread
+from evaluation.runs import FULL, Condition, FoldResult, Run
 
 
 @dataclass(frozen=True)
@@ -26,26 +29,32 @@ class Sample:
     Attributes:
         runs: of every fold.
         confusions: the folds' predictions pooled.
-        resampled: the same under each row of the scope's speaker weights.
+        weights: the scope's resamples of the speakers.
     """
 
     runs: tuple[Run, ...]
     confusions: Int[np.ndarray, "replica speaker truth predicted"]
-    resampled: Float[np.ndarray, "replica row truth predicted"]
+    weights: Int[np.ndarray, "row speaker"]
 
     @cached_property
     def uar(self) -> Float[np.ndarray, " row"]:
         """Mean UAR of the replicas: of the speakers as they are, then of each resample."""
-        return metrics.uar(self.resampled).mean(axis=0)
+        return self._resampled(metrics.uar)
 
     def spread(self, metric: Callable[..., Float[np.ndarray, "..."]]) -> Spread:
         """A metric's mean and deviation over replicas, and its interval over speakers."""
         values = metric(self.confusions.sum(axis=1))
+        rows = self.uar if metric is metrics.uar else self._resampled(metric)
         return Spread(
             mean=float(values.mean()),
-            interval=metrics.interval(metric(self.resampled).mean(axis=0)),
+            interval=share_interval(rows, self.weights.shape[1]),
             sd=float(values.std(ddof=1)) if len(values) > 1 else None,
         )
+
+    def _resampled(
+        self, metric: Callable[..., Float[np.ndarray, "..."]]
+    ) -> Float[np.ndarray, " row"]:
+        return metric(resample(self.confusions, self.weights)).mean(axis=0)
 
 
 @dataclass(frozen=True)
@@ -54,15 +63,22 @@ class Scope:
 
     Attributes:
         fold: its name in the report.
-        speakers: the number of test speakers.
+        names: of the test speakers, sorted.
+        genders: of the same; empty where one is not known.
+        chance: UAR of guessing, for the speakers as they are and for each resample.
         samples: by condition.
-        incomplete: conditions without the same draws and seeds in every fold. They are not
-            pooled: a number over some of the test speakers compares with no other.
+        partial: conditions of which some folds have draws or seeds that others lack: those that
+            all folds have are pooled.
+        incomplete: conditions without a draw and seed that all folds have. They are not pooled: a
+            number over some of the test speakers compares with no other.
     """
 
     fold: FoldName
-    speakers: int
+    names: tuple[str, ...]
+    genders: tuple[str, ...]
+    chance: Float[np.ndarray, " row"]
     samples: Mapping[Condition, Sample]
+    partial: tuple[Condition, ...]
     incomplete: tuple[Condition, ...]
 
     @classmethod
@@ -79,64 +95,62 @@ class Scope:
         classes = len(results[0].emotions)
         truth = [index for result in results for index in result.truth]
         speakers = [speaker for result in results for speaker in result.speakers]
-        count = len(set(speakers))
-        weights = metrics.speaker_weights(count, generator)
-        samples, incomplete = {}, []
-        for condition in dict.fromkeys(run.condition for result in results for run in result.runs):
-            folds = [
-                {run.replica: run for run in result.runs if run.condition == condition}
-                for result in results
-            ]
-            if any(runs.keys() != folds[0].keys() for runs in folds):
+        genders = [gender for result in results for gender in result.genders]
+        gender_of = dict(zip(speakers, genders, strict=True))
+        names = tuple(sorted(gender_of))
+        weights = speaker_weights(len(names), generator)
+        heard = metrics.speaker_confusions(truth, truth, speakers, classes)
+        by_fold = [_by_condition(result.runs) for result in results]
+        samples, partial, incomplete = {}, [], []
+        for condition in dict.fromkeys(found for runs in by_fold for found in runs):
+            folds = [runs.get(condition, {}) for runs in by_fold]
+            replicas = [one for one in folds[0] if all(one in runs for runs in folds)]
+            if not replicas:
                 incomplete.append(condition)
                 continue
+            if any(len(runs) != len(replicas) for runs in folds):
+                partial.append(condition)
             predictions = [
                 [index for runs in folds for index in runs[replica].predicted]
-                for replica in folds[0]
+                for replica in replicas
             ]
-            confusions = np.stack(
-                [metrics.speaker_confusions(truth, p, speakers, classes) for p in predictions]
-            )
             samples[condition] = Sample(
-                runs=tuple(run for runs in folds for run in runs.values()),
-                confusions=confusions,
-                resampled=metrics.resample(confusions, weights),
+                runs=tuple(runs[replica] for runs in folds for replica in replicas),
+                confusions=np.stack(
+                    [metrics.speaker_confusions(truth, p, speakers, classes) for p in predictions]
+                ),
+                weights=weights,
             )
-        return cls(fold, count, samples, tuple(incomplete))
+        return cls(
+            fold,
+            names,
+            tuple(gender_of[name] for name in names),
+            1 / metrics.classes_present(resample(heard, weights)),
+            samples,
+            tuple(partial),
+            tuple(incomplete),
+        )
+
+    @property
+    def speakers(self) -> int:
+        """How many there are."""
+        return len(self.names)
 
     def rows(self) -> list[Row]:
         """A row per condition."""
         return [self._row(condition, sample) for condition, sample in self.samples.items()]
 
-    def comparisons(self) -> list[Comparison]:
-        """The distilled set against every other of its ipc, under the same conditions."""
-        pairs = [
-            (one, other)
-            for one in self.samples
-            for other in self.samples
-            if one.set == DISTILLED != other.set
-            and self.samples[other].runs[0].utterances  # nothing was trained on an empty set
-            and other.ipc in (one.ipc, None)
-            and other[2:] == one[2:]  # student, initialisation, recipe
-        ]
-        return [self._comparison(one, other) for one, other in pairs]
-
-    def _comparison(self, one: Condition, other: Condition) -> Comparison:
-        difference = self.samples[one].uar - self.samples[other].uar
-        return Comparison(
-            **one._asdict(),
-            against=other.set,
-            fold=self.fold,
-            difference=Estimate(mean=float(difference[0]), interval=metrics.interval(difference)),
-            speakers=self.speakers,
-        )
-
     def _row(self, condition: Condition, sample: Sample) -> Row:
         relative, recovery = self._against_full(condition, sample)
         runs = sample.runs
+        memory = [run.peak_memory for run in runs if run.peak_memory is not None]
+        settings = Counter(run.setting for run in runs if run.setting)
         return Row(
             **condition._asdict(),
             fold=self.fold,
+            judged=runs[0].judged,
+            made_for=runs[0].made_for,
+            ships=runs[0].ships,
             uar=sample.spread(metrics.uar),
             wa=sample.spread(metrics.wa),
             macro_f1=sample.spread(metrics.macro_f1),
@@ -147,6 +161,9 @@ class Scope:
             bytes=round(fmean(run.bytes for run in runs)),
             seconds=fmean(run.making_seconds + run.student_seconds for run in runs),
             student_seconds=fmean(run.student_seconds for run in runs),
+            steps=fmean(run.steps for run in runs),
+            settings=tuple(setting for setting, _ in settings.most_common()),
+            peak_memory=max(memory) if memory else None,
             runs=len(sample.confusions),
             speakers=self.speakers,
         )
@@ -154,31 +171,38 @@ class Scope:
     def _against_full(
         self, condition: Condition, sample: Sample
     ) -> tuple[Estimate | None, Estimate | None]:
-        references = [
+        full = self._full(condition)
+        if full is None:
+            return None, None
+        relative = ratio(sample.uar, full.uar)
+        recovery = ratio(sample.uar - self.chance, full.uar - self.chance)
+        return self._estimate(relative, least=0.0), self._estimate(recovery)
+
+    def _full(self, condition: Condition) -> Sample | None:
+        """Students of the same kind, trained on full data."""
+        found = [
             other
             for other in self.samples
-            if other.set == FULL
-            and (other.student, other.initialisation)
-            == (condition.student, condition.initialisation)
+            if other == condition._replace(set=FULL, ipc=other.ipc, recipe=other.recipe)
         ]
-        if not references:
-            return None, None
         # A set may have a recipe of its own; full data then stand under the common one.
-        reference = min(references, key=lambda other: other.recipe != condition.recipe)
-        chance = 1 / metrics.classes_present(sample.resampled[0])
-        uar, full = sample.uar, self.samples[reference].uar
-        return _ratio(uar, full), _ratio(uar - chance, full - chance)
+        found.sort(key=lambda other: other.recipe != condition.recipe)
+        return self.samples[found[0]] if found else None
+
+    def _estimate(
+        self, values: Float[np.ndarray, " row"] | None, least: float = -math.inf
+    ) -> Estimate | None:
+        if values is None:
+            return None
+        return Estimate(
+            mean=float(values[0]),
+            interval=interval(values, self.speakers, within=(least, math.inf)),
+        )
 
 
-def _ratio(
-    numerator: Float[np.ndarray, " row"], denominator: Float[np.ndarray, " row"]
-) -> Estimate | None:
-    values = np.divide(
-        numerator,
-        denominator,
-        out=np.full(numerator.shape, np.nan),
-        where=denominator > 0,
-    )
-    if not np.isfinite(values[0]):
-        return None
-    return Estimate(mean=float(values[0]), interval=metrics.interval(values))
+def _by_condition(runs: Sequence[Run]) -> dict[Condition, dict[tuple[int, int], Run]]:
+    """A fold's runs, by condition and replica."""
+    found: dict[Condition, dict[tuple[int, int], Run]] = defaultdict(dict)
+    for run in runs:
+        found[run.condition][run.replica] = run
+    return dict(found)

@@ -1,66 +1,132 @@
 """Rows of a report as text: aligned for a terminal, or in Markdown."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from evaluation.records import Comparison, Estimate, Row
+from evaluation.comparisons import PUPIL, TEACHER
+from evaluation.ranking import RANDOM_SUBSET
+from evaluation.records import Comparison, Estimate, Row, Spread
 from evaluation.runs import FULL
 
-HEADER = (
-    *("set", "ipc", "init", "UAR", "interval"),
-    *("WA", "F1", "ratio", "recovery", "bytes", "minutes"),
-)
 NONE = "-"
+WIDTH = 110  # characters of a terminal
+LONG = 12  # lines, beyond which a table is broken into blocks
+LEFT = ("set", "init", "student", "made for", "leaves the owner", "speaker")  # words, no numbers
+# Left out, in this order, where names are so long that a terminal's line does not hold all.
+EXPENDABLE = ("recovery", "WA", "F1", "minutes", "bytes")
+
+
+class Table(NamedTuple):
+    """A table of text; the first column names its lines."""
+
+    header: Sequence[str]
+    lines: Sequence[Sequence[str]]
 
 
 def by_student(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
-    """The rows of each student and recipe: per initialisation, full data first."""
+    """The main table's rows of each student and recipe.
+
+    They stand by initialisation: full data first, then judged sets, then the others in their
+    order. Teachers are no students of theirs, and stand elsewhere with their pupils.
+    """
     groups: dict[tuple[str, str], list[Row]] = {}
-    for row in sorted(rows, key=lambda row: (row.initialisation, row.set != FULL)):
-        groups.setdefault((row.student, row.recipe), []).append(row)
+    for row in sorted(rows, key=lambda row: (row.initialisation, row.set != FULL, not row.judged)):
+        if not row.set.startswith((TEACHER, PUPIL)):
+            groups.setdefault((row.student, row.recipe), []).append(row)
     return groups
 
 
-def cells(row: Row) -> list[str]:
-    """What stands under `HEADER`."""
-    deviation = "" if row.uar.sd is None else f" ± {row.uar.sd:.3f}"
-    return [
-        row.set,
-        NONE if row.ipc is None else str(row.ipc),
-        row.initialisation,
-        f"{row.uar.mean:.3f}{deviation}",
-        _interval(row.uar, ".3f"),
-        f"{row.wa.mean:.3f}",
-        f"{row.macro_f1.mean:.3f}",
-        _mean(row.relative_uar),
-        _mean(row.recovery),
-        size(row.bytes),
-        f"{row.seconds / 60:.1f}",
-    ]
-
-
-def fold_table(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
-    """Header and lines of mean UAR: a line per fold, a column per set and initialisation."""
-    columns = list(dict.fromkeys(_column(row) for row in rows))
-    uar = {(row.fold, _column(row)): f"{row.uar.mean:.3f}" for row in rows}
-    lines = [
-        [str(fold), *(uar.get((fold, column), NONE) for column in columns)]
-        for fold in dict.fromkeys(row.fold for row in rows)
-    ]
-    return ["fold", *columns], lines
-
-
-def sentence(comparison: Comparison) -> str:
-    """A comparison in words."""
-    c = comparison
-    if c.difference.interval is None:
-        reach = "(no interval: one test speaker)"
-    else:
-        reach = f"{_interval(c.difference, '+.3f')} (95 % interval over {c.speakers} speakers)"
-    at = "" if c.ipc is None else f", ipc {c.ipc}"
-    return (
-        f"{c.set} - {c.against}: {c.difference.mean:+.3f} {reach}{at}, "
-        f"{c.initialisation} initialisation"
+def main_table(rows: Sequence[Row]) -> Table:
+    """Every metric of every row."""
+    return Table(
+        (
+            *("set", "ipc", "init", "UAR", "interval"),
+            *("WA", "F1", "ratio", "recovery", "bytes", "minutes"),
+        ),
+        [
+            [
+                row.set,
+                items(row.ipc),
+                row.initialisation,
+                spread(row.uar),
+                interval(row.uar),
+                f"{row.wa.mean:.3f}",
+                f"{row.macro_f1.mean:.3f}",
+                mean(row.relative_uar),
+                mean(row.recovery),
+                size(row.bytes),
+                f"{row.seconds / 60:.1f}",
+            ]
+            for row in rows
+        ],
     )
+
+
+def fold_table(rows: Sequence[Row]) -> Table:
+    """Mean UAR of full data, judged sets and random subsets: a line per fold."""
+    shown = [row for row in rows if row.judged or row.set in (FULL, RANDOM_SUBSET)]
+    columns = list(dict.fromkeys(_column(row) for row in shown))
+    uar = {(row.fold, _column(row)): f"{row.uar.mean:.3f}" for row in shown}
+    return Table(
+        ("fold", *columns),
+        [
+            [str(fold), *(uar.get((fold, column), NONE) for column in columns)]
+            for fold in dict.fromkeys(row.fold for row in shown)
+        ],
+    )
+
+
+def differences(comparisons: Sequence[Comparison]) -> list[Table]:
+    """A table for each set that is compared: a line per other set, a column per initialisation."""
+    tables = []
+    for of, ipc in dict.fromkeys((one.set, one.ipc) for one in comparisons):
+        own = [one for one in comparisons if (one.set, one.ipc) == (of, ipc)]
+        found = {(one.against, one.initialisation): difference(one.difference) for one in own}
+        starts = sorted({one.initialisation for one in own})
+        name = of if ipc is None else f"{of}, ipc {ipc}"
+        lines = [
+            [against, *(found.get((against, start), NONE) for start in starts)]
+            for against in dict.fromkeys(one.against for one in own)
+        ]
+        tables.append(Table((f"{name}, minus", *starts), lines))
+    return tables
+
+
+def items(per_class: int | None) -> str:
+    """Items per class."""
+    return NONE if per_class is None else str(per_class)
+
+
+def spread(value: Spread) -> str:
+    """Mean and deviation over runs.
+
+    >>> spread(Spread(mean=0.4936, interval=None, sd=0.01))
+    '0.494 ± 0.010'
+    """
+    return f"{value.mean:.3f}" + ("" if value.sd is None else f" ± {value.sd:.3f}")
+
+
+def mean(value: Estimate | None) -> str:
+    """Three decimals."""
+    return NONE if value is None else f"{value.mean:.3f}"
+
+
+def interval(value: Estimate, form: str = ".3f") -> str:
+    """Both ends."""
+    if value.interval is None:
+        return NONE
+    low, high = value.interval
+    return f"[{low:{form}}, {high:{form}}]"
+
+
+def difference(value: Estimate) -> str:
+    """With signs.
+
+    >>> difference(Estimate(mean=0.1, interval=(-0.05, 0.25)))
+    '+0.100 [-0.050, +0.250]'
+    """
+    reach = "" if value.interval is None else f" {interval(value, '+.3f')}"
+    return f"{value.mean:+.3f}{reach}"
 
 
 def size(count: int) -> str:
@@ -78,36 +144,48 @@ def size(count: int) -> str:
     return f"{value:.{digits}f} {unit}"
 
 
-def plain(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """Columns two spaces apart: names to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
+def plain(table: Table, width: int = WIDTH) -> str:
+    """Columns two spaces apart: words to the left, numbers to the right."""
+    header, *lines = columns = [list(line) for line in (table.header, *table.lines)]
+    for name in EXPENDABLE:
+        if sum(_widths(columns)) + 2 * (len(header) - 1) > width and name in header:
+            at = header.index(name)
+            for line in columns:
+                del line[at]
     aligned = [
         [
-            cell.ljust(width) if name in ("set", "init") else cell.rjust(width)
-            for name, cell, width in zip(header, line, widths, strict=True)
+            cell.ljust(wide) if _is_left(header, position) else cell.rjust(wide)
+            for position, (cell, wide) in enumerate(zip(line, _widths(columns), strict=True))
         ]
-        for line in (header, *lines)
+        for line in columns
     ]
-    return "\n".join("  ".join(line).rstrip() for line in aligned)
+    text = ["  ".join(line).rstrip() for line in aligned]
+    if len(lines) > LONG and "init" in header:
+        start = header.index("init")
+        breaks = [i for i in range(1, len(lines)) if lines[i][start] != lines[i - 1][start]]
+        for at in reversed(breaks):
+            text.insert(at + 1, "")
+    return "\n".join(text)
 
 
-def markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A pipe table: names to the left, numbers to the right."""
-    rule = ["---" if name in ("set", "init") else "---:" for name in header]
-    return "\n".join(f"| {' | '.join(line)} |" for line in (header, rule, *lines))
+def markdown(table: Table) -> str:
+    """A pipe table: words to the left, numbers to the right."""
+    rule = [
+        "---" if _is_left(table.header, position) else "---:"
+        for position in range(len(table.header))
+    ]
+    lines = [[cell.replace("|", "\\|") for cell in line] for line in (table.header, *table.lines)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (lines[0], rule, *lines[1:]))
+
+
+def _widths(lines: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(len, column)) for column in zip(*lines, strict=True)]
+
+
+def _is_left(header: Sequence[str], position: int) -> bool:
+    return position == 0 or header[position] in LEFT
 
 
 def _column(row: Row) -> str:
     at = "" if row.ipc is None else f" {row.ipc}"
     return f"{row.set}{at}, {row.initialisation}"
-
-
-def _interval(estimate: Estimate, form: str) -> str:
-    if estimate.interval is None:
-        return NONE
-    low, high = estimate.interval
-    return f"[{low:{form}}, {high:{form}}]"
-
-
-def _mean(estimate: Estimate | None) -> str:
-    return NONE if estimate is None else f"{estimate.mean:.3f}"

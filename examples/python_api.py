@@ -5,6 +5,7 @@ from pathlib import Path
 from distill.engine import Loop, distill
 from distill.objectives.gradient_matching import GradientMatching
 from evaluation.evaluate import evaluate
+from evaluation.options import Options
 from evaluation.report import Report
 from evaluation.students import Recipe
 from synth_data.corpus import load, protocol_line, protocol_of
@@ -26,8 +27,9 @@ synthetic = distill(
 )
 synthetic.save("runs/python-api/set")
 
-short = {"tdnn": Recipe(steps=30)}  # leave `recipes` out for students that are trained well
-result = evaluate(synthetic, train, validation, test, seeds=2, recipes=short)
+short = {"tdnn": Recipe.single(steps=30)}  # leave `recipes` out for well-trained students
+options = Options(seeds=2, recipes=short)
+result = evaluate(synthetic, train, validation, test, options=options)
 
 report = Report.of(
     protocol_line(real, protocol, feature),

@@ -1,12 +1,13 @@
-"""The command `synth-data`: look into synthetic sets, check them, list the known corpora."""
+"""The command `synth-data`: look into synthetic sets, check them; list corpora, check copies."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, no_type_check
 
 import typer
 
-from synth_data import set_folder
+from synth_data import corpus_check, set_folder
 from synth_data.console import (
     Quiet,
     Verbose,
@@ -19,10 +20,18 @@ from synth_data.console import (
 )
 from synth_data.corpora import CORPORA
 from synth_data.corpora.facts import Corpus
+from synth_data.corpus import find_root, known_corpus
+from synth_data.corpus_check import Check
+from synth_data.errors import UserError
 from synth_data.inspection import describe, summary
+from synth_data.progress import SILENT, bar
 from synth_data.synthetic import SyntheticSet
 
 app = command_line("Look into synthetic sets of speech emotion features, and check them.")
+corpora_app = command_line(
+    "List the known corpora: classes, utterances, speakers, access, licence, protocols."
+)
+app.add_typer(corpora_app, name="corpora")
 
 SetFolder = Annotated[Path, typer.Argument(metavar="SET", help="The folder of a synthetic set.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
@@ -56,9 +65,39 @@ def verify(folder: SetFolder) -> None:
     print(f"OK: {len(files) + 1} files, digest {manifest.digest}")
 
 
-@app.command()
-def corpora(json: Json = False) -> None:
-    """List the known corpora: classes, utterances, speakers, access, licence, protocols."""
+@corpora_app.callback(invoke_without_command=True)
+@no_type_check  # typer hands over another class than the one it has us name
+def corpora(context: typer.Context, json: Json = False) -> None:
+    if context.invoked_subcommand is None:
+        _list(json)
+    elif json:
+        raise UserError("--json stands too early: give it after 'corpora check'")
+
+
+@corpora_app.command()
+def check(
+    name: Annotated[str, typer.Argument(help="The corpus.", metavar="NAME")],
+    data_root: Annotated[
+        Path | None,
+        typer.Option(
+            help="Its folder, or the table.  [default: $NAME_ROOT, or NAME in $SER_DATA_ROOT]"
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Say what a copy of a corpus lacks, and what can be run on it; exit code 1 if it differs."""
+    corpus = known_corpus(name)
+    progress = bar("recordings") if sys.stderr.isatty() else SILENT
+    found = corpus_check.check(corpus, find_root(corpus, data_root), progress)
+    if json:
+        print_json(_summary(found))
+    else:
+        print(printable(_describe(found)))
+    if not found.complete:
+        raise typer.Exit(1)
+
+
+def _list(json: bool) -> None:
     if json:
         print_json([_facts(corpus) for corpus in CORPORA.values()])
     else:
@@ -92,3 +131,76 @@ def _table(corpora: Iterable[Corpus]) -> Iterator[str]:
         yield f"    {corpus.title}: {corpus.url}"
         yield f"    protocols: {', '.join(corpus.protocols)}"
         yield f"    licence: {corpus.licence} (derivatives: {corpus.derivatives})"
+
+
+def _summary(found: Check) -> dict[str, Any]:
+    """A check of a corpus as plain JSON values."""
+    facts = found.corpus
+    return {
+        "corpus": facts.name,
+        "title": facts.title,
+        "root": None if found.root is None else str(found.root),
+        "complete": found.complete,
+        "faults": list(found.faults),
+        "remarks": list(found.remarks),
+        "utterances": {
+            "found": sum(found.counts.values()),
+            "published": sum(facts.counts.values()) or None,
+        },
+        "emotions": {
+            emotion: {
+                "found": found.counts.get(emotion, 0),
+                "published": facts.counts.get(emotion),
+            }
+            for emotion in sorted({*facts.counts, *found.counts})
+        },
+        "speakers": {"found": found.speakers, "published": facts.speakers},
+        "seconds": {
+            "total": sum(found.durations),
+            "shortest": min(found.durations, default=None),
+            "longest": max(found.durations, default=None),
+        },
+        "sample_rates": {str(rate): count for rate, count in sorted(found.sample_rates.items())},
+        "protocols": {
+            name: {"folds": ready, "problem": None}
+            if isinstance(ready, int)
+            else {"folds": None, "problem": ready}
+            for name, ready in found.protocols.items()
+        },
+    }
+
+
+def _describe(found: Check) -> str:
+    """The same for people."""
+    facts = found.corpus
+    rows = [
+        ("corpus", facts.title),
+        ("found in", "this package" if found.root is None else str(found.root)),
+        ("complete", "yes" if found.complete else "no"),
+        *(("fault", fault) for fault in found.faults),
+        *(("remark", remark) for remark in found.remarks),
+    ]
+    if found.counts:
+        total = sum(found.counts.values())
+        rows += [
+            ("utterances", _of(total, sum(facts.counts.values()) or None)),
+            *(
+                ("", f"{emotion} {_of(found.counts.get(emotion, 0), facts.counts.get(emotion))}")
+                for emotion in sorted({*facts.counts, *found.counts})
+            ),
+            ("speakers", _of(found.speakers, facts.speakers)),
+        ]
+    if found.durations:
+        shortest, longest = min(found.durations), max(found.durations)
+        rates = ", ".join(f"{rate:,} Hz" for rate in sorted(found.sample_rates))
+        hours = sum(found.durations) / 3600
+        rows.append(("recordings", f"{hours:.2f} h, {shortest:.2f} to {longest:.2f} s, {rates}"))
+    rows += [
+        ("protocol", f"{name}: {f'folds: {ready}' if isinstance(ready, int) else ready}")
+        for name, ready in found.protocols.items()
+    ]
+    return "\n".join(f"{label:<11} {text}" for label, text in rows)
+
+
+def _of(found: int, published: int | None) -> str:
+    return str(found) if published is None else f"{found} of {published}"

@@ -5,7 +5,7 @@ Unless the name says otherwise, no speaker is on two sides of a fold, and the va
 speakers come out of the training speakers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -104,6 +104,62 @@ def dealt(folds_count: int = 5, seed: int = 0, validation_share: float = 0.2) ->
         return _by_groups(utterances, "speaker", tests, validation_share)
 
     return Protocol(f"speaker-independent-{folds_count}-fold", folds)
+
+
+def speaker_split(name: str, test: Sequence[str], validation: Sequence[str] = ()) -> Protocol:
+    """One fold with listed test speakers; all who are in no list train.
+
+    Args:
+        name: of the protocol.
+        test: speakers.
+        validation: speakers; if empty, a fifth of the training speakers.
+    """
+
+    def folds(utterances: Sequence[Utterance]) -> list[Fold]:
+        found = set(_groups(utterances, "speaker"))
+        training = found - set(test) - set(validation)
+        if not (training and found & set(test) and (not validation or found & set(validation))):
+            raise CorpusError(
+                f"protocol '{name}' has a side without a speaker of this tree (speakers found: "
+                f"{len(found)}, {len(found & set(test))} of them to be tested, {len(training)} "
+                f"trained on): complete the tree, or use another protocol"
+            )
+        fold = _assign(utterances, "speaker", set(test), set(validation))
+        return [fold if validation else _hold_out(utterances, fold.train, fold.test)]
+
+    return Protocol(name, folds)
+
+
+def gender_split(name: str, sizes: Mapping[str, tuple[int, int, int]], seed: int = 0) -> Protocol:
+    """One fold of randomly drawn speakers, so many of each gender on each side.
+
+    A name stands for one split, so a corpus with other numbers of speakers is refused.
+
+    Args:
+        name: of the protocol.
+        sizes: numbers of speakers to train, validate and test, by gender.
+        seed: of the draw from the speakers of one gender in sorted order.
+    """
+
+    def folds(utterances: Sequence[Utterance]) -> list[Fold]:
+        generator = torch.Generator().manual_seed(seed)
+        validation: set[str] = set()
+        test: set[str] = set()
+        for gender, (train_size, validation_size, test_size) in sorted(sizes.items()):
+            speakers = sorted({u.speaker for u in utterances if u.gender == gender})
+            wanted = train_size + validation_size + test_size
+            if len(speakers) != wanted:
+                raise CorpusError(
+                    f"protocol '{name}' splits {wanted} {gender} speakers, found: "
+                    f"{len(speakers)}; complete the tree, or use another protocol"
+                )
+            order = torch.randperm(wanted, generator=generator).tolist()
+            drawn = [speakers[i] for i in order]
+            validation |= set(drawn[train_size : train_size + validation_size])
+            test |= set(drawn[train_size + validation_size :])
+        return [_assign(utterances, "speaker", test, validation)]
+
+    return Protocol(name, folds)
 
 
 def listed_split() -> Protocol:

@@ -65,12 +65,19 @@ class RealSet:
             targets=self.targets[list(rows)],
         )
 
-    def fold(self, protocol: Protocol, k: int) -> tuple["RealSet", "RealSet", "RealSet"]:
-        """Fold `k` (the first is 1) as (train, validation, test).
+    def fold(
+        self, protocol: Protocol, k: int, every_emotion: bool = True
+    ) -> tuple["RealSet", "RealSet", "RealSet"]:
+        """A fold as (train, validation, test).
+
+        Args:
+            protocol: how the corpus is split.
+            k: the fold's number; the first is 1.
+            every_emotion: refuse a training side that lacks one.
 
         Raises:
             UserError: there is no such fold.
-            CorpusError: a side is empty, or training lacks an emotion.
+            CorpusError: a side is empty, or training lacks an emotion and should not.
         """
         folds = protocol.folds(self.utterances)
         if not 1 <= k <= len(folds):
@@ -89,7 +96,8 @@ class RealSet:
             replace(self.select(rows), protocol=protocol.name, fold_number=k)
             for rows in sides.values()
         )
-        train.require_every_emotion(f"the training side of fold {k}")
+        if every_emotion:
+            train.require_every_emotion(f"the training side of fold {k}")
         return train, validation, test
 
     def to(self, device: torch.device) -> "RealSet":

@@ -32,6 +32,10 @@ class Transform(ABC):
         """The features of any speech, as a model trained on the set expects them."""
 
     @abstractmethod
+    def inverse(self, features: Float[Tensor, "n mel frame"]) -> Float[Tensor, "n mel frame"]:
+        """The features that this transform makes into these, to be heard and seen by people."""
+
+    @abstractmethod
     def tensors(self) -> dict[str, Tensor]:
         """The fitted values, by name."""
 
@@ -85,13 +89,22 @@ class Standardise(Transform):
             raise SetError("standardise needs deviations of 0 or more; found a negative one")
 
     def __call__(self, features: Float[Tensor, "n mel frame"]) -> Float[Tensor, "n mel frame"]:
+        mean, deviation = self._columns(features)
+        return (features - mean) / deviation
+
+    def inverse(self, features: Float[Tensor, "n mel frame"]) -> Float[Tensor, "n mel frame"]:
+        mean, deviation = self._columns(features)
+        return features * deviation + mean
+
+    def _columns(self, features: Tensor) -> tuple[Float[Tensor, "mel 1"], Float[Tensor, "mel 1"]]:
+        """Mean and divisor of each band, ready to meet these features."""
         if features.shape[1] != len(self.mean):
             raise SetError(
                 f"standardise was fitted on {len(self.mean)} mel bands; found features with "
                 f"{features.shape[1]}: compute them with the set's own feature recipe"
             )
         mean, deviation = (x.to(features)[:, None] for x in (self.mean, self.deviation))
-        return (features - mean) / deviation.clamp_min(SMALLEST_DEVIATION)
+        return mean, deviation.clamp_min(SMALLEST_DEVIATION)
 
     def tensors(self) -> dict[str, Tensor]:
         return {"mean": self.mean, "deviation": self.deviation}

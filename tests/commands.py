@@ -24,9 +24,8 @@ starts = 1
 checkpoints = 2
 stride = 1
 [recipe]
-steps = 2
 batch = 16
-learning_rates = [0.001]
+schedules = [{{ steps = 2, learning_rate = 0.001 }}]
 """
 
 # Saves after every step, so that an interruption leaves a run in the middle. (Processes that it

@@ -19,6 +19,12 @@ def data_root() -> Path:
     return Path(root)
 
 
+@pytest.fixture(autouse=True)
+def _no_memory_of_other_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test trains its own students: one found again would hide what it tests."""
+    monkeypatch.setenv("DISTILL_DATA_STUDENTS", str(tmp_path / "students-kept"))
+
+
 @pytest.fixture
 def distill_data(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """The command `distill-data`, in this process."""

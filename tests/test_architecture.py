@@ -78,15 +78,18 @@ def test_objectives_never_see_a_real_set():
 
 
 @pytest.mark.parametrize(
-    ("library", "home"),
+    ("library", "homes"),
     [
-        ("torchaudio", "synth_data/pure_torchaudio.py"),
-        ("soundfile", "synth_data/audio.py"),
-        ("sklearn", "evaluation/metrics.py"),
+        ("torchaudio", {"synth_data/pure_torchaudio.py"}),
+        (
+            "soundfile",  # reads speech, looks at headers, writes what a page plays
+            {"synth_data/audio.py", "synth_data/corpus_check.py", "synth_data/inversion.py"},
+        ),
+        ("distributed", {"evaluation/cluster.py"}),
     ],
 )
-def test_a_library_is_imported_in_one_place(library, home):
-    assert {str(file) for file in FILES if library in imports(file)} == {home}
+def test_a_library_is_imported_in_few_places(library, homes):
+    assert {str(file) for file in FILES if library in imports(file)} == homes
 
 
 def members(package: object) -> list[tuple[str, object]]:
@@ -114,7 +117,7 @@ def test_every_network_is_in_its_table():  # what embeds utterances is a network
         for _, value in members(evaluation.networks)
         if inspect.isclass(value) and issubclass(value, nn.Module) and hasattr(value, "embed")
     }
-    assert defined == set(NETWORKS.values())
+    assert defined == {getattr(make, "func", make) for make in NETWORKS.values()}
 
 
 def test_every_objective_is_in_its_table_and_final():

@@ -1,83 +1,65 @@
 """A set is judged fairly: the same students for everybody, and the test side chooses nothing."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from fake_speech import EMOTIONS, SPEC, fake_speech
+from small_evaluation import (
+    QUICK,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    WEIGHTS,
+    a_set,
+    accuracy,
+    judged,
+    of,
+    start,
+    untimed,
+)
 from small_sets import provenance
 from torch import Tensor
 
-from evaluation.augment import Augment
+from evaluation import bench, students
 from evaluation.baselines.random_subset import DRAWS
-from evaluation.evaluate import CUSTOM, FIXED, GENERIC, RANDOM, UNTRAINED, evaluate
-from evaluation.networks import draw_weights, skeleton
-from evaluation.runs import DISTILLED, FULL, FoldResult, Run
-from evaluation.students import RECIPES, Recipe
+from evaluation.named_sets import NamedSet
+from evaluation.options import (
+    AUGMENTED,
+    CUSTOM,
+    FIXED,
+    GENERIC,
+    HARD_LABELS,
+    RANDOM,
+    UNTRAINED,
+    Options,
+)
+from evaluation.report import Report
+from evaluation.runs import CLEAN, DISTILLED, FULL, FoldResult
+from evaluation.students import Recipe
+from evaluation.students.network import Schedule
 from synth_data.errors import SetError, UserError
 from synth_data.provenance import Start
 from synth_data.real import RealSet
-from synth_data.synthetic import SyntheticSet
 from synth_data.transforms import Standardise
 
-QUICK = Recipe(
-    steps=6, batch=8, learning_rates=(1e-2,), warm_up=2, augment=Augment(bands=2, frames=0.1)
-)
-TRAIN = fake_speech((6, 5, 4), apart=0.2)
-VALIDATION = fake_speech((4, 4, 4), seed=1, apart=0.2)
-TEST = fake_speech((9, 7, 5), seed=2, apart=0.2, fold=3)
-WEIGHTS = draw_weights(skeleton("tdnn", SPEC.mels, 3), torch.Generator().manual_seed(7))
-
-
-def a_set(real: RealSet = TRAIN, per_class: int = 2, **changes: Any) -> SyntheticSet:
-    """The first utterances of each class, as if they were synthetic."""
-    rows = [row for emotion in range(3) for row in real.class_rows(emotion)[:per_class]]
-    entries: dict[str, Any] = {
-        "features": real.features[rows],
-        "targets": real.targets[rows],
-        "emotions": EMOTIONS,
-        "spec": real.spec,
-        "start": Start("tdnn", 7, WEIGHTS),
-        "provenance": provenance(per_class=per_class),
-    }
-    return SyntheticSet(**{**entries, **changes})
-
-
-def judged(
-    synthetic: SyntheticSet,
-    *,
-    validation: RealSet = VALIDATION,
-    test: RealSet = TEST,
-    recipe: Recipe = QUICK,
-    **changes: Any,
-) -> FoldResult:
-    return evaluate(
-        synthetic,
-        TRAIN,
-        validation,
-        test,
-        **{"seeds": 2, "recipes": {"tdnn": recipe, "convnet": recipe}, **changes},
-    )
-
-
-def of(result: FoldResult, name: str, initialisation: str | None = None) -> list[Run]:
-    found = [run for run in result.runs if run.set == name]
-    return [run for run in found if initialisation in (None, run.initialisation)]
-
-
-def untimed(result: FoldResult) -> list[Run]:
-    return [replace(run, student_seconds=0.0) for run in result.runs]
+STEPS = 15
+CHOICES = replace(QUICK, schedules=(Schedule(STEPS, 1e-2), Schedule(STEPS, 1e-12)))
+LEARNS, STAYS = (str(setting) for setting in CHOICES.settings)
 
 
 def relabelled(real: RealSet, labels: Tensor) -> RealSet:
     return replace(real, targets=torch.eye(3)[labels])
 
 
+def with_steps(steps: int) -> Recipe:
+    return replace(QUICK, schedules=(Schedule(steps, 1e-2),))
+
+
 @pytest.fixture(scope="module")
 def result() -> FoldResult:
-    return judged(a_set(), making_seconds=12.0)
+    return judged([NamedSet(DISTILLED, a_set(), making_seconds=12.0)])
 
 
 def test_everybody_meets_the_same_students(result):
@@ -87,6 +69,7 @@ def test_everybody_meets_the_same_students(result):
         random = of(result, "random", initialisation)
         assert [(run.draw, run.seed) for run in random] == [(i, i) for i in range(DRAWS)]
     assert len(result.runs) == 2 * (2 + 2 + DRAWS) + 1
+    assert {run.steps for run in result.runs if run.set != UNTRAINED} == {6}
 
 
 def test_the_result_is_about_the_test_side(result):
@@ -95,39 +78,48 @@ def test_the_result_is_about_the_test_side(result):
     assert result.truth == tuple(TEST.targets.argmax(dim=1).tolist())
     assert result.utterances == tuple(utterance.name for utterance in TEST.utterances)
     assert result.speakers == tuple(TEST.speakers)
-    assert result.unavailable == ()
+    assert result.genders == ("",) * len(TEST)
+    assert result.unavailable == result.failed == ()
+    assert {run.speech for run in result.runs} == {CLEAN}
+
+
+def test_genders_are_told_where_they_are_known():
+    told = tuple(
+        replace(u, gender="female" if row % 2 else None) for row, u in enumerate(TEST.utterances)
+    )
+    found = judged(a_set(), test=replace(TEST, utterances=told), seeds=1, baselines=(FULL,))
+    assert found.genders[:4] == ("", "female", "", "female")
 
 
 def test_what_each_set_weighs_and_took(result):
     item = 4 * SPEC.mels * SPEC.frames + 4 * 3
-    start = 4 * sum(weight.numel() for weight in WEIGHTS.values())
+    start_bytes = 4 * sum(weight.numel() for weight in WEIGHTS.values())
     assert {run.bytes for run in of(result, DISTILLED, RANDOM)} == {6 * item}
-    assert {run.bytes for run in of(result, DISTILLED, FIXED)} == {6 * item + start}
+    assert {run.bytes for run in of(result, DISTILLED, FIXED)} == {6 * item + start_bytes}
     assert {run.bytes for run in of(result, "random", RANDOM)} == {6 * item}
     assert {run.bytes for run in of(result, FULL, RANDOM)} == {15 * item}
-    assert [run.bytes for run in of(result, UNTRAINED)] == [start]
+    assert [run.bytes for run in of(result, UNTRAINED)] == [start_bytes]
     assert {run.making_seconds for run in of(result, DISTILLED)} == {12.0}
     assert {run.making_seconds for run in of(result, "random")} == {0.0}
-    assert {run.parameters for run in result.runs} == {start // 4}
-    assert {run.set: (run.ipc, run.utterances) for run in result.runs} == {
-        DISTILLED: (2, 6),
-        "random": (2, 6),
-        FULL: (None, 15),
-        UNTRAINED: (None, 0),
+    assert min(run.student_seconds for run in of(result, DISTILLED)) > 0
+    assert {run.parameters for run in result.runs} == {start_bytes // 4}
+    assert {run.set: (run.ipc, run.utterances, run.judged, run.ships) for run in result.runs} == {
+        DISTILLED: (2, 6, True, "synthetic items"),
+        "random": (2, 6, False, "real items"),
+        FULL: (None, 15, False, "real items"),
+        UNTRAINED: (None, 0, False, "weights"),
     }
+    assert {run.set for run in result.runs if run.made_for == "tdnn"} == {DISTILLED}
 
 
 def test_students_are_better_than_their_untrained_start(result):
-    def accuracy(runs: Sequence[Run]) -> float:
-        right = [p == t for run in runs for p, t in zip(run.predicted, result.truth, strict=True)]
-        return sum(right) / len(right)
-
-    assert accuracy(of(result, FULL)) > 0.65
-    assert accuracy(of(result, UNTRAINED)) < 0.6
+    assert accuracy(of(result, FULL), result.truth) > 0.65
+    assert accuracy(of(result, UNTRAINED), result.truth) < 0.6
 
 
 def test_fixed_students_start_from_the_weights_in_the_set():
-    result = judged(a_set(), recipe=replace(QUICK, learning_rates=(0.0,)))
+    still = replace(QUICK, schedules=(Schedule(1, 1e-12),))
+    result = judged(a_set(), recipe=still)
     (untrained,) = of(result, UNTRAINED)
     runs = [run for run in result.runs if run.set != UNTRAINED]
     fixed = {run.predicted for run in runs if run.initialisation == FIXED}
@@ -141,16 +133,11 @@ def test_fixed_students_start_from_the_weights_in_the_set():
 
 
 def test_another_student_has_no_fixed_start():
-    result = judged(a_set(), students=["convnet"])
+    result = judged(a_set(), students=("convnet",), seeds=1, baselines=(FULL,))
     assert {run.initialisation for run in result.runs} == {RANDOM}
     assert {run.student for run in result.runs} == {"convnet"}
+    assert {run.made_for for run in of(result, DISTILLED)} == {"tdnn"}
     assert not of(result, UNTRAINED)
-
-
-def test_a_set_without_a_start_is_judged_by_every_student_from_random_weights():
-    result = judged(a_set(start=None), seeds=1)
-    assert {run.student for run in result.runs} == {"tdnn", "convnet"}
-    assert {run.initialisation for run in result.runs} == {RANDOM}
 
 
 def test_the_whole_training_set_as_a_set_scores_as_full_does():
@@ -161,6 +148,25 @@ def test_the_whole_training_set_as_a_set_scores_as_full_does():
         assert mine.predicted == full.predicted
     full = {run.predicted for run in of(result, FULL)}
     assert not full >= {run.predicted for run in of(result, "random")}
+    report = Report.of("made up", [result], corpus="toy", command="")
+    (row,) = [r for r in report.rows if (r.set, r.initialisation) == (DISTILLED, FIXED)]
+    assert row.relative_uar is not None
+    assert row.relative_uar.mean == 1.0
+    assert row.relative_uar.interval == (1.0, 1.0)
+
+
+def test_shuffled_labels_score_chance():
+    train, test = fake_speech((30, 30, 30)), fake_speech((40, 40, 40), seed=2)
+    right = a_set(train, per_class=30)
+    shuffled = replace(right, targets=torch.eye(3).repeat(30, 1))  # evenly over each emotion
+    sets = [NamedSet("right", right), NamedSet("shuffled", shuffled)]
+    result = judged(
+        sets, train=train, test=test, baselines=(FULL,), recipe=with_steps(30), seeds=3
+    )
+    report = Report.of("made up", [result], corpus="toy", command="")
+    mean = {(row.set, row.initialisation): row.uar.mean for row in report.rows}
+    assert mean["right", RANDOM] > 0.95
+    assert abs(mean["shuffled", RANDOM] - 1 / 3) < 0.15
 
 
 def test_a_baseline_that_needs_more_utterances_than_there_are_says_so():
@@ -171,42 +177,42 @@ def test_a_baseline_that_needs_more_utterances_than_there_are_says_so():
 
 
 def test_test_labels_choose_nothing():
-    recipe = replace(QUICK, learning_rates=(1e-2, 1e-4, 0.0))
     synthetic = a_set()
     shuffled = relabelled(TEST, TEST.targets.argmax(dim=1).roll(3))
-    first, second = (judged(synthetic, test=test, recipe=recipe) for test in (TEST, shuffled))
+    first, second = (judged(synthetic, test=test, recipe=CHOICES) for test in (TEST, shuffled))
     assert first.truth != second.truth
     assert untimed(first) == untimed(second)
 
 
-def test_the_rate_is_chosen_on_validation():
-    """A rate of zero learns nothing: right labels reject it; labels all wrong prefer it."""
-    recipe = replace(QUICK, steps=15, learning_rates=(1e-2, 0.0))
+def test_the_settings_are_chosen_on_validation():
+    """A rate of almost nothing learns nothing: right labels reject it, wrong ones prefer it."""
     wrong = relabelled(VALIDATION, (VALIDATION.targets.argmax(dim=1) + 1) % 3)
     right, misled = (
-        judged(a_set(), validation=side, recipe=recipe) for side in (VALIDATION, wrong)
+        judged(a_set(), validation=side, recipe=CHOICES) for side in (VALIDATION, wrong)
     )
-    assert {run.learning_rate for run in of(right, FULL)} == {1e-2}
-    assert {run.learning_rate for run in of(misled, FULL)} == {0.0}
-    assert of(right, UNTRAINED)[0].learning_rate == 0.0
+    assert {run.setting for run in of(right, FULL)} == {LEARNS}
+    assert {run.setting for run in of(misled, FULL)} == {STAYS}
+    (untrained,) = of(right, UNTRAINED)
+    assert (untrained.setting, untrained.steps) == ("", 0)
 
 
-def test_one_rate_serves_all_students_of_a_set_and_initialisation():
-    result = judged(a_set(), recipe=replace(QUICK, learning_rates=(1e-2, 1e-3, 1e-4)))
+def test_one_setting_serves_all_students_of_a_set_and_initialisation():
+    schedules = tuple(Schedule(steps, rate) for steps in (3, 6) for rate in (1e-2, 1e-4))
+    result = judged(a_set(), recipe=replace(QUICK, schedules=schedules))
     for name in (DISTILLED, FULL, "random"):
         for initialisation in (FIXED, RANDOM):
-            assert len({run.learning_rate for run in of(result, name, initialisation)}) == 1
+            assert len({run.setting for run in of(result, name, initialisation)}) == 1
 
 
 def test_equal_seeds_give_equal_predictions_and_others_do_not(result):
-    again, other = judged(a_set(), making_seconds=12.0), judged(a_set(), seed=1)
+    again, other = judged(a_set()), judged(a_set(), seed=1)
     assert untimed(result) == untimed(again)
     assert [run.predicted for run in result.runs] != [run.predicted for run in other.runs]
 
 
 @pytest.mark.slow
 def test_students_side_by_side_give_the_same_predictions(result):
-    assert untimed(judged(a_set(), making_seconds=12.0, jobs=2)) == untimed(result)
+    assert untimed(judged(a_set(), jobs=2)) == untimed(result)
 
 
 def test_real_speech_goes_through_the_transforms_of_the_set(result):
@@ -215,43 +221,112 @@ def test_real_speech_goes_through_the_transforms_of_the_set(result):
     def raw(real: RealSet) -> RealSet:
         return replace(real, features=real.features * 2 + 3)
 
-    transformed = evaluate(
+    transformed = judged(
         a_set(transforms=(scale,)),
-        raw(TRAIN),
-        raw(VALIDATION),
-        raw(TEST),
-        seeds=2,
-        making_seconds=12.0,
-        recipes={"tdnn": QUICK},
+        train=raw(TRAIN),
+        validation=raw(VALIDATION),
+        test=raw(TEST),
+        also_heard={"again": raw(TEST)},
     )
+    clean = [run for run in transformed.runs if run.speech == CLEAN]
     same = [
         p == q
-        for mine, plain in zip(transformed.runs, result.runs, strict=True)
+        for mine, plain in zip(clean, result.runs, strict=True)
         for p, q in zip(mine.predicted, plain.predicted, strict=True)
     ]
     assert sum(same) / len(same) > 0.98  # the arithmetic rounds differently
+    again = [run.predicted for run in transformed.runs if run.speech == "again"]
+    assert again == [run.predicted for run in clean]
+
+
+def test_every_run_is_heard_in_every_way(result):
+    """What is heard otherwise changes nothing of the rest."""
+    other = fake_speech((9, 7, 5), seed=5, apart=0.2)
+    found = judged(a_set(), also_heard={"noise": other})
+    clean = [run for run in found.runs if run.speech == CLEAN]
+    noisy = [run for run in found.runs if run.speech == "noise"]
+    assert [replace(run, making_seconds=0.0, student_seconds=0.0) for run in clean] == untimed(
+        result
+    )
+    assert [run.condition[:5] for run in noisy] == [run.condition[:5] for run in clean]
+    assert [run.predicted for run in noisy] != [run.predicted for run in clean]
+
+
+def test_for_robust_scores_sets_are_trained_on_with_masks_and_hard_labels():
+    soft = 0.9 * TRAIN.targets + 0.1 / 3
+    synthetic = a_set(replace(TRAIN, targets=soft))
+    synthetic = replace(synthetic, targets=synthetic.targets / synthetic.targets.sum(1)[:, None])
+    result = judged(synthetic, robust_scores=True, students=("tdnn", "linear"), recipe=QUICK)
+    found = {
+        (run.set, run.initialisation, run.student)
+        for run in result.runs
+        if run.recipe in (AUGMENTED, HARD_LABELS)
+    }
+    assert found == {(DISTILLED, RANDOM, "tdnn"), ("random", RANDOM, "tdnn")}
+    counts = {
+        (name, recipe): sum(run.recipe == recipe for run in of(result, name))
+        for name in (DISTILLED, "random")
+        for recipe in (AUGMENTED, HARD_LABELS)
+    }
+    assert counts == {
+        (DISTILLED, AUGMENTED): 2,
+        (DISTILLED, HARD_LABELS): 2,
+        ("random", AUGMENTED): DRAWS,
+        ("random", HARD_LABELS): 0,
+    }
+
+
+def test_hard_labels_are_not_hardened_again():
+    result = judged(a_set(), robust_scores=True, baselines=(FULL,), seeds=1)
+    assert {run.recipe for run in result.runs} == {CUSTOM, AUGMENTED}
+
+
+def test_memory_is_measured_where_it_is_asked_for(result, monkeypatch):
+    asked: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(bench, "peak_memory", lambda *shape: asked.append(shape) or 1000)
+    found = judged(a_set(), memory=True, students=("tdnn", "linear"), seeds=1)
+    assert {(run.set, run.peak_memory) for run in found.runs if run.student == "tdnn"} == {
+        (DISTILLED, 1000),
+        (FULL, 1000),
+        ("random", None),
+        (UNTRAINED, None),
+    }
+    assert {run.peak_memory for run in found.runs if run.student == "linear"} == {None}
+    assert set(asked) == {("tdnn", 6, 16, 16, 3, 8), ("tdnn", 15, 16, 16, 3, 8)}
+    assert {run.peak_memory for run in result.runs} == {None}
 
 
 def test_only_the_recipe_in_the_table_is_called_generic(result, monkeypatch):
     assert {run.recipe for run in result.runs} == {CUSTOM}
-    monkeypatch.setitem(RECIPES, "tdnn", QUICK)
-    assert {run.recipe for run in judged(a_set(), recipes=RECIPES).runs} == {GENERIC}
+    monkeypatch.setitem(students.RECIPES, "tdnn", QUICK)
+    found = judged(a_set(), recipes=students.RECIPES, seeds=1, baselines=(FULL,))
+    assert {run.recipe for run in found.runs} == {GENERIC}
+
+
+def test_a_student_whose_recipe_is_not_given_has_its_generic_one(monkeypatch):
+    monkeypatch.setitem(students.RECIPES, "tdnn", QUICK)
+    found = judged(a_set(), recipes={"convnet": QUICK}, seeds=1, baselines=(FULL,))
+    assert {(run.student, run.recipe) for run in found.runs} == {("tdnn", GENERIC)}
 
 
 def test_an_emotion_that_is_never_tested_is_no_error():
     test = TEST.select(TEST.class_rows(0) + TEST.class_rows(1))
-    assert set(judged(a_set(), test=test, seeds=1).truth) == {0, 1}
+    assert set(judged(a_set(), test=test, seeds=1, baselines=(FULL,)).truth) == {0, 1}
 
 
-def test_an_unknown_student_is_refused():
-    with pytest.raises(UserError, match="unknown student 'tdn': did you mean 'tdnn'"):
-        judged(a_set(), students=["tdn"])
-
-
-@pytest.mark.parametrize("seeds", [0, -1])
-def test_no_student_judges_nothing(seeds):
-    with pytest.raises(UserError, match=f"needs at least one student; found seeds = {seeds}"):
-        judged(a_set(), seeds=seeds)
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"students": ("tdn",)}, "unknown student 'tdn': did you mean 'tdnn'"),
+        ({"baselines": ("hearding",)}, "unknown baseline 'hearding': did you mean 'herding'"),
+        ({"teachers": ("assemble",)}, "unknown teacher 'assemble': did you mean 'ensemble'"),
+        ({"seeds": 0}, "needs at least one student; found seeds = 0"),
+        ({"seeds": -1}, "needs at least one student; found seeds = -1"),
+    ],
+)
+def test_wrong_options(given, message):
+    with pytest.raises(UserError, match=message):
+        Options(**given)
 
 
 def test_a_set_of_other_emotions_is_refused():
@@ -267,9 +342,11 @@ def test_a_set_of_other_features_is_refused():
 def test_a_start_that_does_not_fit_its_network_is_refused():
     short = {name: weight for name, weight in WEIGHTS.items() if name != "head.bias"}
     wide = WEIGHTS | {"head.bias": torch.zeros(4)}
-    for weights in (short, wide):
-        with pytest.raises(SetError, match="start weights do not fit its network tdnn"):
-            judged(a_set(start=Start("tdnn", 7, weights)))
+    published = start("resnet9-bn")
+    no_statistics = {n: w for n, w in published.weights.items() if "running" not in n}
+    for network, weights in (("tdnn", short), ("tdnn", wide), ("resnet9-bn", no_statistics)):
+        with pytest.raises(SetError, match=f"start weights do not fit its network {network}"):
+            judged(a_set(start=Start(network, 7, weights)))
 
 
 def test_a_start_of_an_unknown_network_is_refused():

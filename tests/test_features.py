@@ -9,6 +9,7 @@ import torch
 from golden.make_log_mel import FILE, RECIPE, slow_log_mel, waveform
 
 from synth_data.features import FEATURES, FeatureSpec
+from synth_data.pure_torchaudio import MelSpectrogram
 
 RAW = FeatureSpec(**RECIPE)
 
@@ -85,6 +86,16 @@ def test_loudness_does_not_matter_after_utterance_normalisation():
     torch.testing.assert_close(spec(speech), spec(8 * speech), atol=1e-3, rtol=0)
     # Control: it does before.
     assert (RAW(8 * speech) - RAW(speech)).mean() == pytest.approx(2 * np.log(8), abs=1e-2)
+
+
+def test_schuller64_is_as_published():
+    """512 samples every 256; of 95,744, the frames that need nothing beyond either end."""
+    spec, speech = FEATURES["schuller64"], noise(95_744)
+    assert (spec.sample_rate, spec.shape) == (16_000, (64, 373))
+    power = MelSpectrogram(
+        n_fft=512, hop_length=256, n_mels=64, f_min=spec.f_min, f_max=spec.f_max, center=False
+    )
+    torch.testing.assert_close(spec(speech), torch.log(power(speech) + spec.floor))
 
 
 @pytest.mark.parametrize("samples", [1, 7, 199, 200, 201, 399, 400])

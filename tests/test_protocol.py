@@ -1,6 +1,7 @@
 """Protocols: what a fold may and may not hold."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ from synth_data.protocol import (
     Fold,
     Protocol,
     dealt,
+    gender_split,
     grouped,
     leave_one_out,
     listed_split,
     speaker_dependent,
+    speaker_split,
 )
 from synth_data.utterance import AudioFile, Utterance
 
@@ -30,6 +33,13 @@ def corpus(speakers: str, *, per_speaker: int = 3, sessions: str | None = None) 
         )
         for i in range(per_speaker)
         for k, speaker in enumerate(speakers)
+    ]
+
+
+def women_and_men(women: str, men: str) -> list[Utterance]:
+    return [
+        replace(utterance, gender="female" if utterance.speaker in women else "male")
+        for utterance in corpus(women + men, per_speaker=2)
     ]
 
 
@@ -137,6 +147,56 @@ def test_dealt_is_the_same_each_time_and_mixes_speakers() -> None:
 def test_dealt_to_too_few_speakers() -> None:
     with pytest.raises(CorpusError, match=r"speakers found: 4, too few for 5 folds; use"):
         dealt().folds(corpus("abcd"))
+
+
+def test_speaker_split_is_as_listed() -> None:
+    utterances = corpus("abcdef")
+    (fold,) = speaker_split("mine", "bx", "d").folds(utterances)
+    assert sides(utterances, fold) == ("acef", "d", "b")
+    assert len(fold.train) + len(fold.validation) + len(fold.test) == len(utterances)
+
+
+def test_speaker_split_holds_out_training_speakers_where_none_are_listed() -> None:
+    utterances = corpus("abcdefghijk")
+    (fold,) = speaker_split("mine", "k").folds(utterances)
+    assert sides(utterances, fold) == ("cdefghij", "ab", "k")
+
+
+@pytest.mark.parametrize(
+    ("speakers", "found"), [("abc", "3, 0"), ("xyb", "3, 2"), ("xyd", "3, 2"), ("xa", "2, 1")]
+)
+def test_speaker_split_without_a_side(speakers: str, found: str) -> None:
+    lists = {"abc": ("xy", ""), "xyb": ("xy", "d"), "xyd": ("xy", "d"), "xa": ("x", "a")}
+    with pytest.raises(
+        CorpusError, match=rf"'mine' has a side without .* found: {found} of .*: complete the tree"
+    ):
+        speaker_split("mine", *lists[speakers]).folds(corpus(speakers))
+
+
+SIZES = {"female": (2, 1, 1), "male": (3, 2, 1)}
+
+
+def test_gender_split_draws_so_many_of_each() -> None:
+    utterances = women_and_men("abcd", "uvwxyz")
+    (fold,) = gender_split("mine", SIZES).folds(utterances)
+    found = sides(utterances, fold)
+    assert [len(set(side) & set("abcd")) for side in found] == [2, 1, 1]
+    assert [len(set(side) & set("uvwxyz")) for side in found] == [3, 2, 1]
+    assert sorted("".join(found)) == list("abcduvwxyz")
+
+
+def test_gender_split_is_the_same_each_time() -> None:
+    utterances = women_and_men("abcd", "uvwxyz")
+    (fold,) = gender_split("mine", SIZES).folds(utterances)
+    assert sides(utterances, fold) == ("abuyz", "dvw", "cx")
+    drawn = [gender_split("mine", SIZES, seed).folds(utterances) for seed in range(4)]
+    assert drawn[0] == [fold]
+    assert any(other != [fold] for other in drawn)
+
+
+def test_gender_split_of_other_numbers_of_speakers() -> None:
+    with pytest.raises(CorpusError, match=r"'mine' splits 4 female speakers, found: 3; complete"):
+        gender_split("mine", SIZES).folds(women_and_men("abc", "uvwxyz"))
 
 
 def test_listed_split_is_taken_as_it_is() -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,8 @@ import distill.cli
 import evaluation.cli
 import synth_data.cli
 from distill.objectives import OBJECTIVES
-from evaluation.baselines import BASELINES
-from evaluation.evaluate import UNTRAINED
 from evaluation.networks import NETWORKS
+from evaluation.options import EVERY_BASELINE, UNTRAINED
 from evaluation.records import Row
 from evaluation.report import Report
 from evaluation.runs import DISTILLED
@@ -81,9 +81,8 @@ def place(
     monkeypatch.setenv("SER_DATA_ROOT", str(tmp_path / "data"))
     monkeypatch.setenv("DISTILL_DATA_CACHE", str(tmp_path_factory.getbasetemp() / "features"))
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
-    for student in RECIPES:
-        recipe = Recipe(steps=1, batch=4, learning_rates=(1e-3,))
-        monkeypatch.setitem(RECIPES, student, recipe)
+    for student in NETWORKS:
+        monkeypatch.setitem(RECIPES, student, replace(Recipe.single(1), batch=4))
     return tmp_path
 
 
@@ -237,7 +236,7 @@ def test_every_key_of_the_report_is_explained():
     text = section("What a run leaves behind")
     for key in (*Report.model_fields, *Row.model_fields):
         assert f"`{key}`" in text
-    for kind in (*BASELINES, DISTILLED, UNTRAINED):
+    for kind in (*EVERY_BASELINE, DISTILLED, UNTRAINED):
         assert f"`{kind}`" in text
 
 

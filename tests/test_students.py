@@ -1,52 +1,104 @@
-"""Students learn what can be learnt, the same way every time."""
+"""Students that are networks learn what can be learnt, the same way every time."""
+
+from typing import Any
 
 import pytest
 import torch
 from fake_speech import SPEC, fake_speech
-from torch import Tensor
+from torch import Tensor, nn
 
+from evaluation import networks
 from evaluation.augment import Augment
-from evaluation.networks import NETWORKS, draw_weights, skeleton
-from evaluation.students import CHUNK, RECIPES, Recipe, class_balance, cross_entropy, predict, train
+from evaluation.networks import NETWORKS, Weights, couples, draw_weights, skeleton
+from evaluation.students import (
+    RECIPES,
+    CannotTrain,
+    Examples,
+    Lesson,
+    PooledRecipe,
+    Recipe,
+    Setting,
+    class_balance,
+    cross_entropy,
+    embeddings_of,
+    logits_of,
+    predict,
+    train,
+)
+from evaluation.students.network import CHUNK, PROJECTION, Schedule
+from synth_data.real import RealSet
 
-SHORT = Recipe(steps=30, batch=16, warm_up=5, augment=Augment(bands=2, frames=0.1))
+SHORT = Recipe(batch=16, warm_up=5, augment=Augment(bands=2, frames=0.1))
+STEPS = Setting(30, 3e-3)
 STILL = Augment(bands=0, frames=0.0)
+
+
+class Batched(nn.Module):
+    """A network small enough for a test, with BatchNorm."""
+
+    def __init__(self, mels: int, emotions: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(mels)
+        self.norm.num_batches_tracked = None
+        self.head = nn.Linear(mels, emotions)
+
+    def embed(self, features: Tensor) -> Tensor:
+        return self.norm(features).mean(dim=2)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.head(self.embed(features))
+
+
+@pytest.fixture
+def batched(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of that network."""
+    monkeypatch.setitem(NETWORKS, "batched", Batched)
+    return "batched"
 
 
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+def drawn(name: str = "tdnn") -> tuple[nn.Module, dict[str, Tensor]]:
+    """A network and initial weights."""
+    network = skeleton(name, SPEC.mels, 3)
+    return network, draw_weights(network, seeded())
+
+
+def examples(real: RealSet, **lesson: Any) -> Examples:
+    return Examples(real.features, real.targets, Lesson(**lesson) if lesson else None)
+
+
 def student(name: str = "tdnn", recipe: Recipe = SHORT, seed: int = 0) -> dict[str, Tensor]:
-    real, network = fake_speech((20, 15, 10)), skeleton(name, SPEC.mels, 3)
-    start = draw_weights(network, seeded())
-    return train(network, start, real.features, real.targets, recipe, 1e-3, seeded(seed))
+    network, start = drawn(name)
+    return train(network, start, examples(fake_speech((20, 15, 10))), recipe, STEPS, seeded(seed))
+
+
+def accuracy(network: nn.Module, weights: Weights, real: RealSet, truth: Tensor) -> float:
+    return float((predict(network, weights, real.features) == truth).float().mean())
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_student_learns_what_is_easy_and_its_start_is_left_alone(name):
     real, unseen = fake_speech((20, 15, 10)), fake_speech((20, 20, 20), seed=1)
-    network = skeleton(name, SPEC.mels, 3)
-    start = draw_weights(network, seeded())
+    network, start = drawn(name)
     before = {key: weight.clone() for key, weight in start.items()}
     truth = unseen.targets.argmax(dim=1)
-
-    def accuracy(weights: dict[str, Tensor]) -> float:
-        predicted = predict(network, weights, unseen.features)
-        return float((predicted == truth).float().mean())
-
-    trained = train(network, start, real.features, real.targets, SHORT, 3e-3, seeded())
-    assert accuracy(trained) > 0.9
-    assert accuracy(start) < 0.6
+    deep = network.head.in_features == 256 and name != "tdnn"
+    setting = Setting(30, 1e-3 if couples(network) else 3e-4) if deep else STEPS
+    trained = train(network, start, examples(real), SHORT, setting, seeded())
+    assert accuracy(network, trained, unseen, truth) > 0.9
+    assert accuracy(network, start, unseen, truth) < 0.6
     assert all(torch.equal(start[key], before[key]) for key in before)
     assert not any(weight.requires_grad for weight in trained.values())
+    assert trained.keys() == start.keys()
 
 
 def test_labels_that_mean_nothing_teach_nothing():
     real, unseen = fake_speech((20, 20, 20), apart=0), fake_speech((40, 40, 40), apart=0, seed=1)
-    network = skeleton("tdnn", SPEC.mels, 3)
-    start = draw_weights(network, seeded())
-    trained = train(network, start, real.features, real.targets, SHORT, 3e-3, seeded())
+    network, start = drawn()
+    trained = train(network, start, examples(real), SHORT, STEPS, seeded())
     right = predict(network, trained, unseen.features) == unseen.targets.argmax(dim=1)
     assert abs(float(right.float().mean()) - 1 / 3) < 0.15
 
@@ -59,35 +111,46 @@ def test_equal_generators_train_equal_students():
 
 def test_the_rate_warms_up_and_ends_at_nothing():
     """A step moves AdamW by about its rate, so distances show the schedule."""
-    real, network = fake_speech(), skeleton("tdnn", SPEC.mels, 3)
-    start = draw_weights(network, seeded())
+    network, start = drawn()
 
     def moved(steps: int, warm_up: int) -> float:
-        recipe = Recipe(steps, warm_up=warm_up, weight_decay=0.0, augment=STILL)
-        end = train(network, start, real.features, real.targets, recipe, 1e-3, seeded())
+        recipe = Recipe(warm_up=warm_up, weight_decay=0.0)
+        setting = Setting(steps, 1e-3)
+        end = train(network, start, examples(fake_speech()), recipe, setting, seeded())
         return float((end["head.bias"] - start["head.bias"]).abs().max())
 
     assert moved(1, warm_up=1) == pytest.approx(1e-3, rel=1e-3)
-    assert moved(1, warm_up=10) == pytest.approx(1e-4, rel=1e-3)
+    assert moved(1, warm_up=10) == pytest.approx(1e-3, rel=1e-3)  # a sixth of all, at least one
     assert moved(2, warm_up=1) < 1.51e-3  # the second step's cosine is at one half
+    # Of twelve steps two warm up, the first at half the rate.
+    assert moved(12, warm_up=1) - moved(12, warm_up=12) == pytest.approx(5e-4, rel=0.1)
 
 
 def test_batches_are_drawn_without_replacement():
-    real, network = fake_speech((3, 3, 3)), skeleton("tdnn", SPEC.mels, 3)
-    start = draw_weights(network, seeded())
-    large, exact = (
-        train(
-            network,
-            start,
-            real.features,
-            real.targets,
-            Recipe(1, batch=batch, warm_up=1, augment=STILL),
-            1e-3,
-            seeded(),
-        )
-        for batch in (1000, 9)
+    """A batch of all items is all of them, in whatever order."""
+    network, start = drawn()
+    real = fake_speech((3, 3, 2))
+    rows = torch.arange(8).flip(0)
+    reversed_ = Examples(real.features[rows], real.targets[rows])
+    one, same = (
+        train(network, start, each, Recipe(), Setting(1, 1e-3), seeded())
+        for each in (examples(real), reversed_)
     )
-    assert all(torch.equal(large[key], exact[key]) for key in large)
+    assert all(torch.allclose(one[key], same[key], atol=1e-5) for key in one)
+
+
+@pytest.mark.parametrize(
+    ("items", "size"), [(1, 1), (8, 8), (9, 8), (32, 8), (40, 10), (256, 64), (9000, 64)]
+)
+def test_small_sets_are_gone_through_in_small_batches(items, size):
+    assert Recipe(batch=64).batch_of(items) == size
+
+
+def test_a_recipe_tries_each_of_its_schedules():
+    recipe = Recipe(schedules=(Schedule(300, 3e-3), Schedule(600, 2e-3)))
+    assert recipe.settings == (Setting(300, 3e-3), Setting(600, 2e-3))
+    assert str(recipe.settings[1]) == "600 steps, learning rate 0.002"
+    assert Recipe.single(6).settings == (Setting(6, 2e-3),)
 
 
 def test_balance_makes_classes_count_alike_and_items_count_one():
@@ -111,8 +174,7 @@ def test_the_loss_is_pytorchs():
 
 
 def test_predictions_do_not_depend_on_chunks():
-    network = skeleton("tdnn", SPEC.mels, 3)
-    weights = draw_weights(network, seeded())
+    network, weights = drawn()
     features = torch.randn(CHUNK + 5, *SPEC.shape, generator=seeded())
     predicted = predict(network, weights, features)
     assert predicted.shape == (CHUNK + 5,)
@@ -120,9 +182,62 @@ def test_predictions_do_not_depend_on_chunks():
     assert len(predicted.unique()) > 1
 
 
-def test_every_network_has_a_recipe():
-    assert RECIPES.keys() == NETWORKS.keys()
-    assert all(recipe.learning_rates for recipe in RECIPES.values())
+@pytest.mark.parametrize("name", ["tdnn", "convnet", "crnn", "transformer", "resnet9"])
+def test_logits_are_the_head_of_the_embedding(name):
+    """By which lessons see both at once."""
+    network, weights = drawn(name)
+    features = fake_speech().features
+    embeddings = embeddings_of(network, weights, features)
+    head = nn.functional.linear(embeddings, weights["head.weight"], weights["head.bias"])
+    assert torch.allclose(head, logits_of(network, weights, features), atol=1e-5)
+
+
+def test_every_network_has_a_recipe_and_two_students_are_none():
+    assert RECIPES.keys() == {*NETWORKS, "linear", "svm"}
+    assert all(isinstance(RECIPES[name], Recipe) for name in NETWORKS)
+    assert all(isinstance(RECIPES[name], PooledRecipe) for name in ("linear", "svm"))
+    assert all(recipe.settings for recipe in RECIPES.values())
+
+
+def test_a_recipe_fits_a_student_that_predicts():
+    network, start = drawn()
+    real, unseen = fake_speech((20, 15, 10)), fake_speech(seed=1)
+    fitted = SHORT.fit("tdnn", start, examples(real), STEPS, seeded())
+    assert torch.equal(
+        fitted.predict(unseen.features), predict(network, fitted.weights, unseen.features)
+    )
+    assert fitted.parameters == sum(weight.numel() for weight in start.values())
+
+
+def test_training_that_diverges_is_refused():
+    _, start = drawn()
+    with pytest.raises(CannotTrain, match=r"training diverged \(6 steps, learning rate 1e\+30\)"):
+        SHORT.fit("tdnn", start, examples(fake_speech()), Setting(6, 1e30), seeded())
+
+
+def test_running_statistics_move_and_predictions_use_them(batched):
+    """BatchNorm's own formula: each batch moves them a tenth of the way."""
+    network, start = drawn(batched)
+    real = fake_speech((3, 3, 2))
+    features = 2 * real.features + 5
+    trained = train(
+        network, start, Examples(features, real.targets), Recipe(), Setting(1, 1e-3), seeded()
+    )
+    mean, variance = features.mean(dim=(0, 2)), features.var(dim=(0, 2))
+    assert torch.allclose(trained["norm.running_mean"], 0.1 * mean, atol=1e-5)
+    assert torch.allclose(trained["norm.running_var"], 0.9 + 0.1 * variance, atol=1e-4)
+    assert not start["norm.running_mean"].any()
+    alone = logits_of(network, trained, features[:1])
+    assert torch.allclose(alone, logits_of(network, trained, features)[:1], atol=1e-5)
+    elsewhere = {**trained, "norm.running_mean": trained["norm.running_mean"] + 3}
+    assert not torch.allclose(alone, logits_of(network, elsewhere, features[:1]), atol=1e-2)
+
+
+def test_parameters_are_those_that_a_gradient_moves(batched):
+    network, start = drawn(batched)
+    fitted = SHORT.fit(batched, start, examples(fake_speech()), STEPS, seeded())
+    assert fitted.parameters == 2 * SPEC.mels + 3 * SPEC.mels + 3
+    assert {*fitted.weights} == {*start} == {*network.state_dict()}
 
 
 def test_augmentation_only_masks():

@@ -71,12 +71,12 @@ def test_folder_with_table_csv_among_others(tmp_path: Path) -> None:
 def test_folder_with_several_tables(tmp_path: Path) -> None:
     for name in ("a.csv", "b.csv"):
         write(tmp_path, HEADER, name=name)
-    with pytest.raises(CorpusError, match=r"holds 2 CSV files, none .*: a.csv, b.csv. Looked for:"):
+    with pytest.raises(CorpusError, match=r"holds 2 tables, none .*: a.csv, b.csv. Looked for:"):
         TABLE.read(tmp_path, False)
 
 
 def test_folder_without_table(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match=r"holds 0 CSV files.*Found there: nothing"):
+    with pytest.raises(CorpusError, match=r"holds 0 tables.*Found there: nothing"):
         TABLE.read(tmp_path, False)
 
 

@@ -44,3 +44,16 @@ def test_order_survives_storage():
 @pytest.mark.parametrize("name", TRANSFORMS)
 def test_the_table_has_each_under_its_own_name(name):
     assert TRANSFORMS[name].name == name
+
+
+@pytest.mark.parametrize("deviation", [[0.0, 2.0], [1e-4, 0.5]])
+def test_inverse_gives_back_what_was_transformed(deviation):
+    transform = Standardise(torch.tensor([3.0, -8.0]), torch.tensor(deviation))
+    features = torch.randn(5, 2, 7, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(transform.inverse(transform(features)), features)
+    assert not torch.allclose(transform(features), features, atol=0.1)
+
+
+def test_the_inverse_refuses_other_features_too():
+    with pytest.raises(SetError, match="fitted on 2 mel bands; found features with 3"):
+        Standardise(torch.zeros(2), torch.ones(2)).inverse(torch.zeros(1, 3, 4))

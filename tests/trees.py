@@ -13,6 +13,8 @@ import soundfile
 from synth_data.utterance import AudioFile, Utterance
 
 EMODB_SPEAKERS = ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16")
+NEMO_SPEAKERS = ("EB0", "IC0", "KD0", "KS0", "MK0", "MP0", "SM0", "TP0", "WR0")
+DEMOS_SPEAKERS = tuple(f"{number:02}" for number in range(1, 70) if number != 35)
 
 _HEADER = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]"
 _ANNOTATOR = (
@@ -71,6 +73,48 @@ def ravdess_tree(root: Path, actors: Iterable[int] = range(1, 25)) -> Path:
         for emotion in range(1, 9):
             name = f"03-01-{emotion:02}-01-01-01-{actor:02}.wav"
             noise(root / f"Actor_{actor:02}" / name, next(seeds))
+    return root
+
+
+def crema_d_tree(root: Path, actors: Iterable[int] = range(1001, 1092)) -> Path:
+    """CREMA-D's layout in noise: two emotions of every actor, and what is published of them."""
+    rows = ['"ActorID","Age","Sex","Race","Ethnicity"']
+    emotions = ("ANG", "DIS", "FEA", "HAP", "NEU", "SAD")
+    for seed, actor in enumerate(actors):
+        rows.append(f'{actor},51,"{("Male", "Female")[actor % 2]}","Caucasian","Not Hispanic"')
+        for emotion in (emotions[actor % 6], emotions[(actor + 1) % 6]):
+            noise(root / "AudioWAV" / f"{actor}_DFA_{emotion}_XX.wav", seed)
+    (root / "VideoDemographics.csv").write_text("\n".join(rows) + "\n")
+    return root
+
+
+def nemo_tree(root: Path, speakers: Iterable[str] = NEMO_SPEAKERS) -> Path:
+    """The layout of nEMO in noise: every emotion of every speaker, and their table."""
+    rows = ["file_id\temotion\traw_text\tnormalized_text\tspeaker_id\tgender\tage"]
+    seeds = count()
+    for speaker in speakers:
+        gender = "female" if speaker in ("EB0", "IC0", "KD0", "MK0") else "male"
+        for emotion in ("anger", "fear", "happiness", "neutral", "sadness", "surprised"):
+            name = f"{speaker}_{emotion}_1.wav"
+            noise(root / "samples" / name, next(seeds))
+            text = "Lubię czytać przed snem."
+            rows.append(f"{name}\t{emotion}\t{text}\t{text}\t        {speaker}\t{gender}\t23")
+    (root / "data.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return root
+
+
+def demos_tree(root: Path, speakers: Iterable[str] = DEMOS_SPEAKERS) -> Path:
+    """DEMoS' layout in noise: two emotions of every speaker, and a neutral recording of some.
+
+    The first 23 speakers are women.
+    """
+    emotions = ("col", "dis", "gio", "pau", "rab", "sor", "tri")
+    for seed, speaker in enumerate(speakers):
+        who = f"{'f' if seed < 23 else 'm'}_{speaker}"
+        for kind, take in (("PR", seed), ("NP", seed + 1)):
+            noise(root / "DEMOS" / f"{kind}_{who}_{emotions[take % 7]}00a.wav", seed)
+        if seed % 5 == 0:
+            noise(root / "NEU" / f"{who}_neu01a.wav", seed)
     return root
 
 

@@ -1,22 +1,42 @@
 """What a set is compared with, by the name it has in the report.
 
-A baseline is a function from (training utterances, items per class, generator) to its draws.
+A baseline is a function from a `Stock` (the real training utterances, the size to compete at, a
+full-data student's view of them) to its draws.
 """
 
 from collections.abc import Callable, Iterator
 
-import torch
-
-from evaluation.baselines.competitor import Competitor, NotAvailable
+from evaluation.baselines.class_means import class_means
+from evaluation.baselines.codecs import Codec, Float16, Int8, Means, Middle
+from evaluation.baselines.competitor import Competitor, NotAvailable, Reference, Stock
+from evaluation.baselines.encoded import encoded
 from evaluation.baselines.full import full
+from evaluation.baselines.full_balanced import full_balanced
+from evaluation.baselines.herding import herding
+from evaluation.baselines.k_center import k_center
+from evaluation.baselines.k_means import k_means
+from evaluation.baselines.noise import noise
+from evaluation.baselines.random_soft import random_soft
 from evaluation.baselines.random_subset import random_subset
-from synth_data.real import RealSet
 
-Baseline = Callable[[RealSet, int, torch.Generator], Iterator[Competitor]]
+Baseline = Callable[[Stock], Iterator[Competitor]]
 
+# In the order of the report. `full` and `full-balanced` are the same whatever the ipc.
 BASELINES: dict[str, Baseline] = {
     "full": full,
+    "full-balanced": full_balanced,
     "random": random_subset,
+    "k-means": k_means,
+    "herding": herding,
+    "k-center": k_center,
+    "random-soft": random_soft,
+    "noise": noise,
+    "class-means": class_means,
+    "float16": encoded("float16", Codec(numbers=Float16())),
+    "int8": encoded("int8", Codec(numbers=Int8())),
+    "cropped": encoded("cropped", Codec(frames=Middle())),
+    "compressed": encoded("compressed", Codec(frames=Means())),
+    "compressed-int8": encoded("compressed-int8", Codec(Int8(), Means())),
 }
 
-__all__ = ["BASELINES", "Baseline", "Competitor", "NotAvailable"]
+__all__ = ["BASELINES", "Baseline", "Competitor", "NotAvailable", "Reference", "Stock"]

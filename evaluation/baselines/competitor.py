@@ -1,37 +1,126 @@
 """What a student can be trained on: the set in question, or something a user could take instead."""
 
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from evaluation.runs import Ships
+from evaluation.students import Examples
+from synth_data.real import RealSet
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Competitor:
     """A set of features with targets, and what it costs.
 
     Attributes:
         name: as in the report.
-        features: in the form students are trained on (after the set's transforms).
-        targets: rows of class probabilities.
-        ipc: items per class; None for all of the real training data.
+        examples: what students are trained on: decoded, and after the set's transforms.
+        ipc: items per class of the set that it competes with; None for all real training data.
+        ships: what leaves whoever holds the recordings.
+        bytes: of all that is stored; by default, of features and targets as they are.
         draw: which random draw; 0 where there is only one.
         making_seconds: to make it.
-        extra_bytes: of what must be stored beside features and targets to use it.
+        judged: it is a set under evaluation, not one to compare with.
+        made_for: the network that a judged set was made for.
     """
 
     name: str
-    features: Float[Tensor, "n mel frame"]
-    targets: Float[Tensor, "n emotion"]
+    examples: Examples
     ipc: int | None
+    ships: Ships
+    bytes: int = -1
     draw: int = 0
     making_seconds: float = 0.0
-    extra_bytes: int = 0
+    judged: bool = False
+    made_for: str | None = None
 
-    @property
-    def bytes(self) -> int:
-        """Of all that is stored."""
-        return self.features.nbytes + self.targets.nbytes + self.extra_bytes
+    def __post_init__(self) -> None:
+        if self.bytes < 0:
+            stored = self.examples.features.nbytes + self.examples.targets.nbytes
+            object.__setattr__(self, "bytes", stored)
+
+    def __len__(self) -> int:
+        return len(self.examples.features)
+
+    @cached_property
+    def digest(self) -> str:
+        """Hexadecimal, of all that decides how a student is trained on it."""
+        examples, lesson = self.examples, self.examples.lesson
+        content = hashlib.sha256()
+        parts = [examples.features, examples.targets]
+        if lesson is not None:
+            content.update(f"{lesson.by} {lesson.share} {lesson.temperature}".encode())
+            parts.append(lesson.signal)
+        for tensor in parts:
+            content.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
+            content.update(tensor.contiguous().numpy().data)
+        return content.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """What a student of all real training data makes of the training utterances.
+
+    Attributes:
+        logits: of the training utterances.
+        embeddings: of the same.
+        seconds: to train it.
+    """
+
+    logits: Float[Tensor, "n emotion"]
+    embeddings: Float[Tensor, "n embedding"]
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Stock:
+    """What a baseline is made from.
+
+    Attributes:
+        train: the real training utterances, after the set's transforms.
+        ipc: items per class of the set that the baseline competes with.
+        bytes: of that set's features and targets as stored; a baseline may store as much.
+        generator: of the baseline's draws.
+        look: trains a full-data student, if need be, and tells its view of the training
+            utterances.
+    """
+
+    train: RealSet
+    ipc: int
+    bytes: int
+    generator: torch.Generator
+    look: Callable[[], Reference]
+
+    @cached_property
+    def reference(self) -> Reference:
+        """A full-data student's view of the training utterances.
+
+        Raises:
+            NotAvailable: no student could be trained.
+        """
+        return self.look()
+
+    def rows_by_class(self) -> list[list[int]]:
+        """The rows of each emotion that occurs, in random order."""
+        rows = [self.train.class_rows(emotion) for emotion in range(len(self.train.emotions))]
+        return [
+            [of_one[i] for i in torch.randperm(len(of_one), generator=self.generator).tolist()]
+            for of_one in rows
+            if of_one
+        ]
+
+    def require_enough(self) -> None:
+        """Raises `NotAvailable` if an emotion that occurs has fewer than `ipc` utterances."""
+        for emotion, name in enumerate(self.train.emotions):
+            found = len(self.train.class_rows(emotion))
+            if 0 < found < self.ipc:
+                raise NotAvailable(f"ipc {self.ipc} exceeds the {found} utterances of {name}")
 
 
 class NotAvailable(Exception):  # noqa: N818 - it is reported, not raised to the user

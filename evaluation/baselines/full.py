@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 
-import torch
-
-from evaluation.baselines.competitor import Competitor
+from evaluation.baselines.competitor import Competitor, Stock
 from evaluation.runs import FULL
-from synth_data.real import RealSet
+from evaluation.students import Examples
 
 
-def full(train: RealSet, ipc: int, generator: torch.Generator) -> Iterator[Competitor]:  # noqa: ARG001
+def full(stock: Stock) -> Iterator[Competitor]:
     """The training set itself, whatever the ipc."""
-    yield Competitor(FULL, train.features, train.targets, ipc=None)
+    examples = Examples(stock.train.features, stock.train.targets)
+    yield Competitor(FULL, examples, None, "real items")

@@ -2,28 +2,21 @@
 
 from collections.abc import Iterator
 
-import torch
-
-from evaluation.baselines.competitor import Competitor, NotAvailable
-from synth_data.real import RealSet
+from evaluation.baselines.competitor import Competitor, Stock
+from evaluation.students import Examples
 
 DRAWS = 5
 
 
-def random_subset(train: RealSet, ipc: int, generator: torch.Generator) -> Iterator[Competitor]:
+def random_subset(stock: Stock) -> Iterator[Competitor]:
     """Five draws without replacement within each class.
 
     Raises:
         NotAvailable: a class has fewer than `ipc` utterances.
     """
-    rows = [train.class_rows(emotion) for emotion in range(len(train.emotions))]
-    for name, of_emotion in zip(train.emotions, rows, strict=True):
-        if len(of_emotion) < ipc:
-            raise NotAvailable(f"ipc {ipc} exceeds the {len(of_emotion)} utterances of {name}")
+    stock.require_enough()
+    train = stock.train
     for draw in range(DRAWS):
-        chosen = [
-            of_emotion[i]
-            for of_emotion in rows
-            for i in torch.randperm(len(of_emotion), generator=generator)[:ipc].tolist()
-        ]
-        yield Competitor("random", train.features[chosen], train.targets[chosen], ipc, draw)
+        rows = [row for of_one in stock.rows_by_class() for row in of_one[: stock.ipc]]
+        examples = Examples(train.features[rows], train.targets[rows])
+        yield Competitor("random", examples, stock.ipc, "real items", draw=draw)

@@ -1,25 +1,44 @@
 """Networks, by the name they have on the command line, and how their weights are drawn.
 
-A network is an `nn.Module` built from (mels, emotions), with `embed` and `forward`. It keeps no
-running state: its output for an utterance depends on its weights and that utterance alone.
+A network is an `nn.Module` built from (mels, emotions), with `embed` and `forward`. Its output
+for an utterance depends on its weights and that utterance alone, except for those published with
+BatchNorm (`couples`): while they train, on the other utterances of the batch too. Their running
+statistics are weights like others, but none that a gradient moves.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from evaluation.networks.cnn6 import CNN6
 from evaluation.networks.convnet import ConvNet
+from evaluation.networks.crnn import CRNN
+from evaluation.networks.layers import PUBLISHED
+from evaluation.networks.resnet9 import ResNet9
 from evaluation.networks.tdnn import TDNN
-from synth_data.errors import unknown_name
+from evaluation.networks.transformer import Transformer
+from evaluation.networks.vgg15 import VGG15
+from synth_data.errors import UserError, unknown_name
 
 Weights = Mapping[str, Tensor]
 
-NETWORKS: dict[str, type[nn.Module]] = {
+BATCH_NORM = "-bn"  # ends the name of a network as published, beside its GroupNorm form
+
+NETWORKS: dict[str, Callable[[int, int], nn.Module]] = {
     "tdnn": TDNN,
     "convnet": ConvNet,
+    "crnn": CRNN,
+    "transformer": Transformer,
+    "cnn6": CNN6,
+    "resnet9": ResNet9,
+    "vgg15": VGG15,
+    f"cnn6{BATCH_NORM}": partial(CNN6, style=PUBLISHED),
+    f"resnet9{BATCH_NORM}": partial(ResNet9, style=PUBLISHED),
+    f"vgg15{BATCH_NORM}": partial(VGG15, style=PUBLISHED),
 }
 
 
@@ -35,26 +54,63 @@ def skeleton(name: str, mels: int, emotions: int) -> nn.Module:
         return NETWORKS[name](mels, emotions)
 
 
+def couples(network: nn.Module) -> bool:
+    """Whether utterances of a batch change each other's output while the network trains."""
+    kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+    return any(isinstance(layer, kinds) for layer in network.modules())
+
+
+def require_uncoupled(name: str) -> None:
+    """Passes a network that a set can be made for.
+
+    Raises:
+        UserError: there is no such network, or it couples the utterances of a batch.
+    """
+    if couples(skeleton(name, mels=64, emotions=2)):
+        raise UserError(
+            f"no set can be made for the student '{name}': its BatchNorm couples the utterances "
+            f"of a batch, and real speech is only read as means over single utterances. Use "
+            f"'{name.removesuffix(BATCH_NORM)}', the same network with GroupNorm; a set made for "
+            f"that can be evaluated with '{name}'"
+        )
+
+
 def draw_weights(network: nn.Module, generator: torch.Generator) -> dict[str, Tensor]:
     """Random initial weights, as PyTorch draws them, but from `generator`.
 
     Kaiming-uniform with gain of a leaky ReLU of slope sqrt(5), which is uniform in
-    +-1/sqrt(fan in); biases are zero, norms start as the identity.
+    +-1/sqrt(fan in); biases are zero, norms start as the identity. What BatchNorm keeps of the
+    batches it has seen comes last: means of zero, variances of one.
     """
     weights = {}
-    for name, shape in ((name, weight.shape) for name, weight in network.named_parameters()):
-        weight = torch.empty(shape)
+    for name, parameter in network.named_parameters():
+        weight = torch.empty(parameter.shape)
         if weight.ndim > 1:
             nn.init.kaiming_uniform_(weight, a=math.sqrt(5), generator=generator)
         else:  # of the vectors, only norms have weights that are not biases
             nn.init.constant_(weight, 1.0 if name.endswith("weight") else 0.0)
         weights[name] = weight
+    for name, buffer in network.named_buffers():
+        weights[name] = torch.full(buffer.shape, 1.0 if name.endswith("running_var") else 0.0)
     return weights
 
 
 def apply(
-    network: nn.Module, weights: Weights, features: Float[Tensor, "n mel frame"]
+    network: nn.Module,
+    weights: Weights,
+    features: Float[Tensor, "n mel frame"],
+    training: bool = False,
 ) -> Float[Tensor, "n emotion"]:
-    """The logits of the network with these weights."""
+    """The logits of the network with these weights.
+
+    Args:
+        network: from `skeleton`.
+        weights: as `draw_weights` returns them.
+        features: of the utterances.
+        training: whether BatchNorm uses the statistics of this batch, and moves the running ones
+            in `weights` towards them, in place; else it uses the running ones. Other networks do
+            the same either way.
+    """
+    network.train(training)
     logits: Tensor = torch.func.functional_call(network, dict(weights), (features,))
     return logits

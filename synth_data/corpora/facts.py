@@ -15,6 +15,22 @@ Derivatives = Literal[
 
 
 @dataclass(frozen=True)
+class Recordings:
+    """What is published of a corpus' recordings, by which a derived copy is told from the corpus.
+
+    Attributes:
+        sample_rate: in Hz.
+        shortest: duration in seconds; `longest` likewise.
+        total: duration of all in seconds.
+    """
+
+    sample_rate: int
+    shortest: float
+    longest: float
+    total: float
+
+
+@dataclass(frozen=True)
 class Corpus:
     """A corpus' facts and its reader: one file in `corpora/`, one line in `CORPORA`.
 
@@ -25,6 +41,7 @@ class Corpus:
         label_note: how raw labels became `emotions`, such as "exc->hap"; empty if unchanged.
         counts: published utterances per emotion; empty where nothing is published.
         speakers: published number of speakers; None where nothing is published.
+        recordings: their published durations and sampling rate; None where nothing is published.
         language: of the speech.
         access: who may have it.
         licence: its name, and where it is stated.
@@ -52,3 +69,4 @@ class Corpus:
     label_note: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)
     speakers: int | None = None
+    recordings: Recordings | None = None

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from synth_data.corpora.facts import Corpus
+from synth_data.corpora.facts import Corpus, Recordings
 from synth_data.corpora.tree import complete, is_companion, locate, recordings
 from synth_data.errors import CorpusError
 from synth_data.protocol import leave_one_out
@@ -132,6 +132,7 @@ IEMOCAP = Corpus(
     label_note="exc->hap",
     counts={"anger": 1103, "happiness": 1636, "neutral": 1708, "sadness": 1084},
     speakers=10,
+    recordings=Recordings(sample_rate=16_000, shortest=0.585, longest=34.1, total=25_160.0),
     language="English",
     access="on request",
     licence="signed release form of the University of Southern California",

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -13,6 +14,28 @@ logger = logging.getLogger(__name__)
 
 AUDIO_SUFFIXES = (".wav", ".flac")
 SHOWN = 5  # names in a message; the rest is counted
+
+
+class IncompleteError(CorpusError):
+    """Labels lack audio, or audio lacks labels.
+
+    Attributes:
+        utterances: those that have both.
+        without_audio: labels whose recording is not there.
+        without_label: recordings that no label is for.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        utterances: Sequence[Utterance],
+        without_audio: Sequence[str],
+        without_label: Sequence[str],
+    ) -> None:
+        super().__init__(message)
+        self.utterances = tuple(utterances)
+        self.without_audio = tuple(without_audio)
+        self.without_label = tuple(without_label)
 
 
 def locate(root: Path | None, corpus: Corpus, holds: Callable[[Path], bool]) -> Path:
@@ -51,6 +74,21 @@ def locate(root: Path | None, corpus: Corpus, holds: Callable[[Path], bool]) -> 
         f"{root}: not a tree of {corpus.title}. Found there: {few(names) or 'nothing'}. "
         f"{_want(corpus)}"
     )
+
+
+def holding(name: re.Pattern[str]) -> Callable[[Path], bool]:
+    """For `locate`: whether a folder itself holds a recording with such a name."""
+
+    def holds(folder: Path) -> bool:
+        return any(is_recording(path) and name.fullmatch(path.stem) for path in folder.iterdir())
+
+    return holds
+
+
+def beside(folder: Path, name: str) -> Path | None:
+    """A file that describes the recordings of a folder: in it, or in the one above."""
+    places = (folder / name, folder.resolve().parent / name)
+    return next((path for path in places if path.is_file()), None)
 
 
 def recordings(paths: Iterable[Path]) -> dict[str, Path]:
@@ -99,7 +137,8 @@ def complete(
         allow_missing: go on without both.
 
     Raises:
-        CorpusError: something is missing and that is not allowed, or nothing is left.
+        IncompleteError: something is missing and that is not allowed.
+        CorpusError: nothing is left.
     """
     problems = []
     if without_audio:
@@ -107,8 +146,11 @@ def complete(
     if without_label:
         problems.append(f"audio without a label: {len(without_label)} ({few(without_label)})")
     if problems and not allow_missing:
-        raise CorpusError(
-            f"{where}: {'; '.join(problems)}. Complete it, or leave these out with --allow-missing"
+        raise IncompleteError(
+            f"{where}: {'; '.join(problems)}. Complete it, or leave these out with --allow-missing",
+            utterances,
+            without_audio,
+            without_label,
         )
     if problems:
         logger.warning("%s: left out: %s", where, "; ".join(problems))

@@ -1,0 +1,59 @@
+"""Real utterances stored small: as many, evenly over the classes, as the set's bytes can hold.
+
+Before somebody distils, they would pack: this is what a set of the same bytes has to beat.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import chain, zip_longest
+
+import torch
+
+from evaluation.baselines.codecs import Codec, size
+from evaluation.baselines.competitor import Competitor, NotAvailable, Stock
+from evaluation.students import Examples
+
+
+def encoded(name: str, codec: Codec) -> Callable[[Stock], Iterator[Competitor]]:
+    """The baseline of this name in the report."""
+
+    def baseline(stock: Stock) -> Iterator[Competitor]:
+        """One draw without replacement.
+
+        Raises:
+            NotAvailable: one utterance per class already takes more bytes than the set.
+        """
+        train = stock.train
+        by_class = stock.rows_by_class()
+        # An item's class index takes one byte.
+        per_item = size(codec.encode(train.features[:1])) + 1
+        if (needed := len(by_class) * per_item) > stock.bytes:
+            raise NotAvailable(
+                f"one utterance for each of {len(by_class)} emotions takes {needed} bytes, "
+                f"more than the {stock.bytes} of the set"
+            )
+        rows = evenly(by_class, stock.bytes // per_item, stock.generator)
+        stored = codec.encode(train.features[rows])
+        classes = train.targets[rows].argmax(dim=1).to(torch.uint8)
+        examples = Examples(
+            codec.decode(stored, train.spec.frames),
+            torch.eye(len(train.emotions))[classes.long()],
+        )
+        yield Competitor(
+            name, examples, stock.ipc, "real items", bytes=size(stored) + classes.nbytes
+        )
+
+    return baseline
+
+
+def evenly(by_class: list[list[int]], count: int, generator: torch.Generator) -> list[int]:
+    """The first rows of each class, `count` in all, or all there are.
+
+    One row of every class in turn. A class that has no more leaves its turn to the others, and
+    which classes have their turn in the last round is drawn.
+
+    >>> sorted(evenly([[1, 2, 3, 4], [5]], 4, torch.Generator()))
+    [1, 2, 3, 5]
+    """
+    order = torch.randperm(len(by_class), generator=generator).tolist()
+    turns = chain.from_iterable(zip_longest(*(by_class[i] for i in order)))
+    return [row for row in turns if row is not None][:count]

@@ -1,0 +1,277 @@
+"""One fold at work: which students are trained on what, from where, with which recipe."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import torch
+
+from evaluation.baselines import BASELINES, Baseline, Competitor, NotAvailable, Reference, Stock
+from evaluation.edge import peak_memory
+from evaluation.jobs import Heard, Job
+from evaluation.named_sets import NamedSet
+from evaluation.networks import NETWORKS, draw_weights, skeleton
+from evaluation.options import (
+    ALSO_FIXED,
+    AUGMENTED,
+    CUSTOM,
+    FIXED,
+    GENERIC,
+    HARD_LABELS,
+    MASKS,
+    NONE,
+    RANDOM,
+    REFERENCE,
+    Options,
+)
+from evaluation.runner import Done, Runner
+from evaluation.runs import FULL, Run
+from evaluation.students import RECIPES, Examples, Recipe, StudentRecipe, embeddings_of, logits_of
+from synth_data.randomness import generator
+from synth_data.real import RealSet
+
+
+@dataclass(eq=False)
+class Bench:
+    """The students of one fold.
+
+    Attributes:
+        judged: the sets under evaluation.
+        train: the real training utterances, as students hear them.
+        heard: the validation and test utterances.
+        students: by name.
+        options: what to include.
+        runner: trains them.
+        full: the competitor of all real training data.
+        graduation: its students, once they are trained.
+        unavailable: what could not be made, and why.
+        failed: students whose training failed, and why.
+        recipes: by student; the generic one where the options have none.
+    """
+
+    judged: Sequence[NamedSet]
+    train: RealSet
+    heard: Heard
+    students: tuple[str, ...]
+    options: Options
+    runner: Runner
+    unavailable: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        examples = Examples(self.train.features, self.train.targets)
+        self.full = Competitor(FULL, examples, None, "real items")
+        self.graduation: list[Done] = []
+        self.recipes = {**RECIPES, **self.options.recipes}
+
+    def sets(self) -> Iterator[Run]:
+        """Students of every set: full data first, since other baselines look through their eyes."""
+        self.graduation = self.runner.run(list(self._jobs([self.full])))
+        own = [_competitor(one) for one in self.judged]
+        others = self._baselines(own)
+        jobs = [*self._jobs(own), *self._jobs(others), *self._for_scores([*own, *others])]
+        yield from self.in_order([*self.graduation, *self.runner.run(jobs)])
+
+    def in_order(self, done: Sequence[Done]) -> Iterator[Run]:
+        """The runs of these jobs; those that failed are named instead."""
+        for found in done:
+            if found.outcome.error:
+                self.failed.append(f"{found.job}: {found.outcome.error}")
+            else:
+                yield from self._of(found)
+
+    def _baselines(self, own: Sequence[Competitor]) -> list[Competitor]:
+        """All baselines, at each size that is judged, and which of them cannot be had."""
+        found: dict[str, Competitor] = {}
+        wanted = [n for n in BASELINES if n in self.options.baselines and n != FULL]
+        sizes = {one.ipc: one.bytes for one in reversed(own) if one.ipc is not None}
+        for ipc in sorted(sizes):
+            for name in wanted:
+                stock = Stock(
+                    train=self.train,
+                    ipc=ipc,
+                    bytes=sizes[ipc],
+                    generator=generator(self.options.seed, "baseline", name),
+                    look=self._reference,
+                )
+                for one in self._made(name, BASELINES[name], stock):
+                    found[f"{one.name} {one.ipc} {one.draw}"] = one
+        return list(found.values())
+
+    def _made(self, name: str, baseline: Baseline, stock: Stock) -> Iterator[Competitor]:
+        try:
+            yield from baseline(stock)
+        except NotAvailable as reason:
+            self.unavailable.append(f"{name}: {reason}")
+
+    def _jobs(self, competitors: Sequence[Competitor]) -> Iterator[Job]:
+        """Every student of these competitors."""
+        draws = Counter((one.name, one.ipc) for one in competitors)
+        for student in self.students:
+            recipe = self.recipes[student]
+            for one in competitors:
+                seeds = range(self.options.seeds) if draws[one.name, one.ipc] == 1 else [one.draw]
+                for seed in seeds:
+                    yield from self._starts(one, student, recipe, self.recipe_name(student), seed)
+
+    def _starts(
+        self, one: Competitor, student: str, recipe: StudentRecipe, recipe_name: str, seed: int
+    ) -> Iterator[Job]:
+        """The student's jobs from each initialisation that it has."""
+        base = self.options.seed
+        if student not in NETWORKS:
+            yield Job(one, student, NONE, {}, recipe, recipe_name, seed, base)
+            return
+        if start := self._start(one, student):
+            yield Job(one, student, FIXED, start, recipe, recipe_name, seed, base)
+        network = skeleton(student, self.train.spec.mels, len(self.train.emotions))
+        weights = draw_weights(network, generator(base, "student", student, seed))
+        keep = one.name == FULL and recipe_name != AUGMENTED
+        yield Job(one, student, RANDOM, weights, recipe, recipe_name, seed, base, keep)
+
+    def _start(self, one: Competitor, student: str) -> Mapping[str, torch.Tensor] | None:
+        """The fixed weights: a judged set's own, or for others those of the first that has any."""
+        if not one.judged and one.name not in ALSO_FIXED:
+            return None
+        starts = [
+            each.synthetic.start
+            for each in self.judged
+            if not one.judged or (each.name, each.ipc) == (one.name, one.ipc)
+        ]
+        return next((s.weights for s in starts if s and s.network == student), None)
+
+    def _for_scores(self, competitors: Sequence[Competitor]) -> Iterator[Job]:
+        """Students with masks, and on hard labels, from random weights."""
+        if not self.options.robust_scores:
+            return
+        draws = Counter((one.name, one.ipc) for one in competitors)
+        for student in self.students:
+            recipe = self.recipes[student]
+            if not isinstance(recipe, Recipe):
+                continue
+            masked = replace(recipe, augment=MASKS)
+            for one in competitors:
+                seeds = range(self.options.seeds) if draws[one.name, one.ipc] == 1 else [one.draw]
+                if one.judged or one.name == "random":
+                    for seed in seeds:
+                        yield self.random_start(one, student, masked, AUGMENTED, seed)
+                if one.judged and (hard := _hardened(one)):
+                    for seed in seeds:
+                        yield self.random_start(hard, student, recipe, HARD_LABELS, seed)
+
+    def random_start(
+        self, one: Competitor, student: str, recipe: StudentRecipe, recipe_name: str, seed: int
+    ) -> Job:
+        """The student's job from random weights, or from none if it has none."""
+        *_, job = self._starts(one, student, recipe, recipe_name, seed)
+        return job
+
+    def recipe_name(self, student: str) -> str:
+        """As in the report."""
+        return GENERIC if self.recipes[student] == RECIPES[student] else CUSTOM
+
+    def graduates(self, student: str) -> list[Done]:
+        """Full-data students of a network, from random weights; at least one that did not fail.
+
+        Raises:
+            NotAvailable: all failed.
+        """
+        found = [
+            done
+            for done in self.graduation
+            if (done.job.student, done.job.initialisation) == (student, RANDOM)
+            and not done.outcome.error
+        ]
+        if not found:
+            raise NotAvailable(f"no {student} could be trained on the full data")
+        return found
+
+    def _reference(self) -> Reference:
+        """What a full-data student makes of the training utterances.
+
+        Raises:
+            NotAvailable: none could be trained.
+        """
+        done = self._guide
+        weights = done.outcome.weights
+        assert weights is not None
+        network = skeleton(done.job.student, self.train.spec.mels, len(self.train.emotions))
+        return Reference(
+            logits=logits_of(network, weights, self.train.features),
+            embeddings=embeddings_of(network, weights, self.train.features),
+            seconds=done.outcome.seconds,
+        )
+
+    @cached_property
+    def _guide(self) -> Done:
+        """The full-data student that looks; one that nobody asked for is not in the report."""
+        for student in self.students:
+            if student in NETWORKS:
+                return self.graduates(student)[0]
+        job = self.random_start(self.full, REFERENCE, RECIPES[REFERENCE], GENERIC, 0)
+        (done,) = self.runner.run([job])
+        if done.outcome.error:
+            raise NotAvailable(f"no {REFERENCE} could be trained on the full data")
+        return done
+
+    def _of(self, done: Done) -> Iterator[Run]:
+        """A run for each way in which the test speech is heard."""
+        job, competitor = done.job, done.job.competitor
+        start_bytes = 0
+        if job.initialisation == FIXED:
+            start_bytes = sum(weight.nbytes for weight in job.weights.values())
+        recipe = job.recipe
+        memory = None
+        measured = self.options.memory and (competitor.judged or competitor.name == FULL)
+        if measured and isinstance(recipe, Recipe):
+            _, mels, frames = competitor.examples.features.shape
+            memory = peak_memory(
+                job.student, len(competitor), mels, frames, len(self.train.emotions), recipe.batch
+            )
+        for speech, predicted in done.outcome.test.items():
+            yield Run(
+                set=competitor.name,
+                draw=competitor.draw,
+                ipc=competitor.ipc,
+                student=job.student,
+                initialisation=job.initialisation,
+                recipe=job.recipe_name,
+                speech=speech,
+                seed=job.seed,
+                judged=competitor.judged,
+                made_for=competitor.made_for,
+                ships=competitor.ships,
+                setting=str(done.setting),
+                steps=done.setting.steps,
+                utterances=len(competitor),
+                parameters=done.outcome.parameters,
+                bytes=competitor.bytes + start_bytes,
+                making_seconds=competitor.making_seconds,
+                student_seconds=done.outcome.seconds,
+                peak_memory=memory,
+                predicted=predicted,
+            )
+
+
+def _competitor(one: NamedSet) -> Competitor:
+    synthetic = one.synthetic
+    return Competitor(
+        one.name,
+        Examples(synthetic.features, synthetic.targets),
+        one.ipc,
+        "synthetic items",
+        bytes=synthetic.bytes,
+        making_seconds=one.making_seconds,
+        judged=True,
+        made_for=one.network,
+    )
+
+
+def _hardened(one: Competitor) -> Competitor | None:
+    """The same items with hard labels; None if they have them already."""
+    targets = one.examples.targets
+    hard = torch.eye(targets.shape[1])[targets.argmax(dim=1)]
+    if torch.equal(hard, targets):
+        return None
+    return replace(one, examples=replace(one.examples, targets=hard))

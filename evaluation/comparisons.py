@@ -1,0 +1,55 @@
+"""Paired differences of UAR: what is compared with what, on the same test speakers."""
+
+from collections.abc import Iterator
+
+from evaluation.intervals import interval
+from evaluation.options import MAJORITY, UNTRAINED
+from evaluation.records import Comparison, Estimate
+from evaluation.runs import FULL, Condition
+from evaluation.scope import Scope
+
+# Model distillation, by what the names of its rows begin with.
+TEACHER = "teacher"  # a model that teaches a student
+PUPIL = "distilled-model"  # the student that it taught, on all real training data
+
+
+def comparisons(scope: Scope) -> list[Comparison]:
+    """Each judged set against every other of its size; teachers and pupils against full data."""
+    return [_difference(scope, one, other) for one, other in _pairs(scope)]
+
+
+def _pairs(scope: Scope) -> Iterator[tuple[Condition, Condition]]:
+    judged = [one for one, sample in scope.samples.items() if sample.runs[0].judged]
+    others = [
+        one for one in scope.samples if one not in judged and one.set not in (UNTRAINED, MAJORITY)
+    ]
+    for position, one in enumerate(judged):
+        for other in others:
+            if other.ipc in (one.ipc, None) and _same_students(one, other):
+                yield one, other
+        for other in judged[position + 1 :]:
+            if other.ipc == one.ipc and _same_students(one, other):
+                yield one, other
+    for one in others:
+        if one.set.startswith((TEACHER, PUPIL)):
+            for other in others:
+                if other.set == FULL and _same_students(one, other):
+                    yield one, other
+
+
+def _same_students(one: Condition, other: Condition) -> bool:
+    return other == one._replace(set=other.set, ipc=other.ipc)
+
+
+def _difference(scope: Scope, one: Condition, other: Condition) -> Comparison:
+    values = scope.samples[one].uar - scope.samples[other].uar
+    return Comparison(
+        **one._asdict(),
+        against=other.set,
+        fold=scope.fold,
+        difference=Estimate(
+            mean=float(values[0]),
+            interval=interval(values, scope.speakers, within=(-1.0, 1.0)),
+        ),
+        speakers=scope.speakers,
+    )

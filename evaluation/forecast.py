@@ -1,0 +1,110 @@
+"""How long an evaluation will take, before it starts."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from evaluation.baselines import BASELINES
+from evaluation.baselines.random_subset import DRAWS
+from evaluation.networks import NETWORKS, draw_weights, skeleton
+from evaluation.options import ALSO_FIXED, Options
+from evaluation.runs import FULL
+from evaluation.students import Examples, Recipe, Setting, train
+from evaluation.teachers import FACULTY
+from synth_data.randomness import generator
+
+CROWDED = 1.2  # all cores busy are slower than the one that is timed
+SOLVER = 1.0  # seconds, about, for a student that is no network
+ITEMS = 16  # that are timed at once
+# Real items for each of the set's, where a baseline stores them smaller.
+TIMES = {"float16": 2, "int8": 4, "cropped": 4, "compressed": 4, "compressed-int8": 16}
+MANY_DRAWS = ("random", "random-soft")
+
+
+def seconds(
+    options: Options,
+    students: Sequence[str],
+    own: Sequence[tuple[int, bool]],
+    utterances: int,
+    shape: tuple[int, int],
+    emotions: int,
+) -> float:
+    """Of one fold on one core, if nothing is stored from before; good to about a factor of two.
+
+    Args:
+        options: of the evaluation.
+        students: by name.
+        own: of each judged set its items, and whether it has a fixed initialisation.
+        utterances: on the training side.
+        shape: (mel, frame) of an item.
+        emotions: how many there are.
+    """
+    total = 0.0
+    sizes = sorted({items for items, _ in own})
+    fixed = any(has_start for _, has_start in own)
+    for student in students:
+        recipe = options.recipes[student]
+        if not isinstance(recipe, Recipe):
+            total += SOLVER * len(recipe.settings) * (1 + len(sizes) * len(options.baselines))
+            continue
+        per_item = seconds_per_item(student, shape, emotions, recipe)
+
+        def cost(items: int, seeds: int, recipe: Recipe = recipe, each: float = per_item) -> float:
+            steps = [schedule.steps for schedule in recipe.schedules]
+            trained = sum(steps) + (seeds - 1) * sum(steps) / len(steps)
+            return trained * recipe.batch_of(items) * each
+
+        fixed_too = 2 if fixed else 1
+        full = cost(utterances, options.seeds)
+        total += fixed_too * full
+        total += sum((1 + has_start) * cost(items, options.seeds) for items, has_start in own)
+        for size in sizes:
+            for name in options.baselines:
+                if name == FULL or name not in BASELINES:
+                    continue
+                items = utterances if name == "full-balanced" else TIMES.get(name, 1) * size
+                seeds = DRAWS if name in MANY_DRAWS else options.seeds
+                starts = fixed_too if name in ALSO_FIXED else 1
+                total += starts * cost(min(items, utterances), seeds)
+        if options.robust_scores:
+            total += sum(cost(items, options.seeds) for items, _ in own)
+            total += sum(cost(size, DRAWS) for size in sizes)
+        if "architectures" in options.teachers:
+            total += len(FACULTY) * cost(utterances, 1)
+        if "richer-features" in options.teachers:
+            total += 2 * full
+        total += 2 * len(options.teachers) * full  # pupils, by logits and by features
+    return CROWDED * total
+
+
+def seconds_per_item(student: str, shape: tuple[int, int], emotions: int, recipe: Recipe) -> float:
+    """Seconds that a training step takes per item, timed on this machine."""
+    assert student in NETWORKS
+    draws = generator(0, "forecast")
+    network = skeleton(student, shape[0], emotions)
+    features = torch.randn(4 * ITEMS, *shape, generator=draws)
+    examples = Examples(features, torch.full((len(features), emotions), 1 / emotions))
+    weights = draw_weights(network, draws)
+
+    def timed(steps: int) -> float:
+        began = time.perf_counter()
+        small = replace(recipe, batch=ITEMS)
+        train(network, weights, examples, small, Setting(steps, 1e-3), draws)
+        return time.perf_counter() - began
+
+    first = timed(1)  # sets the libraries up
+    steps = 1 if first > 1.0 else 5
+    return timed(steps) / steps / ITEMS
+
+
+def in_words(seconds: float) -> str:
+    """A duration for people.
+
+    >>> [in_words(s) for s in (42, 600, 7200)]
+    ['42 s', '10 min', '2.0 h']
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,163 @@
+"""One student to train and test: the unit of work, on this machine or on another."""
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from inspect import getmodule, getsource
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from evaluation import augment, networks, students
+from evaluation.baselines import Competitor
+from evaluation.networks import NETWORKS, Weights
+from evaluation.students import Setting, StudentRecipe
+from synth_data.randomness import generator
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """What trained students are asked: utterances of speakers they have not heard.
+
+    Attributes:
+        validation: utterances to choose settings by.
+        test: the test utterances, by how they are heard; "clean" first.
+    """
+
+    validation: Float[Tensor, "n mel frame"]
+    test: Mapping[str, Tensor]
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal, of all of it."""
+        content = hashlib.sha256()
+        for name, features in {"": self.validation, **self.test}.items():
+            content.update(f"{name} {tuple(features.shape)}".encode())
+            content.update(features.contiguous().numpy().data)
+        return content.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A student to be trained on a competitor, one of a condition's replicas.
+
+    Attributes:
+        competitor: what it is trained on.
+        student: its name.
+        initialisation: "fixed", "random", or "none" for students that start from nothing.
+        weights: that it starts from.
+        recipe: how it is trained.
+        recipe_name: as in the report.
+        seed: which of the students it is.
+        base_seed: that all random numbers are derived from.
+        keep: whether the trained weights are wanted.
+    """
+
+    competitor: Competitor
+    student: str
+    initialisation: str
+    weights: Weights
+    recipe: StudentRecipe
+    recipe_name: str
+    seed: int
+    base_seed: int
+    keep: bool = False
+
+    @property
+    def unit(self) -> tuple[object, ...]:
+        """The jobs that share it share the setting that validation chooses."""
+        competitor = self.competitor
+        return (
+            *(competitor.name, competitor.ipc),
+            *(self.student, self.initialisation, self.recipe_name),
+        )
+
+    def key(self, setting: Setting, heard_digest: str) -> str:
+        """Names the outcome: equal keys, equal predictions (on one kind of machine)."""
+        content = hashlib.sha256()
+        for part in (
+            *(self.competitor.digest, self.student, self.recipe, setting, heard_digest),
+            *(self.seed, self.base_seed, _software()),
+        ):
+            content.update(f"{part}\n".encode())
+        for name, weight in sorted(self.weights.items()):
+            content.update(f"{name} {tuple(weight.shape)}".encode())
+            content.update(weight.contiguous().numpy().data)
+        return content.hexdigest()
+
+    def __str__(self) -> str:
+        """For a message on what went wrong."""
+        at = "" if self.competitor.ipc is None else f", ipc {self.competitor.ipc}"
+        return (
+            f"{self.competitor.name}{at}, {self.student}, {self.initialisation} initialisation, "
+            f"{self.recipe_name} recipe, seed {self.seed}"
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a job; the fields but for `weights` are stored as JSON.
+
+    Attributes:
+        validation: the class recognised in each validation utterance; empty if it failed.
+        test: the same in each test utterance, by how it is heard.
+        parameters: of the student.
+        seconds: to train it.
+        error: why it failed; empty if it did not.
+        weights: of the trained student, if they are to be kept.
+    """
+
+    validation: tuple[int, ...]
+    test: Mapping[str, tuple[int, ...]]
+    parameters: int
+    seconds: float
+    error: str = ""
+    weights: Weights | None = None
+
+
+def carry_out(job: Job, setting: Setting, heard: Heard) -> Outcome:
+    """Trains and tests a student.
+
+    What goes wrong is part of the outcome, not an exception: one student's failure should not
+    cost the others.
+    """
+    torch.set_num_threads(1)  # side by side, and the same bits however many run
+    draws = generator(job.base_seed, "training", job.student, job.seed)
+    began = time.perf_counter()
+    try:
+        fitted = job.recipe.fit(job.student, job.weights, job.competitor.examples, setting, draws)
+        seconds = time.perf_counter() - began
+        return Outcome(
+            validation=tuple(fitted.predict(heard.validation).tolist()),
+            test={name: tuple(fitted.predict(x).tolist()) for name, x in heard.test.items()},
+            parameters=fitted.parameters,
+            seconds=seconds,
+            weights=fitted.weights if job.keep else None,
+        )
+    except Exception as error:  # whatever it is, it is reported by name
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        if isinstance(error, students.CannotTrain):
+            reason = str(error)
+        return Outcome((), {}, 0, time.perf_counter() - began, error=reason)
+
+
+@cache
+def _software() -> str:
+    """Names all code that decides an outcome, beside the job's own values."""
+    content = hashlib.sha256()
+    modules = [augment, networks, students, networks.layers]
+    modules += [students.network, students.pooled]
+    for module in modules:
+        content.update(getsource(module).encode())
+    for make in NETWORKS.values():
+        # The whole file, since a network may have parts of its own.
+        network = getmodule(getattr(make, "func", make))
+        assert network is not None
+        content.update(getsource(network).encode())
+    for library in ("torch", "scikit-learn"):
+        content.update(version(library).encode())
+    return content.hexdigest()

@@ -1,0 +1,174 @@
+"""What is shipped in place of a set: models, trained or taught on all the real data.
+
+With them the two ends that need no training: the fixed initialisation as it is, and the most
+frequent emotion.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from evaluation.baselines import NotAvailable
+from evaluation.bench import Bench
+from evaluation.jobs import Job
+from evaluation.networks import NETWORKS, skeleton
+from evaluation.options import FIXED, MAJORITY, MODEL, NONE, RANDOM, UNTRAINED
+from evaluation.runs import CLEAN, Run, Ships
+from evaluation.students import Lesson, predict
+from evaluation.teachers import TEACHERS, School, Teacher
+from synth_data.real import RealSet
+
+
+def untrained(bench: Bench) -> Iterator[Run]:
+    """The fixed initialisation as it is, which should be at chance."""
+    starts = [one.synthetic.start for one in bench.judged if one.synthetic.start]
+    for student in bench.students:
+        start = next((start for start in starts if start.network == student), None)
+        if start is None:
+            continue
+        network = skeleton(student, bench.train.spec.mels, len(bench.train.emotions))
+        heard = {
+            speech: predict(network, start.weights, features).tolist()
+            for speech, features in bench.heard.test.items()
+        }
+        numbers = sum(weight.numel() for weight in start.weights.values())
+        yield from _runs(
+            bench,
+            UNTRAINED,
+            student,
+            FIXED,
+            "weights",
+            heard,
+            parameters=numbers,
+            bytes=4 * numbers,
+        )
+
+
+def shipped_models(bench: Bench) -> Iterator[Run]:
+    """Each full-data student itself: nothing is left to train for whoever receives it."""
+    for done in bench.graduation:
+        job, outcome = done.job, done.outcome
+        if outcome.error or job.student not in NETWORKS:
+            continue
+        yield from _runs(
+            bench,
+            MODEL,
+            job.student,
+            job.initialisation,
+            "weights",
+            outcome.test,
+            seed=job.seed,
+            setting=str(done.setting),
+            parameters=outcome.parameters,
+            bytes=sum(weight.nbytes for weight in job.weights.values()),
+            making_seconds=outcome.seconds,
+        )
+
+
+def majority(bench: Bench) -> Iterator[Run]:
+    """Always the emotion of most training utterances."""
+    emotion = int(bench.train.targets.sum(dim=0).argmax())
+    heard = {speech: [emotion] * len(features) for speech, features in bench.heard.test.items()}
+    for student in bench.students:
+        initialisation = RANDOM if student in NETWORKS else NONE
+        yield from _runs(bench, MAJORITY, student, initialisation, "nothing", heard)
+
+
+def taught(
+    bench: Bench, name: str, richer: tuple[RealSet, RealSet, RealSet] | None
+) -> Iterator[Run]:
+    """A teacher, and the students that it teaches on all real training data."""
+    for student in bench.students:
+        if student not in NETWORKS:
+            continue
+        try:
+            teacher = TEACHERS[name](
+                School(
+                    train=bench.train,
+                    heard=bench.heard,
+                    graduates=bench.graduates(student),
+                    recipes=bench.recipes,
+                    runner=bench.runner,
+                    seed=bench.options.seed,
+                    richer=richer,
+                )
+            )
+        except NotAvailable as reason:
+            bench.unavailable.append(f"teacher {name}: {reason}")
+            continue
+        heard = {speech: said.argmax(dim=1).tolist() for speech, said in teacher.test.items()}
+        yield from _runs(
+            bench,
+            f"teacher: {name}",
+            student,
+            RANDOM,
+            "weights",
+            heard,
+            parameters=teacher.parameters,
+            bytes=4 * teacher.parameters,
+            making_seconds=teacher.seconds,
+        )
+        pupils = bench.runner.run(list(_pupils(bench, name, teacher, student)))
+        shipped = sum(weight.nbytes for weight in pupils[0].job.weights.values())
+        for run in bench.in_order(pupils):
+            # The pupil is what is shipped: its bytes are its weights', and there is nothing
+            # left to train for whoever receives it.
+            yield replace(
+                run,
+                bytes=shipped,
+                making_seconds=teacher.seconds + run.student_seconds,
+                student_seconds=0.0,
+            )
+
+
+def _pupils(bench: Bench, name: str, teacher: Teacher, student: str) -> Iterator[Job]:
+    recipe = bench.recipes[student]
+    lessons = (
+        Lesson("logits", teacher.logits),
+        Lesson("features", teacher.embeddings),
+    )
+    for lesson in lessons:
+        taught = replace(
+            bench.full,
+            name=f"distilled-model: {name}, {lesson.by}",
+            examples=replace(bench.full.examples, lesson=lesson),
+            ships="weights",
+        )
+        for seed in range(bench.options.seeds):
+            recipe_name = bench.recipe_name(student)
+            yield bench.random_start(taught, student, recipe, recipe_name, seed)
+
+
+def _runs(
+    bench: Bench,
+    name: str,
+    student: str,
+    initialisation: str,
+    ships: Ships,
+    heard: Mapping[str, Sequence[int]],
+    **changes: object,
+) -> Iterator[Run]:
+    """Runs of what is no set that students are trained on."""
+    plain = Run(
+        set=name,
+        draw=0,
+        ipc=None,
+        student=student,
+        initialisation=initialisation,
+        recipe=bench.recipe_name(student),
+        speech=CLEAN,
+        seed=0,
+        judged=False,
+        made_for=None,
+        ships=ships,
+        setting="",
+        steps=0,
+        utterances=0,
+        parameters=0,
+        bytes=0,
+        making_seconds=0.0,
+        student_seconds=0.0,
+        peak_memory=None,
+        predicted=(),
+    )
+    for speech, predicted in heard.items():
+        yield replace(plain, speech=speech, predicted=tuple(predicted), **changes)  # type: ignore[arg-type]

@@ -1,0 +1,64 @@
+"""What an evaluation includes, and the names of what is in it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from evaluation.augment import Augment
+from evaluation.baselines import BASELINES
+from evaluation.runs import FULL
+from evaluation.students import RECIPES, StudentRecipe
+from evaluation.teachers import TEACHERS
+from synth_data.errors import UserError, unknown_name
+
+FIXED, RANDOM, NONE = "fixed", "random", "none"  # initialisations
+GENERIC = "generic"  # the student's recipe in RECIPES, which is the same for every set
+CUSTOM = "custom"  # another recipe, but the same for every set too
+AUGMENTED = "augmented"  # the same recipe with masks
+HARD_LABELS = "hard-labels"  # the same recipe, and of each soft target its largest share
+UNTRAINED = "untrained"  # the fixed initialisation as it is: it has seen no data
+MODEL = "model"  # a full-data student itself, shipped in place of a set
+MAJORITY = "majority"  # always the most frequent emotion
+
+MASKS = Augment(bands=4, frames=0.07)
+ALSO_FIXED = (FULL, "random", UNTRAINED, MODEL)  # baselines that start from the fixed weights too
+REFERENCE = "tdnn"  # looks at the real data for baselines where no judged student is a network
+
+
+@dataclass(frozen=True)
+class Options:
+    """What an evaluation includes.
+
+    Attributes:
+        students: by name; the network a set was made for, if empty.
+        baselines: of `BASELINES`, with "model" and "majority"; full data are always there.
+        teachers: of `TEACHERS`: model distillation.
+        seeds: students per set and initialisation.
+        seed: that all random numbers are derived from.
+        recipes: by student.
+        robust_scores: also train with masks and on hard labels, for DD-Ranking's scores.
+        memory: measure the peak memory of training.
+    """
+
+    students: tuple[str, ...] = ()
+    baselines: tuple[str, ...] = (FULL, "random")
+    teachers: tuple[str, ...] = ()
+    seeds: int = 5
+    seed: int = 0
+    recipes: Mapping[str, StudentRecipe] = field(default_factory=lambda: RECIPES)
+    robust_scores: bool = False
+    memory: bool = False
+
+    def __post_init__(self) -> None:
+        for kind, names, allowed in (
+            ("student", self.students, self.recipes),
+            ("baseline", self.baselines, EVERY_BASELINE),
+            ("teacher", self.teachers, TEACHERS),
+        ):
+            for name in names:
+                if name not in allowed:
+                    raise unknown_name(kind, name, allowed)
+        if self.seeds < 1:
+            raise UserError(f"a set needs at least one student; found seeds = {self.seeds}")
+
+
+EVERY_BASELINE = (*BASELINES, MODEL, MAJORITY)

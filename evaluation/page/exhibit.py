@@ -1,0 +1,40 @@
+"""A synthetic set as the page shows it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from synth_data.errors import UserError
+from synth_data.synthetic import SyntheticSet
+
+
+@dataclass(frozen=True, eq=False)
+class Exhibit:
+    """A set to be seen and heard, beside what it stands for.
+
+    Attributes:
+        name: in the report.
+        synthetic: the set.
+        means: by emotion, the mean over its real training utterances, in the set's own feature
+            space (after its transforms); None where the training side has no such utterance.
+
+    Raises:
+        UserError: the means are not one for each emotion, of the shape of the set's items.
+    """
+
+    name: str
+    synthetic: SyntheticSet
+    means: Sequence[Float[Tensor, "mel frame"] | None]
+
+    def __post_init__(self) -> None:
+        expected = tuple(self.synthetic.features.shape[1:])
+        shapes = {tuple(mean.shape) for mean in self.means if mean is not None}
+        if len(self.means) != len(self.synthetic.emotions) or shapes - {expected}:
+            raise UserError(
+                f"an exhibit needs one class mean (or None) for each of "
+                f"{len(self.synthetic.emotions)} emotions, of shape {list(expected)} as the items; "
+                f"found {len(self.means)} of shapes {sorted(map(list, shapes))}: take the means "
+                f"after the set's transforms"
+            )

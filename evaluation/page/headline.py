@@ -1,0 +1,52 @@
+"""The page's first sentences: what each judged set is worth."""
+
+from dataclasses import dataclass
+
+from evaluation.page.results import initialised
+from evaluation.page.view import View
+from evaluation.page.wording import count
+from evaluation.records import Row
+
+
+@dataclass(frozen=True)
+class Headline:
+    """A sentence, with what it is about; the claim stands out."""
+
+    about: str
+    claim: str
+    rest: str
+
+
+def headline(view: View) -> list[Headline]:
+    """One for each judged set and initialisation of the first classroom."""
+    return [_headline(row, view.full(row)) for row in view.judged]
+
+
+def _headline(row: Row, full: Row | None) -> Headline:
+    about = f"{row.set}, {row.student}, {initialised(row.initialisation)}"
+    items = "The items" if row.ipc is None else f"{count(row.ipc, 'item')} per class"
+    if full is None or row.relative_uar is None:
+        return Headline(
+            about, f"{items}: UAR {row.uar.mean:.3f}", "There is no student of full data beside it."
+        )
+    verb = "keeps" if row.ipc == 1 else "keep"
+    reach = ""
+    if row.relative_uar.interval is not None:
+        low, high = row.relative_uar.interval
+        reach = f"[{100 * low:.0f}, {100 * high:.0f}] "
+    return Headline(
+        about,
+        f"{items} {verb} {100 * row.relative_uar.mean:.0f} %",
+        f"{reach}of full-data UAR ({row.uar.mean:.3f} vs {full.uar.mean:.3f}), "
+        f"{_share(row.bytes / full.bytes)} of the bytes.",
+    )
+
+
+def _share(share: float) -> str:
+    """In percent, with a digit after the point where it is small.
+
+    >>> _share(0.0812), _share(0.0042)
+    ('8 %', '0.4 %')
+    """
+    percent = 100 * share
+    return f"{percent:.0f} %" if percent >= 2 else f"{percent:.1f} %"

@@ -1,0 +1,156 @@
+"""The main table, and the differences: UAR with its interval, in numbers and as a small plot."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TypeVar
+
+from evaluation import tables
+from evaluation.page.table import Body, Cell, Column, Line, Part, Plot, Scale, Table, reach
+from evaluation.page.view import TAUGHT, Classroom, View, name
+from evaluation.page.wording import (
+    NONE,
+    count,
+    difference,
+    difference_interval,
+    in_words,
+    interval,
+    mean,
+    spread,
+)
+from evaluation.records import Comparison, Key, Row
+from evaluation.runs import CLEAN
+
+K = TypeVar("K", bound=Key)
+
+
+def results(view: View) -> list[Part]:
+    """A table per classroom: every set on clean speech."""
+    return [_main(view, classroom) for classroom in view.classrooms]
+
+
+def differences(view: View) -> list[Part]:
+    """A table per classroom: judged sets against the others, on the same speakers."""
+    parts = []
+    for classroom in view.classrooms:
+        own = [
+            one
+            for one in view.report.comparisons
+            if (one.student, one.recipe) == classroom
+            and one.speech == CLEAN
+            and not one.set.startswith(TAUGHT)
+        ]
+        if own:
+            parts.append(Part(heading(classroom), [_paired(view, classroom, own)]))
+    return parts
+
+
+def heading(classroom: Classroom) -> str:
+    """Names a classroom."""
+    return f"{classroom.student}, {classroom.recipe} recipe"
+
+
+def initialised(name: str) -> str:
+    """Names the rows of an initialisation."""
+    return "no initial weights" if name == "none" else f"{name} initialisation"
+
+
+def title(row: Key) -> str:
+    """Names a set with its size and initialisation."""
+    return f"{name(row)}, {initialised(row.initialisation)}"
+
+
+def by_initialisation(rows: Sequence[K]) -> list[tuple[str, list[K]]]:
+    """The rows of each initialisation, in the order of their names."""
+    ordered = sorted(rows, key=lambda row: row.initialisation)
+    return [(name, list(own)) for name, own in groupby(ordered, lambda row: row.initialisation)]
+
+
+def _main(view: View, classroom: Classroom) -> Part:
+    rows = view.of(classroom, view.clean)
+    scale = Scale.around([view.chance, *reach(row.uar for row in rows)])
+    columns = [
+        Column("set", words=True),
+        Column("ipc", "items per class"),
+        Column("UAR", "unweighted average recall, ± standard deviation over runs"),
+        Column("95 % interval of UAR", words=True, scale=scale),
+        Column("from, to"),
+        Column("WA", "weighted accuracy"),
+        Column("F1", "macro F1"),
+        Column("ratio", "UAR relative to full data"),
+        Column("recovery", "the same, both above chance"),
+        Column("bytes"),
+        Column("minutes", "to make the set and train one student on it"),
+    ]
+    bodies = [
+        Body([_cells(view, row, scale) for row in own], initialised(weights))
+        for weights, own in by_initialisation(rows)
+    ]
+    first = rows[0]
+    caption = (
+        f"UAR on clean speech of students with {first.parameters:,} parameters, "
+        f"{'all folds pooled' if first.fold == 'all' else f'fold {first.fold}'}, "
+        f"{count(first.speakers, 'test speaker')}"
+    )
+    label = f"Results: {heading(classroom)}"
+    return Part(heading(classroom), [Table(caption, label, columns, bodies)])
+
+
+def _cells(view: View, row: Row, scale: Scale) -> list[Cell]:
+    look = view.looks[row.set]
+    full = view.full(row)
+    lines = [Line(scale.percent(view.chance), dashed=True)]
+    label = f"UAR {in_words(row.uar)}; chance {view.chance:.3f}"
+    if full is not None:
+        lines.append(Line(scale.percent(full.uar.mean), dashed=False))
+        label += f", full data {full.uar.mean:.3f}"
+    return [
+        Cell(row.set, look=look),
+        Cell(NONE if row.ipc is None else str(row.ipc)),
+        Cell(spread(row.uar)),
+        Cell(plot=Plot((scale.mark(row.uar, look),), tuple(lines), label)),
+        Cell(interval(row.uar)),
+        Cell(mean(row.wa)),
+        Cell(mean(row.macro_f1)),
+        Cell(mean(row.relative_uar)),
+        Cell(mean(row.recovery)),
+        Cell(tables.size(row.bytes)),
+        Cell(f"{row.seconds / 60:.1f}"),
+    ]
+
+
+def _paired(view: View, classroom: Classroom, own: Sequence[Comparison]) -> Table:
+    scale = Scale.around([0.0, *reach(one.difference for one in own)])
+    columns = [
+        Column("set", words=True),
+        Column("minus", words=True),
+        Column("ipc", "items per class"),
+        Column("difference of UAR"),
+        Column("95 % interval of the difference", words=True, scale=scale),
+        Column("from, to"),
+    ]
+    zero = (Line(scale.percent(0.0), dashed=True),)
+    bodies = [
+        Body(
+            [
+                [
+                    Cell(one.set, look=view.looks.get(one.set)),
+                    Cell(one.against, look=view.looks.get(one.against)),
+                    Cell(NONE if one.ipc is None else str(one.ipc)),
+                    Cell(difference(one.difference.mean)),
+                    Cell(
+                        plot=Plot(
+                            (scale.mark(one.difference, view.looks[one.set]),),
+                            zero,
+                            f"difference {in_words(one.difference)}",
+                        )
+                    ),
+                    Cell(difference_interval(one.difference)),
+                ]
+                for one in group
+            ],
+            initialised(weights),
+        )
+        for weights, group in by_initialisation(own)
+    ]
+    caption = f"Differences of UAR on the same {count(own[0].speakers, 'test speaker')}"
+    return Table(caption, f"Differences: {heading(classroom)}", columns, bodies)

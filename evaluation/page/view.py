@@ -1,0 +1,126 @@
+"""Which rows of a report belong to which part of the page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from evaluation.comparisons import PUPIL, TEACHER
+from evaluation.options import AUGMENTED, HARD_LABELS
+from evaluation.page.colours import Look, looks
+from evaluation.ranking import RANDOM_SUBSET
+from evaluation.records import Key, Row
+from evaluation.report import Report
+from evaluation.runs import CLEAN, FULL
+
+TAUGHT = (TEACHER, PUPIL)  # begin the names of models of model distillation
+
+
+class Classroom(NamedTuple):
+    """The students of one kind, trained in one way."""
+
+    student: str
+    recipe: str
+
+
+@dataclass(frozen=True)
+class View:
+    """A report with its rows sorted out."""
+
+    report: Report
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """Over all folds if there are several, of the recipes that tables show."""
+        folds = {row.fold for row in self.report.rows}
+        main = "all" if "all" in folds else min(folds)
+        return tuple(
+            row
+            for row in self.report.rows
+            if row.fold == main and row.recipe not in (AUGMENTED, HARD_LABELS)
+        )
+
+    @cached_property
+    def clean(self) -> tuple[Row, ...]:
+        """On clean speech; without model distillation, which has a section of its own."""
+        return tuple(
+            row for row in self.rows if row.speech == CLEAN and not row.set.startswith(TAUGHT)
+        )
+
+    @cached_property
+    def taught(self) -> tuple[Row, ...]:
+        """Teachers and their pupils, on clean speech."""
+        return tuple(row for row in self.rows if row.speech == CLEAN and row.set.startswith(TAUGHT))
+
+    @cached_property
+    def looks(self) -> dict[str, Look]:
+        """By set."""
+        return looks(self.report.rows)
+
+    @cached_property
+    def classrooms(self) -> tuple[Classroom, ...]:
+        """The one that the first judged set was made for first."""
+        found = dict.fromkeys(Classroom(row.student, row.recipe) for row in self.clean)
+        wanted = next((row.made_for for row in self.clean if row.judged and row.made_for), None)
+        return tuple(sorted(found, key=lambda one: one.student != wanted))
+
+    @cached_property
+    def first(self) -> list[Row]:
+        """Of the first classroom, on clean speech."""
+        return self.of(self.classrooms[0], self.clean) if self.classrooms else []
+
+    @cached_property
+    def judged(self) -> tuple[Row, ...]:
+        """Judged sets with the first classroom's students."""
+        return tuple(row for row in self.first if row.judged)
+
+    @cached_property
+    def emotions_present(self) -> int:
+        """How many were tested; chance UAR is one over it."""
+        counts = self.report.confusions[0].counts if self.report.confusions else ()
+        return sum(sum(row) > 0 for row in counts) or len(self.report.emotions)
+
+    @property
+    def chance(self) -> float:
+        """The UAR of guessing, in [0, 1]."""
+        return 1 / self.emotions_present
+
+    def of(self, classroom: Classroom, rows: Sequence[Row]) -> list[Row]:
+        """A classroom's rows: full data first, then by items per class, judged sets first."""
+        own = [row for row in rows if Classroom(row.student, row.recipe) == classroom]
+        return sorted(own, key=lambda row: (row.set != FULL, (row.ipc or 0), not row.judged))
+
+    def beside(self, judged: Key) -> tuple[Key, ...]:
+        """Names of a judged set's rivals: full data, itself, random subsets of its size."""
+        own = judged.model_dump(include=set(Key.model_fields))
+        return tuple(
+            Key(**(own | change))
+            for change in ({"set": FULL, "ipc": None}, {}, {"set": RANDOM_SUBSET})
+        )
+
+    def full(self, row: Key) -> Row | None:
+        """Full data with the same students."""
+        same = ("student", "initialisation", "recipe", "speech")
+        return next(
+            (
+                other
+                for other in self.rows
+                if other.set == FULL and all(getattr(other, x) == getattr(row, x) for x in same)
+            ),
+            None,
+        )
+
+
+def name(key: Key) -> str:
+    """A set with its size.
+
+    >>> key = dict(student="tdnn", initialisation="fixed", recipe="generic", speech="clean")
+    >>> name(Key(set="random", ipc=10, **key)), name(Key(set="full", ipc=None, **key))
+    ('random, ipc 10', 'full')
+    """
+    return key.set if key.ipc is None else f"{key.set}, ipc {key.ipc}"
+
+
+def key_of(record: Key) -> Key:
+    """What names a record, without the rest of it."""
+    return Key(**record.model_dump(include=set(Key.model_fields)))

@@ -1,0 +1,66 @@
+"""What a reader must know of the folds behind a number: what is missing, and why."""
+
+from collections.abc import Iterable, Sequence
+
+from evaluation.runs import Condition, FoldResult
+from evaluation.scope import Scope
+
+
+def untested(folds: Sequence[FoldResult]) -> list[str]:
+    """Emotions that a fold did not test."""
+    return [
+        f"fold {result.fold} has no test utterance of {', '.join(missing)}: its UAR, F1 and chance "
+        f"level are over the emotions present"
+        for result in folds
+        for missing in [
+            [name for index, name in enumerate(result.emotions) if index not in result.truth]
+        ]
+        if missing
+    ]
+
+
+def reasons(texts: Sequence[Sequence[str]], folds: Sequence[FoldResult]) -> tuple[str, ...]:
+    """Each reason once, with its folds where that is not all of them.
+
+    Args:
+        texts: of each fold.
+        folds: in the same order.
+    """
+    found: dict[str, list[str]] = {}
+    for reasons, result in zip(texts, folds, strict=True):
+        for reason in dict.fromkeys(reasons):
+            found.setdefault(reason, []).append(str(result.fold))
+    return tuple(
+        reason if len(at) == len(folds) else f"{reason} (fold {', '.join(at)})"
+        for reason, at in found.items()
+    )
+
+
+def not_pooled(scope: Scope) -> list[str]:
+    """Conditions with rows per fold, but none over all of them."""
+    return _once(
+        f"{_in_words(one)} over all folds: some folds lack it, or have other draws or seeds of it; "
+        f"see the rows per fold"
+        for one in scope.incomplete
+    )
+
+
+def partly_pooled(scope: Scope) -> list[str]:
+    """Conditions of which some students are only in the rows per fold."""
+    return _once(
+        f"{_in_words(one)} over all folds: only what every fold has, students per fold: "
+        f"{len(scope.samples[one].confusions)}"
+        for one in scope.partial
+    )
+
+
+def _once(remarks: Iterable[str]) -> list[str]:
+    """One for all the ways in which the test speech is heard."""
+    return list(dict.fromkeys(remarks))
+
+
+def _in_words(one: Condition) -> str:
+    return (
+        f"{one.set}{'' if one.ipc is None else f', ipc {one.ipc}'} ({one.student}, "
+        f"{one.initialisation} initialisation, {one.recipe} recipe)"
+    )

@@ -1,0 +1,100 @@
+"""Trains many students: settings chosen on validation, side by side, nothing twice."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from evaluation import metrics
+from evaluation.jobs import Heard, Job, Outcome, carry_out
+from evaluation.outcomes import Outcomes
+from evaluation.students import Setting
+from synth_data.progress import SILENT, Progress
+from synth_data.side_by_side import side_by_side
+
+
+@dataclass(frozen=True, eq=False)
+class Done:
+    """A job, the setting that validation chose for it, and what came of it."""
+
+    job: Job
+    setting: Setting
+    outcome: Outcome
+
+
+@dataclass(eq=False)
+class Runner:
+    """Carries jobs out.
+
+    Attributes:
+        heard: what students are asked.
+        truth: class indices of the validation utterances.
+        classes: how many there are.
+        jobs: students trained at once; -1: as many as there are cores, here or on a cluster.
+        outcomes: where they are kept; None: nowhere.
+        progress: a bar for the students.
+        total: students that are expected in all.
+    """
+
+    heard: Heard
+    truth: Sequence[int]
+    classes: int
+    jobs: int = 1
+    outcomes: Outcomes | None = None
+    progress: Progress = SILENT
+    total: int | None = None
+    found: int = field(default=0, init=False)  # that were there already
+
+    def __post_init__(self) -> None:
+        self._heard_digest = self.heard.digest
+        self._bar = self.progress(total=self.total)
+
+    def close(self) -> None:
+        """Takes the bar away."""
+        self._bar.close()
+
+    def run(self, work: Sequence[Job]) -> list[Done]:
+        """Every job's outcome, in their order.
+
+        For each unit its first job is carried out under every setting; the setting of the best
+        UAR on validation (the first if equal) is then that of all its jobs.
+        """
+        firsts = {job.unit: job for job in reversed(work)}
+        trials = [(job, setting) for job in firsts.values() for setting in job.recipe.settings]
+        best: dict[object, tuple[float, Done]] = {}
+        for (job, setting), outcome in zip(trials, self._outcomes(trials), strict=True):
+            score = self._score(outcome)
+            if job.unit not in best or score > best[job.unit][0]:
+                best[job.unit] = score, Done(job, setting, outcome)
+        others = [(job, best[job.unit][1].setting) for job in work if job is not firsts[job.unit]]
+        done = {id(found.job): found for _, found in best.values()}
+        for (job, setting), outcome in zip(others, self._outcomes(others), strict=True):
+            done[id(job)] = Done(job, setting, outcome)
+        return [done[id(job)] for job in work]
+
+    def _outcomes(self, todo: Sequence[tuple[Job, Setting]]) -> Iterator[Outcome]:
+        """Stored ones as they are, the others as they are made, in order."""
+        keys = [job.key(setting, self._heard_digest) for job, setting in todo]
+        stored = [
+            self.outcomes.find(key, self.heard, job.keep) if self.outcomes else None
+            for key, (job, _) in zip(keys, todo, strict=True)
+        ]
+        missing = [
+            (job, setting, self.heard)
+            for (job, setting), known in zip(todo, stored, strict=True)
+            if known is None
+        ]
+        made = side_by_side(self.jobs, carry_out, missing)
+        for key, known in zip(keys, stored, strict=True):
+            outcome = known
+            if outcome is None:
+                outcome = next(made)
+                if self.outcomes:
+                    self.outcomes.put(key, outcome)
+            else:
+                self.found += 1
+            self._bar.update()
+            yield outcome
+
+    def _score(self, outcome: Outcome) -> float:
+        if outcome.error:
+            return -1.0
+        return float(metrics.uar(metrics.confusion(self.truth, outcome.validation, self.classes)))

@@ -1,0 +1,272 @@
+"""An evaluation of stored sets on a corpus: every fold, side by side, to one report."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+from joblib import cpu_count
+
+from evaluation import forecast
+from evaluation.evaluate import evaluate
+from evaluation.named_sets import NamedSet, by_fold
+from evaluation.options import Options
+from evaluation.outcomes import Outcomes
+from evaluation.page.exhibit import Exhibit
+from evaluation.page.page import write
+from evaluation.report import Report
+from evaluation.runs import FoldResult
+from synth_data.console import set_up_logging
+from synth_data.corpora.facts import Corpus
+from synth_data.corpus import load, protocol_line, protocol_of
+from synth_data.degradation import DEGRADATIONS, degraded_set
+from synth_data.errors import SetError
+from synth_data.features import FEATURES, FeatureSpec
+from synth_data.label_map import relabelled
+from synth_data.progress import SILENT, Progress, bar
+from synth_data.protocol import Protocol
+from synth_data.real import RealSet
+from synth_data.side_by_side import side_by_side
+
+RICHER = "richer-features"  # a teacher that needs the recordings again
+
+
+@dataclass(frozen=True)
+class Session:
+    """What is judged, on what, and where the results go.
+
+    Attributes:
+        sets: under evaluation, of one feature recipe.
+        corpus: whose speakers test.
+        data_root: its folder, where the environment does not say.
+        options: what to include.
+        speech: names of `DEGRADATIONS` under which the test speech is heard as well.
+        label_map: from emotions of the corpus to those of the sets; None: it is the corpus they
+            were made from.
+        fold: the only one to evaluate; None: all that can be.
+        out: the output folder.
+        command: the command line, quoted in the report.
+        allow_missing: go on when labels lack audio or audio lacks labels.
+        skip_bad: leave out unusable recordings.
+        cluster: whether the students are trained on one.
+        remember: keep outcomes, and use those of before.
+        show_progress: bars on stderr.
+        verbose: log everything, in other processes too.
+        quiet: say nothing on the way.
+        main_process: in which logging is set up already.
+    """
+
+    sets: tuple[NamedSet, ...]
+    corpus: Corpus
+    data_root: Path | None
+    options: Options
+    speech: tuple[str, ...]
+    label_map: Mapping[str, str] | None
+    fold: int | None
+    out: Path
+    command: str
+    allow_missing: bool = False
+    skip_bad: bool = False
+    cluster: bool = False
+    remember: bool = True
+    show_progress: bool = False
+    verbose: bool = False
+    quiet: bool = False
+    main_process: int = field(default_factory=os.getpid)
+
+    def __post_init__(self) -> None:
+        first = self.sets[0]
+        for other in self.sets[1:]:
+            if other.synthetic.spec != first.synthetic.spec:
+                raise SetError(
+                    f"{first.folder} and {other.folder} have different feature recipes, so their "
+                    f"students hear different speech: judge them in separate reports"
+                )
+        for one in self.sets:
+            made = one.synthetic.provenance
+            if self.label_map is None and made.corpus != self.corpus.name:
+                raise SetError(
+                    f"{one.folder} was made from {made.corpus}, not from {self.corpus.name}: give "
+                    f"--dataset {made.corpus}; or, to hear how it does on other speech, say which "
+                    f"emotions are the same with --label-map"
+                )
+
+    @property
+    def spec(self) -> FeatureSpec:
+        """The feature recipe."""
+        return self.sets[0].synthetic.spec
+
+    @property
+    def protocol(self) -> Protocol:
+        """How the corpus is split: as it was for the sets, or its default."""
+        named = self.sets[0].synthetic.provenance.protocol if self.label_map is None else None
+        return protocol_of(self.corpus, named)
+
+    def load(self, spec: FeatureSpec | None = None) -> RealSet:
+        """The corpus, under the emotions of the sets.
+
+        Raises:
+            SetError: it does not hold the recordings that the sets were made from.
+        """
+        real = load(
+            self.corpus,
+            self.data_root,
+            spec or self.spec,
+            allow_missing=self.allow_missing,
+            skip_bad=self.skip_bad,
+            progress=self.show_progress,
+        )
+        first = self.sets[0].synthetic
+        if self.label_map is not None:
+            made = ", ".join(sorted({one.synthetic.provenance.corpus for one in self.sets}))
+            mapped = relabelled(real, first.emotions, self.label_map)
+            return replace(mapped, notes=(*mapped.notes, f"sets made from {made}"))
+        for one in self.sets:
+            _require_same(one, real)
+        return real
+
+    def folds(self, real: RealSet) -> dict[int, list[NamedSet]]:
+        """The sets to judge on each fold's test speakers, whom they were made without.
+
+        Raises:
+            SetError: there is no such fold.
+        """
+        if self.label_map is not None:
+            numbers = range(1, len(self.protocol.folds(real.utterances)) + 1)
+            found = {number: list(self.sets) for number in numbers}
+        else:
+            found = {k: sets for k, sets in by_fold(self.sets).items() if k is not None}
+        if self.fold is not None:
+            found = {k: sets for k, sets in found.items() if k == self.fold}
+        if not found:
+            made = self.sets[0].synthetic.provenance
+            asked = "" if self.fold is None else f" in fold {self.fold}"
+            raise SetError(
+                f"the sets leave no speaker of {made.corpus} to test them on{asked}: a set made "
+                f"from all speakers is judged by the sets of single folds (distill-data --fold "
+                f"all), which its card quotes, or on another corpus (--dataset OTHER --label-map)"
+            )
+        return dict(sorted(found.items()))
+
+    def sides(self, real: RealSet, fold: int) -> tuple[RealSet, RealSet, RealSet]:
+        """(train, validation, test) of a fold; another corpus may lack some of the emotions."""
+        return real.fold(self.protocol, fold, every_emotion=self.label_map is None)
+
+    def protocol_line(self, real: RealSet) -> str:
+        """The line that goes with every number."""
+        names = (name for name, spec in FEATURES.items() if spec == self.spec)
+        return protocol_line(real, self.protocol, next(names, "own recipe"))
+
+    def students(self) -> tuple[str, ...]:
+        """Who is trained."""
+        own = [one.synthetic.start.network for one in self.sets if one.synthetic.start]
+        return self.options.students or tuple(dict.fromkeys(own)) or tuple(self.options.recipes)
+
+    def estimate(self, real: RealSet, folds: Mapping[int, Sequence[NamedSet]]) -> float:
+        """Seconds that all folds take on this machine, if nothing is known from before."""
+        number, sets = next(iter(folds.items()))
+        train = len(self.protocol.folds(real.utterances)[number - 1].train)
+        own = [(len(one.synthetic), one.synthetic.start is not None) for one in sets]
+        students, shape = self.students(), self.spec.shape
+        one = forecast.seconds(self.options, students, own, train, shape, len(real.emotions))
+        return len(folds) * one / cpu_count()
+
+    def run(self, real: RealSet, folds: Mapping[int, Sequence[NamedSet]]) -> Report:
+        """Evaluates all folds and writes the report.
+
+        Args:
+            real: the corpus, of `load`.
+            folds: of `folds`.
+        """
+        at_once = 1 if self.cluster else min(len(folds), cpu_count())
+        jobs = -1 if self.cluster else max(1, cpu_count() // at_once)
+        work = (
+            (self, number, tuple(sets), index % at_once, jobs)
+            for index, (number, sets) in enumerate(folds.items())
+        )
+        if at_once == 1:
+            results = [_run_fold(*each) for each in work]
+        else:
+            results = list(side_by_side(at_once, _run_fold, work))
+        count = len(self.protocol.folds(real.utterances))
+        notes = real.notes
+        if 1 < len(folds) < count:
+            listed = ", ".join(str(number) for number in folds)
+            notes += (f"not all folds: {listed} of {count}",)
+        report = Report.of(
+            self.protocol_line(real),
+            results,
+            corpus=self.corpus.name,
+            command=self.command,
+            notes=notes,
+        )
+        report.save(self.out)
+        write(self.out / "report.html", report, self._exhibits(real, folds))
+        return report
+
+    def _exhibits(self, real: RealSet, folds: Mapping[int, Sequence[NamedSet]]) -> list[Exhibit]:
+        """The sets of the first fold, to be looked at and listened to."""
+        number, sets = next(iter(folds.items()))
+        train, _, _ = self.sides(real, number)
+        return [exhibit(one, train) for one in sets]
+
+
+def exhibit(one: NamedSet, train: RealSet) -> Exhibit:
+    """A set beside the class means of real training utterances."""
+    features = one.synthetic.transform(train.features)
+    rows = [train.class_rows(emotion) for emotion in range(len(train.emotions))]
+    means = [features[of_one].mean(dim=0) if of_one else None for of_one in rows]
+    return Exhibit(one.name, one.synthetic, means)
+
+
+def richer(spec: FeatureSpec) -> FeatureSpec:
+    """The recipe with half as many bands again, finer in frequency, and a third more speech."""
+    return replace(spec, mels=spec.mels * 3 // 2, window=0.050, frames=spec.frames * 4 // 3)
+
+
+def _require_same(one: NamedSet, real: RealSet) -> None:
+    """Raises `SetError` unless the set was made from these recordings."""
+    made = one.synthetic.provenance
+    if made.corpus_digest != real.digest:
+        raise SetError(
+            f"these recordings are not those the set was made from ({len(real)} utterances with "
+            f"digest {real.digest[:12]}, not {made.corpus_digest[:12]}), so its test speakers "
+            f"might be among its training speakers: use the same recordings and the same "
+            f"--allow-missing and --skip-bad"
+        )
+
+
+def _run_fold(
+    session: Session, number: int, sets: Sequence[NamedSet], position: int, jobs: int
+) -> FoldResult:
+    """One fold, perhaps in a process of its own."""
+    torch.set_num_threads(1)  # side by side, and the same bits however many run
+    if os.getpid() != session.main_process:
+        set_up_logging(session.verbose, session.quiet)
+    quiet = replace(session, show_progress=False)
+
+    def sides(spec: FeatureSpec | None = None) -> tuple[RealSet, RealSet, RealSet]:
+        return session.sides(quiet.load(spec), number)
+
+    train, validation, test = sides()
+    progress: Progress = SILENT
+    if session.show_progress:
+        progress = bar(f"fold {number}: students", position)
+    result = evaluate(
+        sets,
+        train,
+        validation,
+        test,
+        options=session.options,
+        also_heard={name: degraded_set(test, DEGRADATIONS[name]) for name in session.speech},
+        richer=sides(richer(session.spec)) if RICHER in session.options.teachers else None,
+        jobs=jobs,
+        outcomes=Outcomes.of_this_machine() if session.remember else None,
+        progress=progress,
+    )
+    result.save(session.out / f"fold-{number}")
+    if not session.quiet and not session.show_progress:
+        print(f"fold {number} is done", file=sys.stderr, flush=True)
+    return result

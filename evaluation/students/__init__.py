@@ -1,0 +1,59 @@
+"""Students, by name, and the generic recipe of each: the same whoever made the set.
+
+A student is a network of `evaluation.networks` or a classifier of pooled statistics.
+"""
+
+from collections.abc import Mapping
+
+from evaluation.networks import NETWORKS
+from evaluation.students.network import (
+    Recipe,
+    Schedule,
+    class_balance,
+    cross_entropy,
+    embeddings_of,
+    logits_of,
+    predict,
+    train,
+)
+from evaluation.students.pooled import PooledRecipe
+from evaluation.students.recipe import (
+    CannotTrain,
+    Examples,
+    Fitted,
+    Lesson,
+    Setting,
+    StudentRecipe,
+)
+
+# The published networks have millions of parameters, so batches and learning rates are smaller.
+LARGE = Recipe(schedules=(Schedule(300, 3e-4), Schedule(300, 1e-3)), batch=16)
+LARGEST = Recipe(schedules=(Schedule(300, 1e-4), Schedule(300, 3e-4)), batch=16)
+
+# Tuned on full data, on the validation speakers of RAVDESS and EmoDB, and then frozen.
+RECIPES: Mapping[str, StudentRecipe] = {
+    **{name: Recipe() for name in NETWORKS},
+    **dict.fromkeys(("cnn6", "resnet9", "cnn6-bn", "resnet9-bn"), LARGE),
+    **dict.fromkeys(("vgg15", "vgg15-bn"), LARGEST),
+    "linear": PooledRecipe("logistic regression"),
+    "svm": PooledRecipe("support vector machine"),
+}
+
+__all__ = [
+    "RECIPES",
+    "CannotTrain",
+    "Examples",
+    "Fitted",
+    "Lesson",
+    "PooledRecipe",
+    "Recipe",
+    "Schedule",
+    "Setting",
+    "StudentRecipe",
+    "class_balance",
+    "cross_entropy",
+    "embeddings_of",
+    "logits_of",
+    "predict",
+    "train",
+]

@@ -1,0 +1,100 @@
+"""Students without a network: classifiers of each band's mean and deviation over time."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from pydantic import Field
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from torch import Tensor
+
+from evaluation.networks import Weights
+from evaluation.students.recipe import CannotTrain, Examples, Fitted, Setting, StudentRecipe
+from synth_data.settings import Positive
+
+# Classifiers, from their penalty C and a seed.
+CLASSIFIERS: Mapping[str, Callable[[float, int], Any]] = {
+    "logistic regression": lambda penalty, _: LogisticRegression(C=penalty, max_iter=1000),
+    "support vector machine": lambda penalty, seed: SVC(C=penalty, random_state=seed),  # radial
+}
+
+
+@dataclass(frozen=True)
+class PooledRecipe(StudentRecipe):
+    """How a classifier of pooled statistics is trained: standardised, with one free penalty.
+
+    An item whose target is soft counts as several, one per emotion, weighted by their shares;
+    classes are weighed alike. Lessons of a teacher are refused: a solver takes targets only.
+
+    Attributes:
+        classifier: by its name in `CLASSIFIERS`.
+        penalties: C to choose from; larger ones fit closer.
+    """
+
+    classifier: str
+    penalties: Annotated[tuple[Positive, ...], Field(min_length=1)] = (0.01, 0.1, 1.0, 10.0)
+
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        return tuple(Setting(0, penalty) for penalty in self.penalties)
+
+    def fit(
+        self,
+        student: str,
+        weights: Weights,  # noqa: ARG002 - these students start from nothing
+        examples: Examples,
+        setting: Setting,
+        generator: torch.Generator,
+    ) -> Fitted:
+        if examples.lesson is not None:
+            raise CannotTrain(f"{student} learns from targets only, not from a teacher")
+        items, classes = (examples.targets > 0).nonzero(as_tuple=True)
+        if len(classes.unique()) < 2:
+            raise CannotTrain(f"{student} needs items of two emotions or more")
+        shares = examples.targets[items, classes].double().numpy()
+        totals = np.bincount(classes.numpy(), weights=shares)
+        weight = shares / totals[classes.numpy()]
+        weight *= len(examples.targets) / weight.sum()
+        seed = int(torch.randint(2**31, (1,), generator=generator))
+        model = make_pipeline(
+            StandardScaler(), CLASSIFIERS[self.classifier](setting.strength, seed)
+        )
+        last = model.steps[-1][0]
+        model.fit(
+            pooled(examples.features)[items.numpy()],
+            classes.numpy(),
+            **{f"{last}__sample_weight": weight, "standardscaler__sample_weight": shares},
+        )
+        return Fitted(
+            predict=lambda features: _predict(model, features),
+            parameters=_numbers(model),
+            weights={},
+        )
+
+
+def pooled(features: Float[Tensor, "n mel frame"]) -> Float[np.ndarray, "n statistic"]:
+    """Each mel band's mean and deviation over time, and the deviation of its change per frame."""
+    change = features.diff(dim=2)
+    parts = (features.mean(dim=2), features.std(dim=2), change.std(dim=2))
+    return torch.cat(parts, dim=1).double().numpy()
+
+
+def _predict(model: Pipeline, features: Float[Tensor, "n mel frame"]) -> Int[Tensor, " n"]:
+    return torch.as_tensor(model.predict(pooled(features)))
+
+
+def _numbers(model: Pipeline) -> int:
+    """Numbers that prediction needs: coefficients, or support vectors with theirs."""
+    scaler, classifier = (step for _, step in model.steps)
+    arrays = [scaler.mean_, scaler.scale_, classifier.intercept_]
+    if isinstance(classifier, SVC):
+        arrays += [classifier.support_vectors_, classifier.dual_coef_]
+    else:
+        arrays.append(classifier.coef_)
+    return sum(array.size for array in arrays)

@@ -1,0 +1,83 @@
+"""Speech of one corpus under the emotions of another, by a stated map."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+
+from synth_data.errors import CorpusError, UserError, unknown_name
+from synth_data.real import RealSet
+
+LEFT_OUT = ""  # what an emotion is mapped to if its utterances are left out
+
+
+def parse(text: str) -> dict[str, str]:
+    """A map as it is written on a command line.
+
+    >>> parse("calm=neutral, boredom=")
+    {'calm': 'neutral', 'boredom': ''}
+
+    Raises:
+        UserError: it is not written like that, or says something twice.
+    """
+    pairs = [pair.partition("=") for pair in text.split(",") if pair.strip()]
+    for emotion, equals, _ in pairs:
+        if not equals or not emotion.strip():
+            raise UserError(
+                f"a label map is written THEIRS=OURS,THEIRS=OURS, with nothing after = for an "
+                f"emotion to leave out; found '{text}'"
+            )
+    found = {}
+    for emotion, _, ours in pairs:
+        name = emotion.strip()
+        if name in found:
+            raise UserError(
+                f"the label map says twice what '{name}' is, {found[name] or 'left out'} and "
+                f"{ours.strip() or 'left out'}: say it once"
+            )
+        found[name] = ours.strip()
+    return found
+
+
+def relabelled(real: RealSet, emotions: tuple[str, ...], label_map: Mapping[str, str]) -> RealSet:
+    """The utterances under other emotions; those of unmapped ones are left out.
+
+    Args:
+        real: the utterances.
+        emotions: the class names that the result has, in order.
+        label_map: from an emotion of `real` to one of `emotions`, or to `LEFT_OUT`. An emotion
+            of the same name in both need not be in it.
+
+    Raises:
+        UserError: the map names an emotion that is not there, or leaves open what one means.
+        CorpusError: no utterance is left.
+    """
+    for theirs, ours in label_map.items():
+        if theirs not in real.emotions:
+            raise unknown_name(f"emotion of {real.facts.title}", theirs, real.emotions)
+        if ours != LEFT_OUT and ours not in emotions:
+            raise unknown_name("emotion of the set", ours, emotions)
+    whole = {name: name for name in real.emotions if name in emotions} | dict(label_map)
+    if unsaid := [name for name in real.emotions if name not in whole]:
+        raise UserError(
+            f"the set has no {', '.join(unsaid)}: say what they are with --label-map, such as "
+            f"{unsaid[0]}={emotions[0]}, or {unsaid[0]}= to leave them out. The set's emotions: "
+            f"{', '.join(emotions)}"
+        )
+    rows = [row for row, u in enumerate(real.utterances) if whole[u.emotion] != LEFT_OUT]
+    if not rows:
+        raise CorpusError(f"the label map leaves no utterance of {real.facts.title}")
+    kept = real.select(rows)
+    utterances = tuple(replace(u, emotion=whole[u.emotion]) for u in kept.utterances)
+    targets = torch.zeros(len(rows), len(emotions))
+    for row, utterance in enumerate(utterances):
+        targets[row, emotions.index(utterance.emotion)] = 1.0
+    changed = [f"{a}->{b or 'left out'}" for a, b in whole.items() if a != b]
+    note = f"label map: {', '.join(changed) or 'same names'}"
+    return replace(
+        kept,
+        emotions=emotions,
+        utterances=utterances,
+        targets=targets,
+        notes=(*kept.notes, note),
+    )
