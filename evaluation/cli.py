@@ -130,6 +130,8 @@ def evaluate_data(
     """
     set_up_logging(verbose, quiet)
     torch.set_num_threads(1)  # so that the same seed gives the same bits, whatever runs beside
+    if out is not None and out.exists() and not out.is_dir():
+        raise UserError(f"{out} is no folder: choose another --out")
     if out is not None and not overwrite and out.exists() and any(out.iterdir()):
         raise UserError(f"{out} exists already: choose another --out, or give --overwrite")
     corpus = known_corpus(dataset)

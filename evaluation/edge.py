@@ -51,7 +51,7 @@ def _measure(student: str, items: int, mels: int, frames: int, emotions: int, ba
         examples = Examples(torch.randn(size, mels, frames, generator=draws), targets)
         train(network, weights, examples, Recipe(batch=batch), Setting(count, 1e-3), draws)
 
-    steps(1, 1)  # loads what training loads
+    steps(1, 2)  # loads what training loads; BatchNorm needs two
     before = _peak()
     steps(STEPS, items)
     return _peak() - before

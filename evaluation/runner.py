@@ -82,7 +82,7 @@ class Runner:
             for (job, setting), known in zip(todo, stored, strict=True)
             if known is None
         ]
-        made = side_by_side(self.jobs, carry_out, missing)
+        made = side_by_side(self.jobs, carry_out, missing) if missing else iter(())
         for key, known in zip(keys, stored, strict=True):
             outcome = known
             if outcome is None:
@@ -93,6 +93,7 @@ class Runner:
                 self.found += 1
             self._bar.update()
             yield outcome
+        next(made, None)  # nothing is left, which it should know before it goes
 
     def _score(self, outcome: Outcome) -> float:
         if outcome.error:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, no_type_check
 import typer
 
 from synth_data import corpus_check, set_folder
+from synth_data.adoption import adopt
 from synth_data.console import (
     Quiet,
     Verbose,
@@ -20,9 +21,10 @@ from synth_data.console import (
 )
 from synth_data.corpora import CORPORA
 from synth_data.corpora.facts import Corpus
-from synth_data.corpus import find_root, known_corpus
+from synth_data.corpus import find_root, known_corpus, load, protocol_of
 from synth_data.corpus_check import Check
-from synth_data.errors import UserError
+from synth_data.errors import UserError, unknown_name
+from synth_data.features import FEATURES
 from synth_data.inspection import describe, summary
 from synth_data.progress import SILENT, bar
 from synth_data.synthetic import SyntheticSet
@@ -55,6 +57,46 @@ def inspect(folder: SetFolder, json: Json = False) -> None:
         print_json(summary(synthetic, set_folder.read(folder)[0]))
     else:
         print(printable(describe(synthetic)))
+
+
+@app.command("import")
+def import_tensors(
+    file: Annotated[Path, typer.Argument(help="A .safetensors or .npz file.")],
+    folder: Annotated[Path, typer.Argument(metavar="SET", help="The folder to write.")],
+    dataset: Annotated[str, typer.Option(help="The corpus that the tensors were made from.")],
+    data_root: Annotated[
+        Path | None,
+        typer.Option(help="Its folder (a CSV for table); else $<DATASET>_ROOT or $SER_DATA_ROOT."),
+    ] = None,
+    fold: Annotated[
+        int | None, typer.Option(min=1, help="Whose training side was used.  [default: all of it]")
+    ] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="Protocol of the fold; `synth-data corpora` lists them.")
+    ] = None,
+    feature: Annotated[str, typer.Option(help=f"Recipe: {', '.join(FEATURES)}.")] = "logmel64",
+    emotions: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B", help="Names of the classes, in their order.  [default: the corpus']"
+        ),
+    ] = None,
+    method: Annotated[str, typer.Option(help="What to call how they were made.")] = "other",
+) -> None:
+    """Make a set of tensors that another program made, so that it can be judged.
+
+    The file holds `features` [n, mel, frame], and `targets` [n, emotion] or `labels` [n].
+    """
+    if feature not in FEATURES:
+        raise unknown_name("feature", feature, FEATURES)
+    corpus = known_corpus(dataset)
+    real = load(corpus, data_root, FEATURES[feature], progress=sys.stderr.isatty())
+    split = protocol_of(corpus, protocol)
+    if fold is not None:
+        real.fold(split, fold)  # so that one that does not exist is named
+    names = tuple(name.strip() for name in emotions.split(",")) if emotions else real.emotions
+    adopt(file, real, split, fold, names, method).save(folder)
+    print(folder)
 
 
 @app.command()

@@ -27,7 +27,7 @@ def parse(text: str) -> dict[str, str]:
                 f"a label map is written THEIRS=OURS,THEIRS=OURS, with nothing after = for an "
                 f"emotion to leave out; found '{text}'"
             )
-    found = {}
+    found: dict[str, str] = {}
     for emotion, _, ours in pairs:
         name = emotion.strip()
         if name in found:
@@ -72,7 +72,7 @@ def relabelled(real: RealSet, emotions: tuple[str, ...], label_map: Mapping[str,
     targets = torch.zeros(len(rows), len(emotions))
     for row, utterance in enumerate(utterances):
         targets[row, emotions.index(utterance.emotion)] = 1.0
-    changed = [f"{a}->{b or 'left out'}" for a, b in whole.items() if a != b]
+    changed = [f"{a}->{whole[a] or 'left out'}" for a in real.emotions if whole[a] != a]
     note = f"label map: {', '.join(changed) or 'same names'}"
     return replace(
         kept,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from distill.config import RunConfig
-from evaluation.students import RECIPES
+from evaluation.students import RECIPES, Recipe, Setting
 from synth_data.errors import UserError
 
 
@@ -25,7 +25,8 @@ def test_the_command_line_overrides_the_file_and_the_file_the_defaults(tmp_path)
 
 
 def test_what_is_written_resolves_to_itself(tmp_path):
-    config = config_of("fold = 'all'\n[recipe]\nlearning_rates = [0.1, 0.2]\n", tmp_path)
+    schedules = "[{ steps = 5, learning_rate = 0.1 }, { steps = 7, learning_rate = 0.2 }]"
+    config = config_of(f"fold = 'all'\n[recipe]\nschedules = {schedules}\n", tmp_path)
     config.save(tmp_path / "run.toml")
     again = RunConfig.of(tmp_path / "run.toml", {}).resolved()
     assert again.model_dump() == config.model_dump()
@@ -43,11 +44,19 @@ def test_everything_resolved_is_written(tmp_path):
 
 
 def test_the_recipe_is_the_students_own_but_for_what_is_given(tmp_path):
-    config = config_of("[recipe]\nsteps = 5\n[recipe.augment]\nbands = 3\n", tmp_path)
+    text = "[recipe]\nweight_decay = 0.5\n[recipe.augment]\nbands = 3\n"
+    config = config_of(f"dataset = 'emodb'\ndata_root = '{tmp_path}'\n{text}", tmp_path)
     recipe, generic = config.build_recipe(), RECIPES["tdnn"]
-    assert (recipe.steps, recipe.augment.bands) == (5, 3)
-    assert recipe.batch == generic.batch
+    assert isinstance(generic, Recipe)
+    assert (recipe.weight_decay, recipe.augment.bands) == (0.5, 3)
+    assert (recipe.batch, recipe.schedules) == (generic.batch, generic.schedules)
     assert recipe.augment.frames == generic.augment.frames
+
+
+def test_the_first_minute_has_students_of_its_own(tmp_path):
+    assert config_of("", tmp_path).build_recipe().settings == (Setting(150, 3e-3),)
+    given = "[recipe]\nschedules = [{ steps = 4, learning_rate = 0.1 }]\n"
+    assert config_of(given, tmp_path).build_recipe().settings == (Setting(4, 0.1),)
 
 
 def test_the_root_may_come_from_the_environment(tmp_path, monkeypatch):
@@ -89,8 +98,19 @@ def test_full_runs_are_the_default_of_real_corpora(tmp_path):
         ("[settings]\nstarts = 0", "starts: input should be greater than or equal to 1, found 0"),
         ("[settings]\nsampling_probability = 0.0", "sampling_probability: .* greater than 0"),
         ("[settings.augment]\nframes = 2.0", "frames: input should be less than or equal to 1"),
-        ("[recipe]\nsteps = 0", "the student's recipe: steps: input should be greater"),
-        ("[recipe]\nlearning_rates = []", "learning_rates: .* at least 1 item"),
+        ("[recipe]\nsteps = 5", "setting of the student's recipe 'steps'.* Known: .*schedules"),
+        ("[recipe]\nschedules = []", "recipe: schedules: .* at least 1 item"),
+        (
+            "[recipe]\nschedules = [{ steps = 0, learning_rate = 0.1 }]",
+            "recipe: schedules.0.steps: input should be greater than or equal to 1, found 0",
+        ),
+        (
+            "[recipe]\nschedules = [{ steps = 5, learning_rate = 0.0 }]",
+            "schedules.0.learning_rate: input should be greater than 0, found 0",
+        ),
+        ("[recipe]\nschedules = [{ steps = 5 }]", "schedules.0.learning_rate: field required"),
+        ("student = 'linear'", "unknown student 'linear'"),
+        ("student = 'cnn6-bn'", "no set can be made for the student 'cnn6-bn': .* Use 'cnn6'"),
         ("ipc = ", "cannot be read as settings .*; give a TOML file"),
     ],
 )

@@ -43,7 +43,9 @@ def test_a_tree_of_iemocap_made_from_real_recordings(
         *("--baselines", "random", "--teachers", "none", "--speech", "none", "--no-scores"),
     )
     assert judged.code == 0, judged.err
-    again, before = (f / "predictions.csv" for f in (tmp_path / "judged" / "fold-5", out / "fold-5"))
+    again, before = (
+        f / "predictions.csv" for f in (tmp_path / "judged" / "fold-5", out / "fold-5")
+    )
     assert again.read_bytes() == before.read_bytes()
 
 

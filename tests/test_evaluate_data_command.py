@@ -9,8 +9,13 @@ import torch
 from commands import small_config
 from joblib import parallel_config
 from small_sets import forge, small_set
+from trees import emodb_tree
 
+from evaluation import runner
 from evaluation.networks import draw_weights, skeleton
+from evaluation.options import EVERY_BASELINE, UNTRAINED
+from evaluation.report import Report
+from synth_data.corpus import load
 from synth_data.features import FEATURES
 from synth_data.provenance import Start
 from synth_data.randomness import generator
@@ -87,7 +92,10 @@ def test_json_alone_on_stdout_and_another_student(evaluate_data, distill_data, t
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--dataset", "emodb"], "made from toy, not from emodb: give --dataset toy; or, to hear how"),
+        (
+            ["--dataset", "emodb"],
+            "made from toy, not from emodb: give --dataset toy; or, to hear how",
+        ),
         (["--dataset", "toi"], "unknown corpus 'toi': did you mean 'toy'"),
         (["--dataset", "toy", "--students", "tdnn,cnvnet"], "did you mean 'convnet'"),
         (["--dataset", "toy", "--seeds", "0"], "Invalid value for '--seeds'"),
@@ -103,10 +111,12 @@ def test_wrong_usage(evaluate_data, folder, words, message):
 
 
 def test_an_unknown_setting_of_the_recipe(evaluate_data, folder, tmp_path):
-    (tmp_path / "recipe.toml").write_text("[recipe]\nstep = 3\n")
+    (tmp_path / "recipe.toml").write_text("[recipe]\nschedule = 3\n")
     done = evaluate_data(folder, "--dataset", "toy", "--recipe", tmp_path / "recipe.toml")
     assert done.code == 2
-    assert "unknown setting of the student's recipe 'step': did you mean 'steps'" in done.err
+    assert (
+        "unknown setting of the student's recipe 'schedule': did you mean 'schedules'" in done.err
+    )
 
 
 def test_other_recordings_than_the_set_was_made_from(evaluate_data, folder):
@@ -140,7 +150,7 @@ def test_help_and_version(evaluate_data):
     text = evaluate_data("--help").out
     for option in ("dataset", "data-root", "students", "seeds", "seed", "recipe", "out", "json"):
         assert f"--{option} " in text
-    assert "[default: 5;" in text
+    assert "[default: 5;" in " ".join(text.split())
     assert evaluate_data("--version").out.startswith("distill-data ")
 
 
@@ -150,3 +160,104 @@ def test_a_recipe_file_without_a_recipe(evaluate_data, folder, tmp_path):
     done = evaluate_data(folder, "--dataset", "toy", "--recipe", file)
     assert done.code == 2
     assert "has no table [recipe], which --recipe is for" in done.err
+
+
+@pytest.fixture(scope="module")
+def toy_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A set that fits the toy corpus as it is, for what does not train on it for long."""
+    folder = tmp_path_factory.mktemp("toy")
+    real = load("toy", spec=FEATURES["logmel64-short"])
+    toy_set(corpus_digest=real.digest).save(folder / "run" / "fold-1" / "set")
+    (folder / "short.toml").write_text(SHORT)
+    return folder
+
+
+SHORT = """\
+[recipe]
+batch = 8
+schedules = [{ steps = 2, learning_rate = 0.001 }]
+"""
+
+
+def test_everything_by_default(evaluate_data, toy_run, tmp_path):
+    done = evaluate_data(
+        toy_run / "run", "--dataset", "toy", "--seeds", 1, "--recipe", toy_run / "short.toml",
+        "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    report = Report.load(tmp_path / "out" / "report.json")
+    sets = {row.set for row in report.rows}
+    assert {"distilled", UNTRAINED, *EVERY_BASELINE} <= sets
+    assert {"teacher: ensemble", "distilled-model: ensemble, logits"} <= sets
+    assert {row.speech for row in report.rows} == {"clean", "noise-10dB", "reverberation-0.4s"}
+    assert report.scores
+    assert report.failed == ()
+    assert all(row.peak_memory for row in report.rows if row.set in ("full", "distilled"))
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.count("<audio") == 4
+    assert report.protocol.split(" · ")[0] in page
+
+    # Given again, it finds every student, and says the same.
+    words = (toy_run / "run", "--dataset", "toy", "--seeds", 1, "--recipe", toy_run / "short.toml")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "carry_out", None)  # nothing is left to carry out
+        again = evaluate_data(*words, "--out", tmp_path / "out", "--overwrite", "-q")
+    assert again.code == 0, again.err
+    assert again.out == done.out
+
+
+def test_an_estimate_before_anything_is_done(evaluate_data, toy_run, tmp_path):
+    done = evaluate_data(
+        toy_run / "run", "--dataset", "toy", "--dry-run", "--out", tmp_path / "out",
+        "--recipe", toy_run / "short.toml",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert done.err.startswith("estimate: ")
+    assert "on" in done.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_corpus_with_a_stated_map(evaluate_data, toy_run, tmp_path):
+    emodb_tree(tmp_path / "emodb", ("03", "08", "09", "10"))
+    words = (toy_run / "run", "--dataset", "emodb", "--data-root", tmp_path / "emodb")
+    refused = evaluate_data(*words, "--label-map", "fear=anger")
+    assert refused.code == 2
+    assert "the set has no boredom, disgust: say what they are with --label-map" in refused.err
+    done = evaluate_data(
+        *words, "--label-map", "fear=anger,boredom=,disgust=", "--fold", 2, "--seeds", 1,
+        "--recipe", toy_run / "short.toml", "--out", tmp_path / "out", *PLAIN,
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    report = Report.load(tmp_path / "out" / "report.json")
+    assert report.emotions == ("anger", "happiness", "neutral", "sadness")
+    assert "label map: boredom->left out, disgust->left out, fear->anger" in report.protocol
+    assert "sets made from toy" in report.protocol
+    assert {row.fold for row in report.rows} == {2}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--baselines", "randm"], "unknown baseline 'randm': did you mean 'random'"),
+        (["--teachers", "ensembel"], "unknown teacher 'ensembel': did you mean 'ensemble'"),
+        (["--speech", "noise"], "unknown speech 'noise'"),
+        (["--label-map", "anger"], "a label map is written THEIRS=OURS"),
+        (["--fold", "3"], "the sets leave no speaker of toy to test them on in fold 3"),
+        (["--cluster", "tcp://127.0.0.1:9"], "no Dask scheduler answers at tcp://127.0.0.1:9"),
+    ],
+)
+def test_more_wrong_usage(evaluate_data, toy_run, tmp_path, words, message):
+    done = evaluate_data(
+        toy_run / "run", "--dataset", "toy", "--recipe", toy_run / "short.toml",
+        "--out", tmp_path / "out", *words,
+    )  # fmt: skip
+    assert done.code == 2
+    assert message in done.err
+    assert "Traceback" not in done.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_without_any_set(evaluate_data, tmp_path):
+    done = evaluate_data(tmp_path, "--dataset", "toy")
+    assert done.code == 2
+    assert "is neither the folder of a set" in done.err

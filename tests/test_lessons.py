@@ -30,11 +30,9 @@ TAUGHT = Setting(40, 3e-3)
 WRONG = REAL.targets.roll(1, dims=1)
 
 
-def pupil(
-    targets: Tensor, lesson: Lesson | None, setting: Setting = TAUGHT, recipe: Recipe = Recipe()
-) -> dict[str, Tensor]:
-    draws = torch.Generator().manual_seed(1)
-    return train(NETWORK, START, Examples(REAL.features, targets, lesson), recipe, setting, draws)
+def pupil(targets: Tensor, lesson: Lesson | None, setting: Setting = TAUGHT) -> dict[str, Tensor]:
+    draws, examples = torch.Generator().manual_seed(1), Examples(REAL.features, targets, lesson)
+    return train(NETWORK, START, examples, Recipe(), setting, draws)
 
 
 def agreement(weights: dict[str, Tensor], truth: Tensor) -> float:

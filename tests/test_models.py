@@ -3,10 +3,9 @@
 from dataclasses import replace
 
 import pytest
-import torch
+from batched import Batched
 from fake_speech import SPEC, fake_speech
 from small_evaluation import QUICK, TEST, TRAIN, WEIGHTS, a_set, judged, of, start
-from torch import nn
 
 from evaluation import students
 from evaluation.named_sets import NamedSet
@@ -91,23 +90,10 @@ def test_the_untrained_start_says_what_its_weights_say(result):
 
 def test_a_start_of_a_network_with_batch_statistics_is_trained_and_tested(monkeypatch):
     """Which only a foreign set has; its running statistics are shipped with the weights."""
-
-    class Batched(nn.Module):
-        def __init__(self, mels: int, emotions: int) -> None:
-            super().__init__()
-            self.norm = nn.BatchNorm1d(mels)
-            self.norm.num_batches_tracked = None
-            self.head = nn.Linear(mels, emotions)
-
-        def embed(self, features: torch.Tensor) -> torch.Tensor:
-            return self.norm(features).mean(dim=2)
-
-        def forward(self, features: torch.Tensor) -> torch.Tensor:
-            return self.head(self.embed(features))
-
     monkeypatch.setitem(NETWORKS, "batched", Batched)
+    monkeypatch.setitem(students.RECIPES, "batched", QUICK)
     one = NamedSet("theirs", a_set(start=start("batched")))
-    result = judged([one], recipes={"batched": QUICK}, baselines=(FULL, MODEL), seeds=1)
+    result = judged([one], recipes=students.RECIPES, baselines=(FULL, MODEL), seeds=1)
     assert result.failed == ()
     parameters = 2 * SPEC.mels + 3 * SPEC.mels + 3
     shipped = 4 * (parameters + 2 * SPEC.mels)

@@ -197,3 +197,11 @@ def test_damage_does_not_show_in_the_result(tmp_path):
     for path in tmp_path.iterdir():
         path.write_bytes(b"?")
     assert untimed(judged(a_set(), seeds=1, outcomes=outcomes)) == untimed(plain)
+
+
+def test_where_they_are_kept_can_be_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("DISTILL_DATA_STUDENTS", str(tmp_path / "mine"))
+    assert Outcomes.of_this_machine().folder == tmp_path / "mine"
+    monkeypatch.delenv("DISTILL_DATA_STUDENTS")
+    monkeypatch.setenv("DISTILL_DATA_CACHE", str(tmp_path / "features"))
+    assert Outcomes.of_this_machine().folder == tmp_path / "features" / "students"

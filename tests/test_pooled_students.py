@@ -70,8 +70,7 @@ def test_classes_are_weighed_alike(name):
 
 @each_student
 def test_soft_targets_count_by_their_shares(name):
-    """An item that is one half of two emotions says the same as two items, one of each, of half
-    the weight; the largest share alone would say something else."""
+    """So that what most of an item is decides."""
     sharp = 0.8 * REAL.targets + 0.2 * REAL.targets.roll(1, dims=1)
     assert accuracy(fitted(name, sharp)) > 0.8
     turned = 0.2 * REAL.targets + 0.8 * REAL.targets.roll(1, dims=1)

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 import torch
+from batched import Batched
 from fake_speech import SPEC, fake_speech
 from torch import Tensor, nn
 
-from evaluation import networks
 from evaluation.augment import Augment
 from evaluation.networks import NETWORKS, Weights, couples, draw_weights, skeleton
 from evaluation.students import (
@@ -25,28 +25,12 @@ from evaluation.students import (
     predict,
     train,
 )
-from evaluation.students.network import CHUNK, PROJECTION, Schedule
+from evaluation.students.network import CHUNK, Schedule
 from synth_data.real import RealSet
 
 SHORT = Recipe(batch=16, warm_up=5, augment=Augment(bands=2, frames=0.1))
 STEPS = Setting(30, 3e-3)
 STILL = Augment(bands=0, frames=0.0)
-
-
-class Batched(nn.Module):
-    """A network small enough for a test, with BatchNorm."""
-
-    def __init__(self, mels: int, emotions: int) -> None:
-        super().__init__()
-        self.norm = nn.BatchNorm1d(mels)
-        self.norm.num_batches_tracked = None
-        self.head = nn.Linear(mels, emotions)
-
-    def embed(self, features: Tensor) -> Tensor:
-        return self.norm(features).mean(dim=2)
-
-    def forward(self, features: Tensor) -> Tensor:
-        return self.head(self.embed(features))
 
 
 @pytest.fixture

@@ -40,9 +40,7 @@ def school(students: int = 3, **changes: Any) -> School:
     jobs = []
     for seed in range(students):
         weights = draw_weights(network, generator(0, "student", "tdnn", seed))
-        jobs.append(
-            Job(FULL_DATA, "tdnn", "random", weights, QUICK, "custom", seed, 0, keep=True)
-        )
+        jobs.append(Job(FULL_DATA, "tdnn", "random", weights, QUICK, "custom", seed, 0, keep=True))
     entries: dict[str, Any] = {
         "train": TRAIN,
         "heard": HEARD,

@@ -157,13 +157,15 @@ def student_uar(
     rows = list(fold.train)
     network = networks.skeleton("tdnn", spec.mels, len(EMOTIONS))
     generator = torch.Generator().manual_seed(0)
+    recipe = students.Recipe()
     weights = students.train(
         network,
         networks.draw_weights(network, generator),
-        features[rows],
-        one_hot(torch.from_numpy(targets[rows]), len(EMOTIONS)).float(),
-        students.RECIPES["tdnn"],
-        1e-3,
+        students.Examples(
+            features[rows], one_hot(torch.from_numpy(targets[rows]), len(EMOTIONS)).float()
+        ),
+        recipe,
+        recipe.settings[0],
         generator,
     )
     test = list(fold.test)

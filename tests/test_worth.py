@@ -13,7 +13,9 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Row]
     out = tmp_path_factory.mktemp("worth")
     experiment = Experiment(RunConfig().resolved(), out, command="", quiet=True)
     real = experiment.load()
-    report = experiment.report(real, experiment.run_folds([1, 2]))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("DISTILL_DATA_STUDENTS", str(out / "students-kept"))
+        report = experiment.report(real, experiment.run_folds([1, 2]))
     return {(row.set, row.initialisation): row for row in report.rows if row.fold == "all"}
 
 

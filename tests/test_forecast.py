@@ -1,0 +1,107 @@
+"""The time an evaluation is said to take follows what it does."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from fake_speech import EMOTIONS, SPEC
+from small_evaluation import QUICK, TRAIN, a_set, judged
+
+from evaluation import forecast
+from evaluation import runner as runner_module
+from evaluation.baselines import BASELINES
+from evaluation.forecast import CROWDED, ITEMS, SOLVER, seconds, seconds_per_item
+from evaluation.jobs import Heard, Job, Outcome, carry_out
+from evaluation.options import EVERY_BASELINE, Options
+from evaluation.runs import FULL
+from evaluation.students import RECIPES, Recipe, Setting
+from evaluation.students.network import Schedule
+
+TWICE = replace(QUICK, schedules=(Schedule(4, 1e-2), Schedule(8, 1e-2)))
+SHORT = dict.fromkeys(RECIPES, TWICE) | {"linear": RECIPES["linear"], "svm": RECIPES["svm"]}
+
+
+@pytest.fixture
+def by_the_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An item takes a second, in whatever network."""
+    monkeypatch.setattr(forecast, "seconds_per_item", lambda *_: 1.0)
+
+
+def told(
+    students: tuple[str, ...] = ("tdnn",),
+    own: tuple[tuple[int, bool], ...] = ((6, True),),
+    **options: Any,
+) -> float:
+    given = Options(**{"recipes": SHORT, "seeds": 2, **options})
+    return seconds(given, students, own, len(TRAIN), SPEC.shape, len(EMOTIONS))
+
+
+def test_a_timed_network_takes_some_time():
+    assert 0 < told() < 60
+    assert seconds_per_item("tdnn", SPEC.shape, len(EMOTIONS), QUICK) > 0
+
+
+@pytest.mark.usefixtures("by_the_item")
+@pytest.mark.parametrize(
+    ("less", "more"),
+    [
+        ({"seeds": 2}, {"seeds": 3}),
+        ({"students": ("tdnn",)}, {"students": ("tdnn", "convnet")}),
+        ({"students": ("tdnn",)}, {"students": ("tdnn", "linear")}),
+        ({"students": ("svm",), "baselines": (FULL,)}, {"students": ("svm",)}),
+        ({"own": ((6, False),)}, {"own": ((6, True),)}),
+        ({"own": ((6, True),)}, {"own": ((6, True), (6, False))}),
+        ({"own": ((3, True),)}, {"own": ((6, True),)}),
+        ({"own": ((6, True),)}, {"own": ((6, True), (9, True))}),
+        *(({"baselines": (FULL,)}, {"baselines": (FULL, n)}) for n in BASELINES if n != FULL),
+        ({}, {"robust_scores": True}),
+        ({}, {"teachers": ("ensemble",)}),
+        ({"teachers": ("ensemble",)}, {"teachers": ("architectures",)}),
+        ({"teachers": ("ensemble",)}, {"teachers": ("richer-features",)}),
+    ],
+)
+def test_more_takes_longer(less, more):
+    assert 0 < told(**less) < told(**more)
+
+
+@pytest.mark.usefixtures("by_the_item")
+def test_what_is_trained_is_what_was_told(monkeypatch):
+    """Item by item, as an evaluation with everything trains them."""
+    spent = []
+
+    def counted(job: Job, setting: Setting, heard: Heard) -> Outcome:
+        assert isinstance(job.recipe, Recipe)
+        spent.append(setting.steps * job.recipe.batch_of(len(job.competitor)))
+        return carry_out(job, setting, heard)
+
+    monkeypatch.setattr(runner_module, "carry_out", counted)
+    options: dict[str, Any] = {
+        "baselines": EVERY_BASELINE,
+        "teachers": ("ensemble", "architectures"),
+        "robust_scores": True,
+        "recipes": SHORT,
+    }
+    judged(a_set(), **options)
+    assert told(**options) / CROWDED == pytest.approx(sum(spent), rel=0.15)
+
+
+def test_a_solver_takes_about_a_second():
+    penalties = len(RECIPES["svm"].settings)
+    assert told(("svm",), baselines=(FULL,)) == pytest.approx(CROWDED * SOLVER * penalties * 2)
+
+
+@pytest.mark.parametrize(("per_step", "steps"), [(30.0, 1 + 1), (0.01, 1 + 5)])
+def test_a_slow_network_is_timed_for_two_steps_only(monkeypatch, per_step, steps):
+    """VGG-15 on schuller64 takes half a minute or so for a step of a large batch."""
+    now, taken = [0.0], []
+
+    def train(network, weights, examples, recipe, setting, generator):  # noqa: ARG001
+        assert recipe.batch_of(len(examples.features)) == ITEMS
+        taken.append(setting.steps)
+        now[0] += per_step * setting.steps
+
+    monkeypatch.setattr(forecast, "train", train)
+    monkeypatch.setattr(forecast.time, "perf_counter", lambda: now[0])
+    found = seconds_per_item("tdnn", SPEC.shape, len(EMOTIONS), QUICK)
+    assert found == pytest.approx(per_step / ITEMS)
+    assert sum(taken) == steps

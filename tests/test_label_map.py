@@ -1,0 +1,97 @@
+"""Speech of one corpus under the emotions of another."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from fake_speech import EMOTIONS, fake_speech
+
+from synth_data.errors import CorpusError, UserError
+from synth_data.label_map import LEFT_OUT, parse, relabelled
+
+REAL = fake_speech((3, 4, 5))  # of anger, neutral, sadness
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("calm=neutral", {"calm": "neutral"}),
+        (" calm = neutral , bored = ", {"calm": "neutral", "bored": LEFT_OUT}),
+        ("calm=neutral,", {"calm": "neutral"}),
+        ("a=b=c", {"a": "b=c"}),
+        ("", {}),
+    ],
+)
+def test_a_map_is_read(text, found):
+    assert parse(text) == found
+
+
+@pytest.mark.parametrize("text", ["calm", "=neutral", " =neutral", "calm=neutral,bored"])
+def test_a_map_that_is_written_otherwise(text):
+    with pytest.raises(UserError, match=f"written THEIRS=OURS,THEIRS=OURS.*found '{text}'"):
+        parse(text)
+
+
+def test_a_map_that_contradicts_itself():
+    with pytest.raises(UserError, match="says twice what 'calm' is, neutral and left out: say it"):
+        parse("calm=neutral,calm=")
+
+
+def test_emotions_are_renamed_joined_and_left_out():
+    ours = ("happiness", "low", "anger")
+    found = relabelled(REAL, ours, {"neutral": "low", "sadness": "low"})
+    assert found.emotions == ours
+    assert [utterance.emotion for utterance in found.utterances] == [
+        {"anger": "anger"}.get(utterance.emotion, "low") for utterance in REAL.utterances
+    ]
+    columns = [ours.index(utterance.emotion) for utterance in found.utterances]
+    assert torch.equal(found.targets, torch.eye(3)[columns])
+    assert torch.equal(found.features, REAL.features)
+    assert found.targets.sum(dim=0).tolist() == [0, 9, 3]
+
+    fewer = relabelled(REAL, ours, {"neutral": LEFT_OUT, "sadness": "low"})
+    kept = [row for row, u in enumerate(REAL.utterances) if u.emotion != "neutral"]
+    assert torch.equal(fewer.features, REAL.features[kept])
+    assert [u.name for u in fewer.utterances] == [REAL.utterances[row].name for row in kept]
+
+
+def test_emotions_of_the_same_name_need_not_be_named():
+    turned = tuple(reversed(EMOTIONS))
+    same = relabelled(REAL, turned, {})
+    assert torch.equal(same.targets, REAL.targets.flip(1))
+    assert same.utterances == REAL.utterances
+    assert same.notes == ("label map: same names",)
+
+
+def test_an_emotion_of_the_same_name_may_still_mean_another():
+    found = relabelled(REAL, EMOTIONS, {"neutral": "sadness"})
+    assert found.targets.sum(dim=0).tolist() == [3, 0, 9]
+
+
+def test_the_map_is_noted():
+    noted = replace(REAL, notes=("skipped 2",))
+    found = relabelled(noted, ("anger", "low"), {"neutral": "low", "sadness": LEFT_OUT})
+    assert found.notes == ("skipped 2", "label map: neutral->low, sadness->left out")
+
+
+@pytest.mark.parametrize(
+    ("ours", "label_map", "message"),
+    [
+        (EMOTIONS, {"angre": "anger"}, "unknown emotion of toy.* 'angre': did you mean 'anger'"),
+        (EMOTIONS, {"anger": "sadnes"}, "unknown emotion of the set 'sadnes': did you mean 'sad"),
+        (
+            ("anger", "calm"),
+            {},
+            r"the set has no neutral, sadness: .*--label-map, such as neutral=anger, or neutral= "
+            r"to leave them out\. The set's emotions: anger, calm",
+        ),
+    ],
+)
+def test_a_map_that_does_not_fit(ours, label_map, message):
+    with pytest.raises(UserError, match=message):
+        relabelled(REAL, ours, label_map)
+
+
+def test_a_map_that_leaves_nothing():
+    with pytest.raises(CorpusError, match="the label map leaves no utterance of toy"):
+        relabelled(REAL, EMOTIONS, dict.fromkeys(EMOTIONS, LEFT_OUT))
