@@ -102,7 +102,7 @@ def seconds_per_item(student: str, shape: tuple[int, int], emotions: int, recipe
 def in_words(seconds: float) -> str:
     """A duration for people.
 
-    >>> [in_words(s) for s in (42, 600, 7200)]
+    >>> [in_words(s) for s in (42.0, 600.0, 7200.0)]
     ['42 s', '10 min', '2.0 h']
     """
     if seconds < 90:

@@ -24,18 +24,22 @@ LOSERS = 5  # speakers
 
 
 class Allows(NamedTuple):
-    """What somebody can do with what was shipped."""
+    """What somebody can do with what was shipped.
 
+    Whoever makes it has the recordings in every case.
+    """
+
+    seeing_real_speech: bool  # single utterances, as features
     other_architectures: bool
     training_again: bool  # also with recordings of their own
 
 
 ALLOWS: dict[str, Allows] = {
-    "real items": Allows(True, True),
-    "synthetic items": Allows(True, True),
-    "means of items": Allows(True, True),
-    "weights": Allows(False, False),
-    "nothing": Allows(False, False),
+    "real items": Allows(True, True, True),
+    "synthetic items": Allows(False, True, True),
+    "means of items": Allows(False, True, True),
+    "weights": Allows(False, False, False),
+    "nothing": Allows(False, False, False),
 }
 
 
@@ -146,13 +150,14 @@ def needs(rows: Sequence[Row], student: str) -> str:
     return _section(
         "What each way ships and needs",
         f"For {student}: minutes to make what is shipped; then what whoever receives it spends on "
-        "one student, in seconds, steps of the optimiser and bytes of memory; and whether they can "
-        "train other architectures, and train again or together with recordings of their own.",
+        "one student, in seconds, steps of the optimiser and bytes of memory; and whether they get to "
+        "see real utterances, can train other architectures, and can train again or together with "
+        "recordings of their own.",
         Table(
             (
                 *("set", "ipc", "leaves the owner", "bytes", "minutes to make"),
                 *("student seconds", "steps", "peak memory", "parameters"),
-                *("other architectures", "train again, mix"),
+                *("real utterances seen", "other architectures", "train again, mix"),
             ),
             [
                 [

@@ -9,3 +9,9 @@ cd "$(dirname "$0")/.."
 distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 10 --out runs/ravdess-ipc10 "$@"
 distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 1 --out runs/emodb-ipc1 "$@"
 distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 10 --config examples/emodb-ipc10.toml --out runs/emodb-ipc10 "$@"
+
+# What the sets are worth beside everything else one could do. Planned runs have no sets to judge.
+[[ " $* " == *" --dry-run "* ]] && exit
+evaluate-data runs/emodb-ipc1 --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --seeds 3 --out runs/emodb-ipc1-judged
+evaluate-data runs/emodb-ipc1 --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --seeds 2 --baselines none --teachers all --speech none --no-scores --out runs/emodb-ipc1-teachers
+evaluate-data runs/ravdess-ipc10 --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --seeds 2 --baselines random,model --teachers all --speech none --no-scores --out runs/ravdess-ipc10-judged

@@ -12,6 +12,7 @@ linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /
 
 
 @linux
+@pytest.mark.slow
 def test_a_larger_set_takes_more_memory():
     shape = (40, 100, 4)  # 16 kB an item
     small = peak_memory("tdnn", 100, *shape, 8)

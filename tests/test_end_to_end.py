@@ -50,7 +50,7 @@ def test_a_tree_of_iemocap_made_from_real_recordings(
 
 
 def test_a_users_own_table_of_real_recordings(
-    distill_data: Command, data_root: Path, tmp_path: Path
+    distill_data: Command, evaluate_data: Command, data_root: Path, tmp_path: Path
 ) -> None:
     rows = ["file,emotion,speaker,gender"]
     for utterance in CORPORA["emodb"].read(data_root / "emodb", False):
@@ -66,3 +66,14 @@ def test_a_users_own_table_of_real_recordings(
     report = json.loads(done.out)
     assert "7 classes · 535 utterances · speaker-independent-5-fold" in report["protocol"]
     assert {row["speakers"] for row in report["rows"]} == {2}
+
+    judged = evaluate_data(
+        *(tmp_path / "out" / "fold-2" / "set", "--dataset", "table"),
+        *("--data-root", tmp_path / "own.csv", "--allow-missing", "--seeds", 1),
+        *("--recipe", small_config(tmp_path), "--out", tmp_path / "judged"),
+    )
+    assert judged.code == 0, judged.err
+    page = (tmp_path / "judged" / "report.html").read_text()
+    assert "7 classes · 535 utterances · speaker-independent-5-fold" in page
+    genders = {group.group for group in Report.load(tmp_path / "judged" / "report.json").groups}
+    assert genders >= {"female", "male"}

@@ -219,8 +219,8 @@ def test_ways_say_what_is_shipped_and_allowed(view: View) -> None:
     assert paid is not None
     by_set = {row[0]: row[1:] for row in texts(table)}
     assert by_set["model"][0] == "weights"
-    assert by_set["model"][-2:] == ["no", "no"]
-    assert by_set["distilled, ipc 10"] == ["synthetic items", "5.5 MB", "1.0", "yes", "yes"]
+    assert by_set["model"][-3:] == ["no", "no", "no"]
+    assert by_set["distilled, ipc 10"] == ["synthetic items", "5.5 MB", "1.0", "no", "yes", "yes"]
     assert not {"majority", "untrained"} & set(by_set)
     assert ["full", "3.0", "2,000", "180 MB", "142,215", "learning rate 0.001"] in texts(paid)
 

@@ -134,11 +134,11 @@ def test_what_each_way_ships_needs_and_allows() -> None:
         ),
     )
     assert lines[4:] == [
-        "| full | - | real items | 7.7 MB | 0.0 | 30.0 | 600 | - | 1,234 | yes | yes |",
-        "| distilled | 1 | synthetic items | 100 kB | 1.0 | 30.0 | 60 | 200 MB | 1,234 | yes "
-        "| yes |",
-        "| random | 1 | real items | 154 kB | 0.1 | 30.0 | 600 | - | 1,234 | yes | yes |",
-        "| model | - | weights | 7.7 MB | 0.5 | 30.0 | 0 | - | 1,234 | no | no |",
+        "| full | - | real items | 7.7 MB | 0.0 | 30.0 | 600 | - | 1,234 | yes | yes | yes |",
+        "| distilled | 1 | synthetic items | 100 kB | 1.0 | 30.0 | 60 | 200 MB | 1,234 | no "
+        "| yes | yes |",
+        "| random | 1 | real items | 154 kB | 0.1 | 30.0 | 600 | - | 1,234 | yes | yes | yes |",
+        "| model | - | weights | 7.7 MB | 0.5 | 30.0 | 0 | - | 1,234 | no | no | no |",
     ]
 
 

@@ -31,6 +31,7 @@ def ways(view: View) -> Table | None:
             Column("ships", words=True),
             Column("bytes", "as stored; with the initial weights where they are fixed"),
             Column("minutes to make"),
+            Column("sees real speech", "does the receiver get single utterances?", words=True),
             Column("another architecture", "can the receiver train one?", words=True),
             Column("retrain or mix", "can the receiver, with own data too?", words=True),
         ],
