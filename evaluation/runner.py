@@ -31,7 +31,6 @@ class Runner:
         jobs: students trained at once; -1: as many as there are cores, here or on a cluster.
         outcomes: where they are kept; None: nowhere.
         progress: a bar for the students.
-        total: students that are expected in all.
     """
 
     heard: Heard
@@ -40,12 +39,11 @@ class Runner:
     jobs: int = 1
     outcomes: Outcomes | None = None
     progress: Progress = SILENT
-    total: int | None = None
     found: int = field(default=0, init=False)  # that were there already
 
     def __post_init__(self) -> None:
         self._heard_digest = self.heard.digest
-        self._bar = self.progress(total=self.total)
+        self._bar = self.progress(total=0)
 
     def close(self) -> None:
         """Takes the bar away."""
@@ -59,6 +57,8 @@ class Runner:
         """
         firsts = {job.unit: job for job in reversed(work)}
         trials = [(job, setting) for job in firsts.values() for setting in job.recipe.settings]
+        self._bar.total += len(trials) + len(work) - len(firsts)  # as far as is known by now
+        self._bar.refresh()
         best: dict[object, tuple[float, Done]] = {}
         for (job, setting), outcome in zip(trials, self._outcomes(trials), strict=True):
             score = self._score(outcome)
