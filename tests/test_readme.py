@@ -27,6 +27,7 @@ from evaluation.records import Row
 from evaluation.report import Report
 from evaluation.runs import DISTILLED
 from evaluation.students import RECIPES, Recipe
+from evaluation.teachers import TEACHERS
 from synth_data.corpora import CORPORA
 from synth_data.synthetic import SyntheticSet
 
@@ -236,8 +237,12 @@ def test_every_key_of_the_report_is_explained():
     text = section("What a run leaves behind")
     for key in (*Report.model_fields, *Row.model_fields):
         assert f"`{key}`" in text
-    for kind in (*EVERY_BASELINE, DISTILLED, UNTRAINED):
+    for kind in (DISTILLED, UNTRAINED):
         assert f"`{kind}`" in text
+    worth = section("What is a set worth?")
+    for name in (*EVERY_BASELINE, *TEACHERS, *RECIPES):
+        named = name.removesuffix("-bn")
+        assert f"`{named}`" in worth, name
 
 
 def test_every_name_and_path_exists():
