@@ -122,10 +122,9 @@ def taught(
 
 def _pupils(bench: Bench, name: str, teacher: Teacher, student: str) -> Iterator[Job]:
     recipe = bench.recipes[student]
-    lessons = (
-        Lesson("logits", teacher.logits),
-        Lesson("features", teacher.embeddings),
-    )
+    lessons = [Lesson("logits", teacher.logits)]
+    if teacher.embeddings is not None:
+        lessons.append(Lesson("features", teacher.embeddings))
     for lesson in lessons:
         taught = replace(
             bench.full,

@@ -150,9 +150,9 @@ def needs(rows: Sequence[Row], student: str) -> str:
     return _section(
         "What each way ships and needs",
         f"For {student}: minutes to make what is shipped; then what whoever receives it spends on "
-        "one student, in seconds, steps of the optimiser and bytes of memory; and whether they get to "
-        "see real utterances, can train other architectures, and can train again or together with "
-        "recordings of their own.",
+        "one student, in seconds, steps of the optimiser and bytes of memory; and whether they get "
+        "to see real utterances, can train other architectures, and can train again or together "
+        "with recordings of their own.",
         Table(
             (
                 *("set", "ipc", "leaves the owner", "bytes", "minutes to make"),

@@ -31,7 +31,7 @@ class Teacher:
     Attributes:
         name: as in the report.
         logits: of the training utterances.
-        embeddings: of the same, of one of its networks.
+        embeddings: of the same, if it is a single network: several have no space in common.
         test: its logits of the test utterances, by how they are heard.
         seconds: to train it.
         parameters: of all its networks.
@@ -39,7 +39,7 @@ class Teacher:
 
     name: str
     logits: Float[Tensor, "n emotion"]
-    embeddings: Float[Tensor, "n any"]
+    embeddings: Float[Tensor, "n any"] | None
     test: Mapping[str, Tensor]
     seconds: float
     parameters: int
@@ -88,7 +88,7 @@ def architectures(school: School) -> Teacher:
 
 
 def richer_features(school: School) -> Teacher:
-    """The network itself on features with more detail than the students hear.
+    """The network itself, once, on features with more detail than the students hear.
 
     Raises:
         NotAvailable: there are no such features, or training failed.
@@ -106,7 +106,7 @@ def richer_features(school: School) -> Teacher:
         outcomes=school.runner.outcomes,
     )
     name = school.graduates[0].job.student
-    done = runner.run([_job(name, full, school, seed) for seed in range(len(school.graduates))])
+    done = runner.run([_job(name, full, school)])
     return _together("richer features", done, train.features, heard)
 
 
@@ -117,12 +117,12 @@ TEACHERS: dict[str, Callable[[School], Teacher]] = {
 }
 
 
-def _job(name: str, full: Competitor, school: School, seed: int = 0) -> Job:
+def _job(name: str, full: Competitor, school: School) -> Job:
     features, targets = full.examples.features, full.examples.targets
     network = skeleton(name, features.shape[1], targets.shape[1])
-    weights = draw_weights(network, generator(school.seed, "student", name, seed))
+    weights = draw_weights(network, generator(school.seed, "student", name, 0))
     recipe = school.recipes[name]
-    return Job(full, name, "random", weights, recipe, "generic", seed, school.seed, keep=True)
+    return Job(full, name, "random", weights, recipe, "generic", 0, school.seed, keep=True)
 
 
 def _together(
@@ -151,7 +151,7 @@ def _together(
     return Teacher(
         name=name,
         logits=logits(train),
-        embeddings=embeddings_of(networks[0], weights[0], train),
+        embeddings=embeddings_of(networks[0], weights[0], train) if len(able) == 1 else None,
         test={speech: logits(features) for speech, features in heard.test.items()},
         seconds=sum(member.outcome.seconds for member in able),
         parameters=sum(member.outcome.parameters for member in able),
