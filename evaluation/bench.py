@@ -26,7 +26,7 @@ from evaluation.options import (
     Options,
 )
 from evaluation.runner import Done, Runner
-from evaluation.runs import FULL, Run
+from evaluation.runs import FULL, RANDOM_SUBSET, Run
 from evaluation.students import RECIPES, Examples, Recipe, StudentRecipe, embeddings_of, logits_of
 from synth_data.randomness import generator
 from synth_data.real import RealSet
@@ -123,11 +123,12 @@ class Bench:
         if student not in NETWORKS:
             yield Job(one, student, NONE, {}, recipe, recipe_name, seed, base)
             return
+        # What every report holds: the next one may hear other speech, and want their weights.
+        keep = one.judged or one.name in (FULL, RANDOM_SUBSET)
         if start := self._start(one, student):
-            yield Job(one, student, FIXED, start, recipe, recipe_name, seed, base)
+            yield Job(one, student, FIXED, start, recipe, recipe_name, seed, base, keep)
         network = skeleton(student, self.train.spec.mels, len(self.train.emotions))
         weights = draw_weights(network, generator(base, "student", student, seed))
-        keep = one.name == FULL and recipe_name != AUGMENTED
         yield Job(one, student, RANDOM, weights, recipe, recipe_name, seed, base, keep)
 
     def _start(self, one: Competitor, student: str) -> Mapping[str, torch.Tensor] | None:
@@ -153,7 +154,7 @@ class Bench:
             masked = replace(recipe, augment=MASKS)
             for one in competitors:
                 seeds = range(self.options.seeds) if draws[one.name, one.ipc] == 1 else [one.draw]
-                if one.judged or one.name == "random":
+                if one.judged or one.name == RANDOM_SUBSET:
                     for seed in seeds:
                         yield self.random_start(one, student, masked, AUGMENTED, seed)
                 if one.judged and (hard := _hardened(one)):

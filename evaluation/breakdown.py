@@ -7,9 +7,8 @@ import numpy as np
 
 from evaluation import metrics
 from evaluation.options import AUGMENTED, HARD_LABELS
-from evaluation.ranking import RANDOM_SUBSET
 from evaluation.records import Confusion, Group
-from evaluation.runs import CLEAN, FULL, Condition
+from evaluation.runs import CLEAN, FULL, RANDOM_SUBSET, Condition
 from evaluation.scope import Sample, Scope
 
 

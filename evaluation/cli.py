@@ -13,6 +13,7 @@ from evaluation.cluster import connected
 from evaluation.forecast import in_words
 from evaluation.named_sets import load_sets
 from evaluation.options import EVERY_BASELINE, Options
+from evaluation.runs import PREDICTIONS, RUNS
 from evaluation.session import Session
 from evaluation.students import RECIPES, Recipe, StudentRecipe
 from evaluation.teachers import TEACHERS
@@ -132,7 +133,7 @@ def evaluate_data(
     torch.set_num_threads(1)  # so that the same seed gives the same bits, whatever runs beside
     if out is not None and out.exists() and not out.is_dir():
         raise UserError(f"{out} is no folder: choose another --out")
-    if out is not None and not overwrite and out.exists() and any(out.iterdir()):
+    if out is not None and not overwrite and not _is_free(out):
         raise UserError(f"{out} exists already: choose another --out, or give --overwrite")
     corpus = known_corpus(dataset)
     session = Session(
@@ -140,7 +141,7 @@ def evaluate_data(
         corpus=corpus,
         data_root=data_root,
         options=Options(
-            students=_chosen("student", students, RECIPES) if students else (),
+            students=_students(students),
             baselines=_chosen("baseline", baselines, EVERY_BASELINE),
             teachers=_chosen("teacher", teachers, TEACHERS),
             seeds=seeds,
@@ -200,6 +201,22 @@ def _recipes(file: Path | None) -> dict[str, StudentRecipe]:
     }
 
 
+def _students(words: str | None) -> tuple[str, ...]:
+    """The students that the option lists; none if it is not given, as the sets then say.
+
+    Raises:
+        UserError: one is unknown, or nobody is left.
+    """
+    if not words:
+        return ()
+    chosen = _chosen("student", words, RECIPES)
+    if not chosen:
+        raise UserError(
+            "--students none leaves nobody to judge a set by: name one, or leave the option out"
+        )
+    return chosen
+
+
 def _chosen(kind: str, words: str, table: object) -> tuple[str, ...]:
     """The names that an option lists.
 
@@ -216,6 +233,14 @@ def _chosen(kind: str, words: str, table: object) -> tuple[str, ...]:
         if name not in names:
             raise unknown_name(kind, name, names)
     return chosen
+
+
+def _is_free(folder: Path) -> bool:
+    """Whether nothing is there, or only folds of an evaluation that was interrupted."""
+    return all(
+        path.is_dir() or (path.parent.parent == folder and path.name in (PREDICTIONS, RUNS))
+        for path in folder.rglob("*")
+    )
 
 
 def _new_folder(dataset: str) -> Path:

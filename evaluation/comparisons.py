@@ -3,14 +3,10 @@
 from collections.abc import Iterator
 
 from evaluation.intervals import interval
-from evaluation.options import MAJORITY, UNTRAINED
+from evaluation.options import MAJORITY, PUPIL, TEACHER, UNTRAINED
 from evaluation.records import Comparison, Estimate
 from evaluation.runs import FULL, Condition
 from evaluation.scope import Scope
-
-# Model distillation, by what the names of its rows begin with.
-TEACHER = "teacher"  # a model that teaches a student
-PUPIL = "distilled-model"  # the student that it taught, on all real training data
 
 
 def comparisons(scope: Scope) -> list[Comparison]:

@@ -74,8 +74,8 @@ def seconds(
         if "architectures" in options.teachers:
             total += len(FACULTY) * cost(utterances, 1)
         if "richer-features" in options.teachers:
-            total += 2 * full
-        total += 2 * len(options.teachers) * full  # pupils, by logits and by features
+            total += cost(utterances, 1) + full  # its pupils by features
+        total += len(options.teachers) * full  # pupils by logits
     return CROWDED * total
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from inspect import getmodule, getsource
@@ -32,13 +32,18 @@ class Heard:
     test: Mapping[str, Tensor]
 
     @property
-    def digest(self) -> str:
-        """Hexadecimal, of all of it."""
-        content = hashlib.sha256()
-        for name, features in {"": self.validation, **self.test}.items():
-            content.update(f"{name} {tuple(features.shape)}".encode())
-            content.update(features.contiguous().numpy().data)
-        return content.hexdigest()
+    def digests(self) -> "Digests":
+        """Of all of it."""
+        tests = {name: _digest({"": features}) for name, features in self.test.items()}
+        return Digests(_digest({"": self.validation}), tests)
+
+
+@dataclass(frozen=True)
+class Digests:
+    """What students are asked, by its content; hexadecimal."""
+
+    validation: str
+    test: Mapping[str, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,18 +81,13 @@ class Job:
             *(self.student, self.initialisation, self.recipe_name),
         )
 
-    def key(self, setting: Setting, heard_digest: str) -> str:
-        """Names the outcome: equal keys, equal predictions (on one kind of machine)."""
-        content = hashlib.sha256()
-        for part in (
-            *(self.competitor.digest, self.student, self.recipe, setting, heard_digest),
+    def key(self, setting: Setting, validation_digest: str) -> str:
+        """Names the trained student: equal keys, equal predictions (on one kind of machine)."""
+        decides = (
+            *(self.competitor.digest, self.student, self.recipe, setting, validation_digest),
             *(self.seed, self.base_seed, _software()),
-        ):
-            content.update(f"{part}\n".encode())
-        for name, weight in sorted(self.weights.items()):
-            content.update(f"{name} {tuple(weight.shape)}".encode())
-            content.update(weight.contiguous().numpy().data)
-        return content.hexdigest()
+        )
+        return _digest(dict(sorted(self.weights.items())), *decides)
 
     def __str__(self) -> str:
         """For a message on what went wrong."""
@@ -112,7 +112,7 @@ class Outcome:
     """
 
     validation: tuple[int, ...]
-    test: Mapping[str, tuple[int, ...]]
+    test: dict[str, tuple[int, ...]]
     parameters: int
     seconds: float
     error: str = ""
@@ -143,6 +143,29 @@ def carry_out(job: Job, setting: Setting, heard: Heard) -> Outcome:
         if isinstance(error, students.CannotTrain):
             reason = str(error)
         return Outcome((), {}, 0, time.perf_counter() - began, error=reason)
+
+
+def hear_more(job: Job, outcome: Outcome, heard: Heard) -> Outcome:
+    """What a network that was trained before says to all test speech; it has its weights."""
+    assert outcome.weights is not None
+    mels, emotions = heard.validation.shape[1], job.competitor.examples.targets.shape[1]
+    network = networks.skeleton(job.student, mels, emotions)
+    new = {
+        name: tuple(students.predict(network, outcome.weights, features).tolist())
+        for name, features in heard.test.items()
+        if name not in outcome.test
+    }
+    return replace(outcome, test={name: (outcome.test | new)[name] for name in heard.test})
+
+
+def _digest(tensors: Mapping[str, Tensor], *words: object) -> str:
+    content = hashlib.sha256()
+    for word in words:
+        content.update(f"{word}\n".encode())
+    for name, tensor in tensors.items():
+        content.update(f"{name} {tuple(tensor.shape)}".encode())
+        content.update(tensor.contiguous().numpy().data)
+    return content.hexdigest()
 
 
 @cache

@@ -11,7 +11,7 @@ from evaluation.baselines import NotAvailable
 from evaluation.bench import Bench
 from evaluation.jobs import Job
 from evaluation.networks import NETWORKS, skeleton
-from evaluation.options import FIXED, MAJORITY, MODEL, NONE, RANDOM, UNTRAINED
+from evaluation.options import FIXED, MAJORITY, MODEL, NONE, PUPIL, RANDOM, TEACHER, UNTRAINED
 from evaluation.runs import CLEAN, Run, Ships
 from evaluation.students import Lesson, predict
 from evaluation.teachers import TEACHERS, School, Teacher
@@ -98,7 +98,7 @@ def taught(
         heard = {speech: said.argmax(dim=1).tolist() for speech, said in teacher.test.items()}
         yield from _runs(
             bench,
-            f"teacher: {name}",
+            f"{TEACHER}{name}",
             student,
             RANDOM,
             "weights",
@@ -128,7 +128,7 @@ def _pupils(bench: Bench, name: str, teacher: Teacher, student: str) -> Iterator
     for lesson in lessons:
         taught = replace(
             bench.full,
-            name=f"distilled-model: {name}, {lesson.by}",
+            name=f"{PUPIL}{name}, {lesson.by}",
             examples=replace(bench.full.examples, lesson=lesson),
             ships="weights",
         )

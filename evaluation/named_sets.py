@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluation.options import EVERY_BASELINE, UNTRAINED
+from evaluation.options import EVERY_BASELINE, PUPIL, TEACHER, UNTRAINED
 from evaluation.runs import DISTILLED
 from synth_data.errors import SetError, UserError
 from synth_data.manifest import MANIFEST
@@ -51,7 +51,8 @@ def load_sets(words: Sequence[str]) -> list[NamedSet]:
 
     Raises:
         SetError: a folder holds no set, or a damaged one.
-        UserError: two sets of one fold and size would have one name, or one that of a baseline.
+        UserError: two sets of one fold and size would have one name, or one that of a baseline,
+            or one that cannot be printed.
     """
     found = [(name, folder) for word in words for name, folder in _folders(word)]
     loaded = [(name, folder, SyntheticSet.load(folder)) for name, folder in found]
@@ -62,7 +63,11 @@ def load_sets(words: Sequence[str]) -> list[NamedSet]:
     ]
     seen: dict[tuple[object, ...], Path | None] = {}
     for one in sets:
-        if one.name in (*EVERY_BASELINE, UNTRAINED):
+        if not one.name.isprintable():
+            raise UserError(
+                f"a set's name must be printable, without line breaks; found {one.name!r}"
+            )
+        if one.name in (*EVERY_BASELINE, UNTRAINED) or one.name.startswith((TEACHER, PUPIL)):
             raise UserError(
                 f"{one.folder} cannot be called {one.name}, as what it is compared with is called "
                 f"that: give it another name, as in mine={one.folder}"
@@ -101,7 +106,7 @@ def _folders(word: str) -> list[tuple[str, Path]]:
         name, path = "", word
     folder = Path(path)
     if (folder / MANIFEST).exists() or not folder.is_dir():
-        return [(name, folder)]
+        return [(name.strip(), folder)]
     inside = sorted(folder.glob("fold-*/set"), key=lambda each: (len(str(each)), str(each)))
     folds = [each for each in inside if each.parent.name != "fold-none"]
     if not folds:
@@ -109,7 +114,7 @@ def _folders(word: str) -> list[tuple[str, Path]]:
             f"{folder} is neither the folder of a set ({MANIFEST}) nor that of a run "
             f"(fold-1/set, ...): give one of those"
         )
-    return [(name, each) for each in folds]
+    return [(name.strip(), each) for each in folds]
 
 
 def _name(synthetic: SyntheticSet, tell_networks: bool) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from evaluation.augment import Augment
 from evaluation.baselines import BASELINES
-from evaluation.runs import FULL
+from evaluation.runs import FULL, RANDOM_SUBSET
 from evaluation.students import RECIPES, StudentRecipe
 from evaluation.teachers import TEACHERS
 from synth_data.errors import UserError, unknown_name
@@ -18,9 +18,13 @@ HARD_LABELS = "hard-labels"  # the same recipe, and of each soft target its larg
 UNTRAINED = "untrained"  # the fixed initialisation as it is: it has seen no data
 MODEL = "model"  # a full-data student itself, shipped in place of a set
 MAJORITY = "majority"  # always the most frequent emotion
+# Model distillation, by what the names of its rows begin with.
+TEACHER = "teacher: "  # a model that teaches a student
+PUPIL = "distilled-model: "  # the student that it taught, on all real training data
 
 MASKS = Augment(bands=4, frames=0.07)
-ALSO_FIXED = (FULL, "random", UNTRAINED, MODEL)  # baselines that start from the fixed weights too
+# Baselines that start from the fixed weights too.
+ALSO_FIXED = (FULL, RANDOM_SUBSET, UNTRAINED, MODEL)
 REFERENCE = "tdnn"  # looks at the real data for baselines where no judged student is a network
 
 
@@ -40,7 +44,7 @@ class Options:
     """
 
     students: tuple[str, ...] = ()
-    baselines: tuple[str, ...] = (FULL, "random")
+    baselines: tuple[str, ...] = (FULL, RANDOM_SUBSET)
     teachers: tuple[str, ...] = ()
     seeds: int = 5
     seed: int = 0

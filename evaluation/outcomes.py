@@ -9,16 +9,16 @@ import json
 import logging
 import os
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from evaluation.files import write_atomically
-from evaluation.jobs import Heard, Outcome
+from evaluation.jobs import Digests, Heard, Outcome
 from synth_data.feature_cache import default_folder
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Stored:
-    """An outcome's entry."""
+    """An outcome's entry; test speech by its digest, since what it is called decides nothing."""
 
     validation: tuple[int, ...]
     test: dict[str, tuple[int, ...]]
@@ -51,38 +51,55 @@ class Outcomes:
             return cls(Path(named).expanduser())
         return cls(default_folder() / "students")
 
-    def find(self, key: str, heard: Heard, keep: bool) -> Outcome | None:
-        """The outcome of this key, if it is there with all that is asked for.
+    def find(self, key: str, heard: Heard, asked: Digests, keep: bool) -> Outcome | None:
+        """The outcome of this key, if it is there.
+
+        Where it has not met all of the test speech, it comes with its weights, or not at all.
 
         Args:
             key: of `Job.key`.
             heard: which the predictions must fit.
+            asked: of `heard`.
             keep: whether the weights are wanted.
         """
         try:
-            entry = json.loads(self._file(key).read_text(encoding="utf-8"))
-            stored: Stored = TypeAdapter(Stored).validate_python(entry)
-            weights = load_file(self._weights(key)) if keep else None
+            stored = self._entry(key)
+            known = {
+                name: stored.test[digest]
+                for name, digest in asked.test.items()
+                if digest in stored.test
+            }
+            wanted = keep or known.keys() != asked.test.keys()
+            weights = load_file(self._weights(key)) if wanted else None
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, ValidationError, SafetensorError) as error:
+        except (OSError, ValueError, SafetensorError) as error:
             log.warning("a stored outcome, %s, is damaged and made again: %s", key, error)
             return None
-        lengths = {name: len(features) for name, features in heard.test.items()}
-        if len(stored.validation) != len(heard.validation) or lengths != {
-            name: len(predicted) for name, predicted in stored.test.items()
-        }:
+        fits = len(stored.validation) == len(heard.validation) and all(
+            len(predicted) == len(heard.test[name]) for name, predicted in known.items()
+        )
+        if not fits:
             log.warning("a stored outcome, %s, does not fit and is made again", key)
             return None
-        return Outcome(**vars(stored), weights=weights)
+        return Outcome(stored.validation, known, stored.parameters, stored.seconds, weights=weights)
 
-    def put(self, key: str, outcome: Outcome) -> None:
-        """Stores an outcome that is no failure; another process sees the whole of it or none."""
+    def put(self, key: str, asked: Digests, outcome: Outcome) -> None:
+        """Stores an outcome that is no failure; another process sees the whole of it or none.
+
+        What the same student said to other test speech is kept.
+
+        Args:
+            key: of `Job.key`.
+            asked: of what it was asked.
+            outcome: what it said.
+        """
         if outcome.error:
             return
-        entry: dict[str, Any] = asdict(
-            Stored(outcome.validation, dict(outcome.test), outcome.parameters, outcome.seconds)
-        )
+        test = {asked.test[name]: predicted for name, predicted in outcome.test.items()}
+        with suppress(OSError, ValueError):  # none there, or damaged
+            test = self._entry(key).test | test
+        entry = asdict(Stored(outcome.validation, test, outcome.parameters, outcome.seconds))
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if outcome.weights is not None:
@@ -93,6 +110,11 @@ class Outcomes:
             write_atomically(self._file(key), json.dumps(entry))
         except (OSError, SafetensorError) as error:
             log.warning("outcomes are not kept in %s: %s", self.folder, error)
+
+    def _entry(self, key: str) -> Stored:
+        content = json.loads(self._file(key).read_text(encoding="utf-8"))
+        stored: Stored = TypeAdapter(Stored).validate_python(content)
+        return stored
 
     def _file(self, key: str) -> Path:
         return self.folder / f"{key[:32]}.json"

@@ -22,10 +22,9 @@ from jaxtyping import Float
 from evaluation.intervals import share_interval
 from evaluation.options import AUGMENTED, HARD_LABELS
 from evaluation.records import Estimate, Score
-from evaluation.runs import CLEAN, FULL, Condition
+from evaluation.runs import CLEAN, FULL, RANDOM_SUBSET, Condition
 from evaluation.scope import Scope
 
-RANDOM_SUBSET = "random"  # the set of randomly drawn real utterances
 LABELS_WEIGHT = 0.5  # w
 AUGMENTATION_WEIGHT = 0.5  # g
 

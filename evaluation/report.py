@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from evaluation import sections, tables
 from evaluation.breakdown import confusions, groups
-from evaluation.comparisons import PUPIL, TEACHER, comparisons
+from evaluation.comparisons import comparisons
 from evaluation.files import write_atomically
 from evaluation.intervals import REPLICATES
-from evaluation.options import AUGMENTED, HARD_LABELS
+from evaluation.options import AUGMENTED, HARD_LABELS, PUPIL, TEACHER
 from evaluation.ranking import scores
 from evaluation.records import Comparison, Confusion, Group, Record, Row, Score, Versions
 from evaluation.remarks import not_pooled, partly_pooled, reasons, untested
@@ -155,7 +155,8 @@ class Report(Record):
 
     def markdown(self) -> str:
         """The whole report for people."""
-        parts = [f"# {self.protocol}", PRIVACY]
+        protocol = tables.escaped(self.protocol)
+        parts = [f"# {protocol}", PRIVACY]
         for (student, recipe), rows in tables.by_student(self._pooled(CLEAN)).items():
             parts += [f"## {self._heading(rows[0])}", tables.markdown(tables.main_table(rows))]
             differences = self._differences(student, recipe)
@@ -181,7 +182,7 @@ class Report(Record):
             ("Notes", self.notes),
         ):
             if lines:
-                parts += [f"## {title}", "\n".join(f"- {line}" for line in lines)]
+                parts += [f"## {title}", "\n".join(f"- {tables.escaped(line)}" for line in lines)]
         v = self.versions
         parts += [
             "## What the intervals mean",
@@ -189,7 +190,7 @@ class Report(Record):
             "## To make this report again",
             f"```\n{self.command}\n```",
             f"distill-data {v.package}, Python {v.python}, PyTorch {v.torch}.",
-            self.protocol,
+            protocol,
         ]
         return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from evaluation import metrics
-from evaluation.jobs import Heard, Job, Outcome, carry_out
+from evaluation.jobs import Heard, Job, Outcome, carry_out, hear_more
 from evaluation.outcomes import Outcomes
 from evaluation.students import Setting
 from synth_data.progress import SILENT, Progress
@@ -42,7 +42,7 @@ class Runner:
     found: int = field(default=0, init=False)  # that were there already
 
     def __post_init__(self) -> None:
-        self._heard_digest = self.heard.digest
+        self._asked = self.heard.digests
         self._bar = self.progress(total=0)
 
     def close(self) -> None:
@@ -72,11 +72,8 @@ class Runner:
 
     def _outcomes(self, todo: Sequence[tuple[Job, Setting]]) -> Iterator[Outcome]:
         """Stored ones as they are, the others as they are made, in order."""
-        keys = [job.key(setting, self._heard_digest) for job, setting in todo]
-        stored = [
-            self.outcomes.find(key, self.heard, job.keep) if self.outcomes else None
-            for key, (job, _) in zip(keys, todo, strict=True)
-        ]
+        keys = [job.key(setting, self._asked.validation) for job, setting in todo]
+        stored = [self._stored(key, job) for key, (job, _) in zip(keys, todo, strict=True)]
         missing = [
             (job, setting, self.heard)
             for (job, setting), known in zip(todo, stored, strict=True)
@@ -88,12 +85,22 @@ class Runner:
             if outcome is None:
                 outcome = next(made)
                 if self.outcomes:
-                    self.outcomes.put(key, outcome)
+                    self.outcomes.put(key, self._asked, outcome)
             else:
                 self.found += 1
             self._bar.update()
             yield outcome
         next(made, None)  # nothing is left, which it should know before it goes
+
+    def _stored(self, key: str, job: Job) -> Outcome | None:
+        """The outcome of an earlier run, on all the test speech of this one."""
+        if self.outcomes is None:
+            return None
+        known = self.outcomes.find(key, self.heard, self._asked, job.keep)
+        if known is not None and known.test.keys() != self.heard.test.keys():
+            known = hear_more(job, known, self.heard)
+            self.outcomes.put(key, self._asked, known)
+        return known
 
     def _score(self, outcome: Outcome) -> float:
         if outcome.error:

@@ -19,6 +19,7 @@ from pydantic import ConfigDict, TypeAdapter
 from evaluation.files import write_atomically
 from synth_data.errors import UserError
 
+RANDOM_SUBSET = "random"  # the set of randomly drawn real utterances
 FULL = "full"  # the set of all real training utterances: what every other is measured against
 DISTILLED = "distilled"
 

@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from evaluation.comparisons import PUPIL, TEACHER
-from evaluation.options import FIXED, MAJORITY, UNTRAINED
-from evaluation.ranking import RANDOM_SUBSET
+from evaluation.options import FIXED, MAJORITY, PUPIL, TEACHER, UNTRAINED
 from evaluation.records import Comparison, Group, Row, Score
-from evaluation.runs import CLEAN, FULL
+from evaluation.runs import CLEAN, FULL, RANDOM_SUBSET
 from evaluation.tables import (
     NONE,
     Table,

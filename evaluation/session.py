@@ -92,6 +92,15 @@ class Session:
                     f"--dataset {made.corpus}; or, to hear how it does on other speech, say which "
                     f"emotions are the same with --label-map"
                 )
+            # Every table is called "table"; `load` tells those of the same recordings.
+            if (
+                self.label_map is not None
+                and made.corpus == self.corpus.name
+                and self.corpus.counts
+            ):
+                raise _not_another(one, self.corpus)
+        if self.label_map is not None:
+            _require_distinct(self.sets)
 
     @property
     def spec(self) -> FeatureSpec:
@@ -108,7 +117,8 @@ class Session:
         """The corpus, under the emotions of the sets.
 
         Raises:
-            SetError: it does not hold the recordings that the sets were made from.
+            SetError: it does not hold the recordings that the sets were made from; or, with a map
+                of labels, it does.
         """
         real = load(
             self.corpus,
@@ -120,9 +130,13 @@ class Session:
         )
         first = self.sets[0].synthetic
         if self.label_map is not None:
+            for one in self.sets:
+                if one.synthetic.provenance.corpus_digest == real.digest:
+                    raise _not_another(one, self.corpus)
             made = ", ".join(sorted({one.synthetic.provenance.corpus for one in self.sets}))
             mapped = relabelled(real, first.emotions, self.label_map)
-            return replace(mapped, notes=(*mapped.notes, f"sets made from {made}"))
+            note = f"sets made from {made}, full data and baselines from {self.corpus.name}"
+            return replace(mapped, notes=(*mapped.notes, note))
         for one in self.sets:
             _require_same(one, real)
         return real
@@ -180,6 +194,7 @@ class Session:
             real: the corpus, of `load`.
             folds: of `folds`.
         """
+        self.out.mkdir(parents=True, exist_ok=True)  # or it says why not, before the long work
         at_once = 1 if self.cluster else min(len(folds), cpu_count())
         jobs = -1 if self.cluster else max(1, cpu_count() // at_once)
         work = (
@@ -236,6 +251,27 @@ def _require_same(one: NamedSet, real: RealSet) -> None:
             f"might be among its training speakers: use the same recordings and the same "
             f"--allow-missing and --skip-bad"
         )
+
+
+def _not_another(one: NamedSet, corpus: Corpus) -> SetError:
+    """What to say of a label map from a corpus to itself."""
+    return SetError(
+        f"{one.folder} was made from {corpus.name} itself, so that its training speakers would be "
+        f"among the test speakers: --label-map is for another corpus; leave it out"
+    )
+
+
+def _require_distinct(sets: Sequence[NamedSet]) -> None:
+    """Raises `SetError` if two sets, made for different folds, would be one row of the report."""
+    seen: dict[tuple[str, int], NamedSet] = {}
+    for one in sets:
+        other = seen.setdefault((one.name, one.ipc), one)
+        if other is not one:
+            raise SetError(
+                f"{other.folder} and {one.folder} are both called {one.name}, at ipc {one.ipc}, "
+                f"and another corpus tests them on the same speakers: give one of them, or name "
+                f"each, as in first={other.folder} second={one.folder}"
+            )
 
 
 def _run_fold(

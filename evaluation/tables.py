@@ -1,12 +1,12 @@
 """Rows of a report as text: aligned for a terminal, or in Markdown."""
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from evaluation.comparisons import PUPIL, TEACHER
-from evaluation.ranking import RANDOM_SUBSET
+from evaluation.options import PUPIL, TEACHER
 from evaluation.records import Comparison, Estimate, Row, Spread
-from evaluation.runs import FULL
+from evaluation.runs import FULL, RANDOM_SUBSET
 
 NONE = "-"
 WIDTH = 110  # characters of a terminal
@@ -174,8 +174,17 @@ def markdown(table: Table) -> str:
         "---" if _is_left(table.header, position) else "---:"
         for position in range(len(table.header))
     ]
-    lines = [[cell.replace("|", "\\|") for cell in line] for line in (table.header, *table.lines)]
+    lines = [[escaped(cell) for cell in line] for line in (table.header, *table.lines)]
     return "\n".join(f"| {' | '.join(line)} |" for line in (lines[0], rule, *lines[1:]))
+
+
+def escaped(text: str) -> str:
+    r"""Text in Markdown that shows it as it is: names of sets, speakers and emotions are foreign.
+
+    >>> print(escaped("a|b <i> _c_ d_e"))
+    a\|b \<i> \_c\_ d_e
+    """
+    return re.sub(r"[\\`*|<]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", text)
 
 
 def _widths(lines: Sequence[Sequence[str]]) -> list[int]:

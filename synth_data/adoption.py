@@ -1,6 +1,7 @@
 """Somebody else's tensors as a synthetic set, so that they can be judged like any other."""
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -75,7 +76,7 @@ def adopt(
             objective=method,
             settings={},
             seed=0,
-            per_class=max(1, len(features) // len(emotions)),
+            per_class=-(-len(features) // len(emotions)),  # rivals of its size are no smaller
             training_utterances=trained,
             notes=(f"made by another program and imported from {file.name}",),
         ),
@@ -85,10 +86,10 @@ def adopt(
 def _read(file: Path) -> dict[str, Tensor]:
     try:
         if file.suffix == ".npz":
-            with np.load(file, allow_pickle=False) as arrays:
+            with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
                 return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
         return load_file(file)
-    except (OSError, ValueError, TypeError, SafetensorError) as error:
+    except (OSError, ValueError, TypeError, BadZipFile, SafetensorError) as error:
         raise SetError(
             f"{file}: cannot be read ({error}); give a .safetensors or an .npz file without "
             f"pickled objects"
@@ -101,17 +102,20 @@ def _taken(tensors: dict[str, Tensor], name: str, file: Path) -> Tensor:
             f"{file} has no '{name}'; found {', '.join(sorted(tensors)) or 'nothing'}: it needs "
             f"'{FEATURES}', and '{TARGETS}' or '{LABELS}'"
         )
+    if tensors[name].is_complex():
+        raise SetError(f"{file}: '{name}' must be real numbers; found {tensors[name].dtype}")
     return tensors[name]
 
 
 def _targets(tensors: dict[str, Tensor], emotions: int, file: Path) -> Tensor:
     if TARGETS in tensors:
-        return tensors[TARGETS].float()
+        return _taken(tensors, TARGETS, file).float()
     labels = _taken(tensors, LABELS, file)
     whole = not labels.is_floating_point() and labels.ndim == 1 and len(labels) > 0
-    if not whole or not 0 <= int(labels.min()) <= int(labels.max()) < emotions:
+    indices = labels.long()  # the least of unsigned integers is not to be had everywhere
+    if not whole or not 0 <= int(indices.min()) <= int(indices.max()) < emotions:
         raise SetError(
             f"{file}: '{LABELS}' must be class indices from 0 to {emotions - 1}, one per item; "
             f"found {labels.dtype} of shape {list(labels.shape)}"
         )
-    return one_hot(labels.long(), emotions).float()
+    return one_hot(indices, emotions).float()

@@ -1,7 +1,7 @@
 """What the three commands have in common: results on stdout, everything else on stderr.
 
-Exit codes: 0 done, 1 a defect of this package (with its traceback), 2 wrong usage or an error
-that the user can mend, 130 interrupted.
+Exit codes: 0 done, 1 a defect of this package (with its traceback) or a check that found
+something, 2 wrong usage or an error that the user can mend, 130 interrupted.
 """
 
 import io

@@ -22,7 +22,7 @@ class RealSet:
         facts: what is known of the corpus.
         emotions: class names, in the order of the targets' columns.
         spec: how the features were computed.
-        utterances: the rows, without their audio.
+        utterances: who says what with which emotion, and which file it is in.
         features: one row per utterance.
         targets: float rows, one-hot for categories.
         digest: hexadecimal, of the corpus' content (speech and labels).

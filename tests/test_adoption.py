@@ -63,6 +63,7 @@ def test_soft_targets_and_npz(tmp_path):
         ({"labels": torch.tensor([0, 1, 2, 3, 0, 0])}, "class indices from 0 to 2, one per item"),
         ({"labels": torch.ones(6)}, "found torch.float32 of shape"),
         ({"features": torch.zeros(6, SPEC.mels + 1, SPEC.frames)}, "or transpose them"),
+        ({"features": torch.zeros(6, *SPEC.shape, dtype=torch.complex64)}, "must be real numbers"),
         ({"features": torch.full((6, *SPEC.shape), torch.nan)}, "not finite"),
     ],
 )
@@ -76,7 +77,16 @@ def test_other_emotions_are_refused(tmp_path):
         adopted(stored(tmp_path), emotions=("a", "b", "c"))
 
 
-def test_a_file_that_is_none(tmp_path):
-    (tmp_path / "theirs.safetensors").write_bytes(b"nothing of the kind")
+@pytest.mark.parametrize("name", ["theirs.safetensors", "theirs.npz"])
+@pytest.mark.parametrize("content", [b"nothing of the kind", b"PK\x03\x04 and no more"])
+def test_a_file_that_is_none(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
     with pytest.raises(SetError, match="cannot be read"):
-        adopted(tmp_path / "theirs.safetensors")
+        adopted(tmp_path / name)
+
+
+def test_labels_of_any_integers_and_uneven_classes(tmp_path):
+    labels = torch.tensor([0, 0, 0, 1, 2], dtype=torch.uint16)
+    synthetic = adopted(stored(tmp_path, features=REAL.features[:5], labels=labels))
+    assert list(synthetic.per_class.values()) == [3, 1, 1]
+    assert synthetic.provenance.per_class == 2  # so that no rival of its size is smaller

@@ -6,63 +6,15 @@ from itertools import combinations
 
 import pytest
 import torch
-from fake_speech import EMOTIONS, SPEC, fake_speech
+from fake_speech import EMOTIONS, SPEC
+from small_stock import CODECS, CORESETS, COUNTS, IPC, OF_IPC_UTTERANCES, made, rows_in, stock
 from torch import Tensor
 
-from evaluation.baselines import BASELINES, Competitor, NotAvailable, Reference, Stock
-from evaluation.baselines.codecs import Codec, Every, Float16, Float32, Int8, Means, Middle, size
-from evaluation.baselines.encoded import evenly
+from evaluation.baselines import BASELINES, NotAvailable, Reference
 from evaluation.baselines.herding import herd
 from evaluation.baselines.k_center import cover
 from evaluation.baselines.k_means import medoids
 from evaluation.baselines.random_subset import DRAWS
-
-COUNTS = (9, 7, 8)
-IPC = 3
-CORESETS = ("k-means", "herding", "k-center")
-OF_IPC_UTTERANCES = ("random", "random-soft", *CORESETS)
-CODECS = {
-    "float16": Codec(Float16(), Every()),
-    "int8": Codec(Int8(), Every()),
-    "cropped": Codec(Float32(), Middle()),
-    "compressed": Codec(Float32(), Means()),
-    "compressed-int8": Codec(Int8(), Means()),
-}
-
-
-def stock(
-    counts: Sequence[int] = COUNTS, *, ipc: int = IPC, bytes_: int | None = None, seed: int = 0
-) -> Stock:
-    """As when a float32 set of `ipc` items per class is judged."""
-    train = fake_speech(counts)
-    draws = torch.Generator().manual_seed(1)
-    classes = train.targets.argmax(dim=1)
-    centres = 5 * torch.randn(len(EMOTIONS), 6, generator=draws)
-    reference = Reference(
-        logits=2 * train.targets + torch.randn(len(train), len(EMOTIONS), generator=draws),
-        embeddings=centres[classes] + torch.randn(len(train), 6, generator=draws),
-        seconds=60.0,
-    )
-    return Stock(
-        train=train,
-        ipc=ipc,
-        bytes=len(EMOTIONS) * ipc * (4 * SPEC.mels * SPEC.frames + 4 * len(EMOTIONS))
-        if bytes_ is None
-        else bytes_,
-        generator=torch.Generator().manual_seed(seed),
-        look=lambda: reference,
-    )
-
-
-def made(name: str, given: Stock) -> list[Competitor]:
-    return list(BASELINES[name](given))
-
-
-def rows_in(items: Tensor, pool: Tensor) -> list[int]:
-    """Which row of the pool each item is; fails if it is none or several."""
-    same = (items[:, None] == pool[None]).flatten(2).all(dim=2)
-    assert (same.sum(dim=1) == 1).all()
-    return same.int().argmax(dim=1).tolist()
 
 
 def points(count: int, size: int = 4, seed: int = 0) -> Tensor:
@@ -71,10 +23,6 @@ def points(count: int, size: int = 4, seed: int = 0) -> Tensor:
     centres = 4 * torch.randn(3, size, generator=draws, dtype=torch.float64)
     noise = torch.randn(count, size, generator=draws, dtype=torch.float64)
     return centres[torch.arange(count) % 3] + noise
-
-
-def gaussian(*shape: int) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize("name", BASELINES)
@@ -321,151 +269,3 @@ class TestKCenter:
     def test_starts_in_the_middle(self):
         line = torch.tensor([[0.0], [5.0], [6.0], [20.0]])
         assert cover(line, 4) == [2, 3, 0, 1]
-
-
-@pytest.mark.parametrize("name", CODECS)
-class TestEncoded:
-    def test_as_many_utterances_as_the_bytes_hold(self, name):
-        given = stock(ipc=1)
-        (one,) = made(name, given)
-        per_item = size(CODECS[name].encode(given.train.features[:1])) + 1
-        assert one.bytes == len(one) * per_item
-        assert one.bytes <= given.bytes
-        assert len(one) == sum(COUNTS) or one.bytes > given.bytes - per_item
-        counts = one.examples.targets.sum(dim=0)
-        assert len(one) == sum(COUNTS) or counts.max() - counts.min() <= 1
-        assert one.ships == "real items"
-
-    def test_distinct_utterances_under_their_own_labels(self, name):
-        given = stock()
-        codec = CODECS[name]
-        heard = codec.decode(codec.encode(given.train.features), SPEC.frames)
-        (one,) = made(name, given)
-        rows = rows_in(one.examples.features, heard)
-        assert len(set(rows)) == len(rows)
-        assert torch.equal(one.examples.targets, given.train.targets[rows])
-
-    def test_at_most_all_utterances(self, name):
-        given = stock(bytes_=10**6)
-        (one,) = made(name, given)
-        assert one.examples.targets.sum(dim=0).tolist() == list(COUNTS)
-        assert one.bytes < given.bytes
-
-    def test_no_class_goes_without(self, name):
-        per_item = size(CODECS[name].encode(torch.zeros(1, *SPEC.shape))) + 1
-        assert len(made(name, stock(bytes_=3 * per_item))[0]) == 3
-        with pytest.raises(
-            NotAvailable,
-            match=f"each of 3 emotions takes {3 * per_item} bytes, more than the "
-            f"{3 * per_item - 1} of the set",
-        ):
-            made(name, stock(bytes_=3 * per_item - 1))
-        assert len(made(name, stock((4, 0, 4), bytes_=3 * per_item - 1))[0]) == 2
-
-
-def test_a_class_that_has_no_more_leaves_its_turn_to_others():
-    by_class = [[0], [10, 11], [20, 21, 22, 23]]
-    assert sorted(evenly(by_class, 6, torch.Generator())) == [0, 10, 11, 20, 21, 22]
-    assert sorted(evenly(by_class, 99, torch.Generator())) == [0, 10, 11, 20, 21, 22, 23]
-
-
-def test_which_classes_have_one_more_is_drawn():
-    by_class = [[0, 1], [10, 11], [20, 21]]
-    more = {
-        evenly(by_class, 4, torch.Generator().manual_seed(seed))[-1] // 10 for seed in range(20)
-    }
-    assert more == {0, 1, 2}
-
-
-@pytest.mark.parametrize("frames", [3, 300, 373])
-@pytest.mark.parametrize("codec", [*CODECS.values(), Codec()], ids=[*CODECS, "float32"])
-class TestCodecs:
-    def test_size_is_what_is_stored(self, codec, frames):
-        stored = codec.encode(gaussian(3, 5, frames))
-        assert size(stored) == sum(len(tensor.numpy().tobytes()) for tensor in stored.values())
-        assert {len(tensor) for tensor in stored.values()} == {3}
-
-    def test_decoding_needs_only_what_is_stored(self, codec, frames):
-        features = gaussian(3, 5, frames)
-        copied = {name: tensor.clone() for name, tensor in codec.encode(features).items()}
-        features.zero_()
-        decoded = codec.decode(copied, frames)
-        assert decoded.shape == (3, 5, frames)
-        assert decoded.dtype == torch.float32
-        assert decoded.std() > 0.1
-
-    def test_items_do_not_touch_each_other(self, codec, frames):
-        features = gaussian(3, 5, frames) * torch.tensor([0.1, 1.0, 100.0])[:, None, None]
-        together = codec.decode(codec.encode(features), frames)
-        alone = [codec.decode(codec.encode(one[None]), frames) for one in features]
-        assert torch.equal(together, torch.cat(alone))
-
-
-def test_bytes_for_every_byte():
-    features = torch.zeros(1, 64, 300)
-    sizes = {name: size(codec.encode(features)) for name, codec in CODECS.items()}
-    assert sizes == {
-        "float16": 64 * 300 * 2,
-        "int8": 64 * 300 + 2 + 2,
-        "cropped": 64 * 75 * 4,
-        "compressed": 64 * 75 * 4,
-        "compressed-int8": 64 * 75 + 2 + 2,
-    }
-
-
-def test_half_precision_is_within_its_rounding():
-    features = 5 * gaussian(4, 8, 50)
-    codec = CODECS["float16"]
-    error = (codec.decode(codec.encode(features), 50) - features).abs()
-    assert (error <= features.abs() / 2048 + 1e-7).all()
-    assert error.max() > 0
-
-
-@pytest.mark.parametrize("offset", [0.0, 1.0, -300.0])
-def test_eight_bits_are_within_half_a_step(offset):
-    features = gaussian(6, 8, 50) + offset
-    codec = CODECS["int8"]
-    stored = codec.encode(features)
-    error = (codec.decode(stored, 50) - features).abs().amax(dim=(1, 2))
-    assert (error <= 0.5001 * stored["scale"].float() + 1e-6 * abs(offset)).all()
-    # The range has 254 steps; the offset's own rounding may add to it.
-    reach = features.amax(dim=(1, 2)) - features.amin(dim=(1, 2)) + abs(offset) / 1024
-    assert (stored["scale"].float() <= 1.001 * reach / 254).all()
-
-
-def test_a_constant_item_survives_eight_bits():
-    codec = CODECS["int8"]
-    stored = codec.encode(torch.full((1, 2, 8), 0.75))
-    assert stored["scale"] > 0  # what dividing by 0 makes of an integer depends on the machine
-    assert torch.equal(codec.decode(stored, 8), torch.full((1, 2, 8), 0.75))
-
-
-def test_cropping_keeps_the_middle_and_repeats_it():
-    codec = CODECS["cropped"]
-    features = torch.arange(16.0).expand(1, 2, 16)
-    decoded = codec.decode(codec.encode(features), 16)
-    assert decoded[0, 0].tolist() == [6, 7, 8, 9] * 4
-
-
-def test_time_compression_keeps_the_mean():
-    codec = CODECS["compressed"]
-    features = gaussian(3, 4, 300) + torch.arange(4.0)[:, None]
-    stored = codec.encode(features)
-    decoded = codec.decode(stored, 300)
-    torch.testing.assert_close(stored["values"].mean(dim=2), features.mean(dim=2))
-    torch.testing.assert_close(decoded.mean(dim=2), features.mean(dim=2))
-    assert not torch.allclose(decoded, features, atol=0.5)
-
-
-@pytest.mark.parametrize("frames", [300, 373])
-def test_time_compression_follows_a_slow_contour(frames):
-    codec = CODECS["compressed"]
-    ramp = torch.arange(float(frames)).expand(1, 2, frames)
-    decoded = codec.decode(codec.encode(ramp), frames)
-    assert torch.equal(decoded[:, :, 2:-4], ramp[:, :, 2:-4])
-    assert (decoded - ramp).abs().max() <= 1.5
-
-
-def test_the_last_mean_is_of_the_frames_left_over():
-    features = torch.tensor([[[1.0, 1.0, 1.0, 1.0, 7.0, 9.0]]])
-    assert CODECS["compressed"].encode(features)["values"].tolist() == [[[1.0, 8.0]]]

@@ -130,7 +130,10 @@ def test_a_set_to_share(run, evaluate_data, tmp_path):
     assert sorted(path.name for path in folder.parent.iterdir()) == ["cost.json", "set"]
     refused = evaluate_data(folder, "--dataset", "toy")
     assert refused.code == 2
-    assert "made from all speakers of toy, so none is left to test it on" in refused.err
+    assert (
+        "the sets leave no speaker of toy to test them on: a set made from all speakers"
+        in refused.err
+    )
 
 
 def test_resume_needs_a_run_and_its_settings(run, distill_data, tmp_path):

@@ -242,6 +242,8 @@ def test_another_corpus_with_a_stated_map(evaluate_data, toy_run, tmp_path):
         (["--teachers", "ensembel"], "unknown teacher 'ensembel': did you mean 'ensemble'"),
         (["--speech", "noise"], "unknown speech 'noise'"),
         (["--label-map", "anger"], "a label map is written THEIRS=OURS"),
+        (["--students", "none"], "--students none leaves nobody to judge a set by"),
+        (["--label-map", "x=y"], "was made from toy itself, so that its training speakers would"),
         (["--fold", "3"], "the sets leave no speaker of toy to test them on in fold 3"),
         (["--cluster", "tcp://127.0.0.1:9"], "no Dask scheduler answers at tcp://127.0.0.1:9"),
     ],
@@ -255,6 +257,35 @@ def test_more_wrong_usage(evaluate_data, toy_run, tmp_path, words, message):
     assert message in done.err
     assert "Traceback" not in done.err
     assert not (tmp_path / "out").exists()
+
+
+def test_sets_of_several_folds_on_another_corpus(evaluate_data, toy_run, tmp_path):
+    made = SyntheticSet.load(toy_run / "run" / "fold-1" / "set")
+    for fold in (1, 2):
+        again = replace(made, provenance=replace(made.provenance, fold=fold))
+        again.save(tmp_path / "run" / f"fold-{fold}" / "set")
+    words = ("--dataset", "emodb", "--label-map", "fear=anger", "--out", tmp_path / "out")
+    done = evaluate_data(tmp_path / "run", *words)
+    assert done.code == 2
+    assert "are both called distilled, at ipc 1, and another corpus tests them on" in done.err
+
+
+def test_a_folder_that_an_interrupted_evaluation_left(evaluate_data, toy_run, tmp_path):
+    out = tmp_path / "out"
+    (out / "fold-1").mkdir(parents=True)
+    (out / "fold-1" / "predictions.csv").write_text("what an interrupted evaluation left")
+    words = ("--recipe", toy_run / "short.toml", "--seeds", 1, "--out", out, *PLAIN)
+    assert evaluate_data(toy_run / "run", "--dataset", "toy", *words).code == 0
+    assert evaluate_data(toy_run / "run", "--dataset", "toy", *words).code == 2  # now it is done
+
+
+def test_no_folder_can_be_made(evaluate_data, toy_run, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    words = ("--recipe", toy_run / "short.toml", "--out", tmp_path / "file" / "out")
+    done = evaluate_data(toy_run / "run", "--dataset", "toy", *words)
+    assert done.code == 2
+    assert "Not a directory" in done.err
+    assert "Traceback" not in done.err
 
 
 def test_a_folder_without_any_set(evaluate_data, tmp_path):

@@ -107,13 +107,23 @@ def test_sets_that_would_have_one_name(tmp_path):
     assert len(load_sets([f"first={words[0]}", f"second={words[1]}"])) == 2
 
 
-@pytest.mark.parametrize("name", ["full", "random", "model", "majority", "untrained"])
+@pytest.mark.parametrize(
+    "name",
+    ["full", "random", "model", "majority", "untrained", "teacher: x", "distilled-model: x"],
+)
 def test_the_names_of_baselines_are_taken(tmp_path, name):
     of_fold().save(tmp_path / "set")
     with pytest.raises(
         UserError, match=f"cannot be called {name}, .*: give it another name, as in"
     ):
         load_sets([f"{name}={tmp_path / 'set'}"])
+
+
+def test_a_name_that_cannot_be_printed(tmp_path):
+    of_fold().save(tmp_path / "set")
+    with pytest.raises(UserError, match=r"must be printable, .*; found 'a\\nb'"):
+        load_sets([f"a\nb={tmp_path / 'set'}"])
+    assert load_sets([f" mine ={tmp_path / 'set'}"])[0].name == "mine"
 
 
 def test_a_folder_that_holds_no_set(tmp_path):

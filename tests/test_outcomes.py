@@ -12,7 +12,7 @@ from small_evaluation import QUICK, TEST, TRAIN, VALIDATION, WEIGHTS, a_set, jud
 from evaluation import jobs
 from evaluation.augment import Augment
 from evaluation.baselines import Competitor
-from evaluation.jobs import Heard, Job, Outcome, carry_out
+from evaluation.jobs import Heard, Job, Outcome, carry_out, hear_more
 from evaluation.outcomes import Outcomes
 from evaluation.runs import CLEAN
 from evaluation.students import Examples, Setting
@@ -30,7 +30,8 @@ JOB = Job(
     base_seed=0,
     keep=True,
 )
-KEY = JOB.key(SETTING, HEARD.digest)
+ASKED = HEARD.digests
+KEY = JOB.key(SETTING, ASKED.validation)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def outcome() -> Outcome:
 @pytest.fixture
 def stored(tmp_path: Path, outcome: Outcome) -> Outcomes:
     outcomes = Outcomes(tmp_path / "students")
-    outcomes.put(KEY, outcome)
+    outcomes.put(KEY, ASKED, outcome)
     return outcomes
 
 
@@ -68,18 +69,10 @@ OTHER_JOBS = {
     "the seed": replace(JOB, seed=1),
     "the base seed": replace(JOB, base_seed=1),
 }
-OTHER_SPEECH = {
-    "the test speech": Heard(VALIDATION.features, {CLEAN: nudged(TEST.features)}),
-    "the validation speech": Heard(nudged(VALIDATION.features), {CLEAN: TEST.features}),
-    "more ways of hearing": Heard(
-        VALIDATION.features, {CLEAN: TEST.features, "noise": TEST.features}
-    ),
-    "their names": Heard(VALIDATION.features, {"noise": TEST.features}),
-}
 
 
 def test_an_outcome_is_found_again_with_equal_bits(stored, outcome):
-    found = stored.find(KEY, HEARD, keep=True)
+    found = stored.find(KEY, HEARD, ASKED, keep=True)
     assert replace(found, weights=None) == replace(outcome, weights=None)
     assert found.weights.keys() == outcome.weights.keys()
     assert all(torch.equal(found.weights[key], weight) for key, weight in outcome.weights.items())
@@ -89,27 +82,61 @@ def test_equal_jobs_have_equal_keys():
     again = of_examples(TRAIN.features.clone(), TRAIN.targets.clone())
     heard = Heard(VALIDATION.features.clone(), {CLEAN: TEST.features.clone()})
     weights = dict(reversed(WEIGHTS.items()))
-    assert replace(again, weights=weights).key(SETTING, heard.digest) == KEY
+    assert replace(again, weights=weights).key(SETTING, heard.digests.validation) == KEY
     # What a set is called, or which of its bytes were counted, trains no other student.
     renamed = replace(JOB, competitor=replace(JOB.competitor, name="whole", bytes=7))
-    assert renamed.key(SETTING, HEARD.digest) == KEY
+    assert renamed.key(SETTING, ASKED.validation) == KEY
 
 
 @pytest.mark.parametrize("what", OTHER_JOBS)
 def test_another_job_has_another_key(stored, what):
-    key = OTHER_JOBS[what].key(SETTING, HEARD.digest)
+    key = OTHER_JOBS[what].key(SETTING, ASKED.validation)
     assert key != KEY
-    assert stored.find(key, HEARD, keep=False) is None
+    assert stored.find(key, HEARD, ASKED, keep=False) is None
 
 
-@pytest.mark.parametrize("what", OTHER_SPEECH)
-def test_other_speech_has_another_key(what):
-    assert JOB.key(SETTING, OTHER_SPEECH[what].digest) != KEY
+def test_settings_are_chosen_on_validation_speech_so_other_has_another_key():
+    other = Heard(nudged(VALIDATION.features), HEARD.test).digests
+    assert JOB.key(SETTING, other.validation) != KEY
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        {CLEAN: nudged(TEST.features)},
+        {CLEAN: TEST.features, "noise": nudged(TEST.features)},
+    ],
+)
+def test_a_student_whose_weights_are_there_hears_more(stored, test):
+    heard = Heard(VALIDATION.features, test)
+    known = stored.find(KEY, heard, heard.digests, keep=False)
+    assert known is not None
+    whole = hear_more(JOB, known, heard)
+    assert whole.test == carry_out(JOB, SETTING, heard).test
+    # And both are remembered.
+    stored.put(KEY, heard.digests, whole)
+    for asked in (heard, HEARD):
+        again = stored.find(KEY, asked, asked.digests, keep=False)
+        assert again is not None
+        assert again.weights is None  # nothing is left to be asked
+
+
+def test_without_its_weights_it_cannot_hear_more(tmp_path, outcome):
+    outcomes = Outcomes(tmp_path)
+    outcomes.put(KEY, ASKED, replace(outcome, weights=None))
+    heard = Heard(VALIDATION.features, {"noise": nudged(TEST.features)})
+    assert outcomes.find(KEY, heard, heard.digests, keep=False) is None
+
+
+def test_what_speech_is_called_decides_nothing(stored, outcome):
+    heard = Heard(VALIDATION.features, {"other": TEST.features})
+    known = stored.find(KEY, heard, heard.digests, keep=False)
+    assert known.test == {"other": outcome.test[CLEAN]}
 
 
 @pytest.mark.parametrize("setting", [Setting(4, 1e-2), Setting(3, 1.1e-2)])
 def test_another_setting_has_another_key(setting):
-    assert JOB.key(setting, HEARD.digest) != KEY
+    assert JOB.key(setting, ASKED.validation) != KEY
 
 
 def test_other_code_or_another_library_has_another_key(monkeypatch):
@@ -120,9 +147,9 @@ def test_other_code_or_another_library_has_another_key(monkeypatch):
         with monkeypatch.context() as patched:
             patched.setattr(jobs, name, other)
             jobs._software.cache_clear()
-            assert JOB.key(SETTING, HEARD.digest) != KEY
+            assert JOB.key(SETTING, ASKED.validation) != KEY
     jobs._software.cache_clear()
-    assert JOB.key(SETTING, HEARD.digest) == KEY
+    assert JOB.key(SETTING, ASKED.validation) == KEY
 
 
 def test_every_part_of_a_network_is_code_that_decides(monkeypatch):
@@ -139,18 +166,18 @@ def test_every_part_of_a_network_is_code_that_decides(monkeypatch):
 
 def test_weights_are_on_disk_only_where_they_are_asked_for(tmp_path, outcome):
     outcomes = Outcomes(tmp_path)
-    outcomes.put(KEY, replace(outcome, weights=None))
+    outcomes.put(KEY, ASKED, replace(outcome, weights=None))
     assert [path.suffix for path in tmp_path.iterdir()] == [".json"]
-    assert outcomes.find(KEY, HEARD, keep=False) is not None
-    assert outcomes.find(KEY, HEARD, keep=True) is None  # so it is made again, with them
-    outcomes.put(KEY, outcome)
-    assert outcomes.find(KEY, HEARD, keep=True) is not None
+    assert outcomes.find(KEY, HEARD, ASKED, keep=False) is not None
+    assert outcomes.find(KEY, HEARD, ASKED, keep=True) is None  # so it is made again, with them
+    outcomes.put(KEY, ASKED, outcome)
+    assert outcomes.find(KEY, HEARD, ASKED, keep=True) is not None
     assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".safetensors"}
 
 
 def test_a_failure_is_not_kept(tmp_path):
     outcomes = Outcomes(tmp_path / "students")
-    outcomes.put(KEY, Outcome((), {}, 0, 0.0, error="training diverged"))
+    outcomes.put(KEY, ASKED, Outcome((), {}, 0, 0.0, error="training diverged"))
     assert not outcomes.folder.exists()
 
 
@@ -160,25 +187,24 @@ def test_a_damaged_entry_is_made_again(stored, outcome, suffix, content, caplog)
     (path,) = stored.folder.glob(f"*{suffix}")
     path.write_bytes(path.read_bytes()[:-9] if content is None else content)
     with caplog.at_level(logging.WARNING):
-        assert stored.find(KEY, HEARD, keep=True) is None
+        assert stored.find(KEY, HEARD, ASKED, keep=True) is None
     assert "is damaged and made again" in caplog.text
-    stored.put(KEY, outcome)
-    assert stored.find(KEY, HEARD, keep=True) is not None
+    stored.put(KEY, ASKED, outcome)
+    assert stored.find(KEY, HEARD, ASKED, keep=True) is not None
 
 
 @pytest.mark.parametrize(
     "change",
     [
         {"validation": [0]},
-        {"test": {CLEAN: [0]}},
-        {"test": {}},
+        {"test": {ASKED.test[CLEAN]: [0]}},
     ],
 )
 def test_an_entry_for_other_speech_is_made_again(stored, change, caplog):
     (path,) = stored.folder.glob("*.json")
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with caplog.at_level(logging.WARNING):
-        assert stored.find(KEY, HEARD, keep=False) is None
+        assert stored.find(KEY, HEARD, ASKED, keep=False) is None
     assert "does not fit and is made again" in caplog.text
 
 

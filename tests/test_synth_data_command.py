@@ -171,7 +171,9 @@ def test_interrupted(command):
 
 def test_ctrl_c_in_a_process_of_its_own(tmp_path):
     script = (
-        "import time\nfrom synth_data import console\n"
+        "import signal, time\nfrom synth_data import console\n"
+        # A shell starts what runs in the background deaf to it.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "app = console.command_line('For tests.')\n"
         "@app.command()\ndef wait() -> None:\n    print('ready', flush=True)\n    time.sleep(60)\n"
         "console.run(app)\n"

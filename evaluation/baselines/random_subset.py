@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from evaluation.baselines.competitor import Competitor, Stock
+from evaluation.runs import RANDOM_SUBSET
 from evaluation.students import Examples
 
 DRAWS = 5
@@ -19,4 +20,4 @@ def random_subset(stock: Stock) -> Iterator[Competitor]:
     for draw in range(DRAWS):
         rows = [row for of_one in stock.rows_by_class() for row in of_one[: stock.ipc]]
         examples = Examples(train.features[rows], train.targets[rows])
-        yield Competitor("random", examples, stock.ipc, "real items", draw=draw)
+        yield Competitor(RANDOM_SUBSET, examples, stock.ipc, "real items", draw=draw)

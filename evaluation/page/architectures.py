@@ -5,9 +5,8 @@ from evaluation.page.colours import shade
 from evaluation.page.table import Body, Cell, Column, Table
 from evaluation.page.view import View, name
 from evaluation.page.wording import NONE
-from evaluation.ranking import RANDOM_SUBSET
 from evaluation.records import Row
-from evaluation.runs import FULL
+from evaluation.runs import FULL, RANDOM_SUBSET
 
 
 def architectures(view: View) -> Table | None:

@@ -12,9 +12,8 @@ import numpy as np
 from jaxtyping import UInt8
 from matplotlib import colormaps
 
-from evaluation.ranking import RANDOM_SUBSET
 from evaluation.records import Row
-from evaluation.runs import FULL
+from evaluation.runs import FULL, RANDOM_SUBSET
 
 ACCENT = "#0072B2"
 QUIET = "#6b6b6b"

@@ -16,9 +16,8 @@ from evaluation.page.results import by_initialisation, initialised
 from evaluation.page.table import Body, Cell, Column, Table, reach
 from evaluation.page.view import View
 from evaluation.page.wording import NONE, in_words, interval, spread
-from evaluation.ranking import RANDOM_SUBSET
 from evaluation.records import Row
-from evaluation.runs import FULL
+from evaluation.runs import FULL, RANDOM_SUBSET
 
 WIDTH, HEIGHT = 5.0, 3.4  # inches; one is 96 CSS pixels
 STYLE: dict[Any, Any] = {

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from evaluation.comparisons import PUPIL, TEACHER
-from evaluation.options import AUGMENTED, HARD_LABELS
+from evaluation.options import AUGMENTED, HARD_LABELS, PUPIL, TEACHER
 from evaluation.page.colours import Look, looks
-from evaluation.ranking import RANDOM_SUBSET
 from evaluation.records import Key, Row
 from evaluation.report import Report
-from evaluation.runs import CLEAN, FULL
+from evaluation.runs import CLEAN, FULL, RANDOM_SUBSET
 
 TAUGHT = (TEACHER, PUPIL)  # begin the names of models of model distillation
 
