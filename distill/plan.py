@@ -6,11 +6,11 @@ from joblib import cpu_count
 
 from distill.config import RunConfig
 from evaluation.baselines.random_subset import DRAWS
-from evaluation.forecast import CROWDED, in_words, seconds_per_item
+from evaluation.forecast import CROWDED, in_words, pace, trained_steps
 from evaluation.networks import skeleton
-from evaluation.students import Recipe
 
 LIBRARIES = 450e6  # bytes that a process holds once torch is imported
+TOGETHER = 16  # items that an objective's pass is about as efficient as
 FEATURE_SECONDS = 4e-3  # to compute one utterance's features
 
 
@@ -71,13 +71,15 @@ def plan(config: RunConfig, utterances: int, emotions: int, folds: int, tested: 
     spec, recipe, objective = config.spec, config.build_recipe(), config.build_objective()
     item = spec.mels * spec.frames * 4
     items = config.ipc * emotions
-    per_item = CROWDED * seconds_per_item(config.student, spec.shape, emotions, recipe)
+    timed = pace(config.student, spec.shape, emotions, recipe)
+    per_item = CROWDED * timed.of(TOGETHER) / TOGETHER
     cost = objective.cost()
     full, small = (
-        recipe.batch_of(count) * per_item * _steps(recipe, config.seeds)
+        CROWDED * timed.of(recipe.batch_of(count)) * trained_steps(recipe, config.seeds)
         for count in (utterances, items)
     )
-    sets = full + small + recipe.batch_of(items) * per_item * _steps(recipe, DRAWS)
+    draws = CROWDED * timed.of(recipe.batch_of(items)) * trained_steps(recipe, DRAWS)
+    sets = full + small + draws
     side_by_side = min(cpu_count(), max(1, folds))
     weights = sum(w.numel() for w in skeleton(config.student, spec.mels, emotions).parameters())
     state = cost.checkpoints * weights * 4 * (1 + emotions)
@@ -91,9 +93,3 @@ def plan(config: RunConfig, utterances: int, emotions: int, folds: int, tested: 
         memory=side_by_side * (LIBRARIES + 2 * utterances * item + 2 * state + 60 * items * item),
         set_bytes=items * (item + 4 * emotions),
     )
-
-
-def _steps(recipe: Recipe, seeds: int) -> float:
-    """Of the students of one set: the first under each schedule, the others under one of them."""
-    steps = [schedule.steps for schedule in recipe.schedules]
-    return sum(steps) + (seeds - 1) * sum(steps) / len(steps)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -17,10 +17,28 @@ from synth_data.randomness import generator
 
 CROWDED = 1.2  # all cores busy are slower than the one that is timed
 SOLVER = 1.0  # seconds, about, for a student that is no network
-ITEMS = 16  # that are timed at once
+FEW, MANY = 4, 32  # items of the steps that are timed
+SLOW = 0.5  # seconds that a step of few items may take, for many to be timed as well
 # Real items for each of the set's, where a baseline stores them smaller.
 TIMES = {"float16": 2, "int8": 4, "cropped": 4, "compressed": 4, "compressed-int8": 16}
 MANY_DRAWS = ("random", "random-soft")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds that a training step takes.
+
+    Attributes:
+        step: whatever the number of items.
+        item: more for each.
+    """
+
+    step: float
+    item: float
+
+    def of(self, items: int) -> float:
+        """Of a step on so many items."""
+        return self.step + items * self.item
 
 
 def seconds(
@@ -49,12 +67,10 @@ def seconds(
         if not isinstance(recipe, Recipe):
             total += SOLVER * len(recipe.settings) * (1 + len(sizes) * len(options.baselines))
             continue
-        per_item = seconds_per_item(student, shape, emotions, recipe)
+        timed = pace(student, shape, emotions, recipe)
 
-        def cost(items: int, seeds: int, recipe: Recipe = recipe, each: float = per_item) -> float:
-            steps = [schedule.steps for schedule in recipe.schedules]
-            trained = sum(steps) + (seeds - 1) * sum(steps) / len(steps)
-            return trained * recipe.batch_of(items) * each
+        def cost(items: int, seeds: int, recipe: Recipe = recipe, timed: Pace = timed) -> float:
+            return trained_steps(recipe, seeds) * timed.of(recipe.batch_of(items))
 
         fixed_too = 2 if fixed else 1
         full = cost(utterances, options.seeds)
@@ -79,24 +95,33 @@ def seconds(
     return CROWDED * total
 
 
-def seconds_per_item(student: str, shape: tuple[int, int], emotions: int, recipe: Recipe) -> float:
-    """Seconds that a training step takes per item, timed on this machine."""
+def trained_steps(recipe: Recipe, seeds: int) -> float:
+    """Of the students of one set: the first under each schedule, the others under one of them."""
+    steps = [schedule.steps for schedule in recipe.schedules]
+    return sum(steps) + (seeds - 1) * sum(steps) / len(steps)
+
+
+def pace(student: str, shape: tuple[int, int], emotions: int, recipe: Recipe) -> Pace:
+    """How fast a student trains, timed on this machine."""
     assert student in NETWORKS
     draws = generator(0, "forecast")
     network = skeleton(student, shape[0], emotions)
-    features = torch.randn(4 * ITEMS, *shape, generator=draws)
+    features = torch.randn(4 * MANY, *shape, generator=draws)
     examples = Examples(features, torch.full((len(features), emotions), 1 / emotions))
     weights = draw_weights(network, draws)
 
-    def timed(steps: int) -> float:
+    def timed(items: int, steps: int) -> float:
         began = time.perf_counter()
-        small = replace(recipe, batch=ITEMS)
+        small = replace(recipe, batch=items)
         train(network, weights, examples, small, Setting(steps, 1e-3), draws)
-        return time.perf_counter() - began
+        return (time.perf_counter() - began) / steps
 
-    first = timed(1)  # sets the libraries up
-    steps = 1 if first > 1.0 else 5
-    return timed(steps) / steps / ITEMS
+    first = timed(FEW, 1)  # sets the libraries up
+    if first > SLOW:
+        return Pace(0.0, timed(FEW, 1) / FEW)
+    few, many = timed(FEW, 10), timed(MANY, 5)
+    item = max(many - few, 0.0) / (MANY - FEW)
+    return Pace(max(few - FEW * item, 0.0), item)
 
 
 def in_words(seconds: float) -> str:

@@ -10,7 +10,7 @@ from small_evaluation import QUICK, TRAIN, a_set, judged
 from evaluation import forecast
 from evaluation import runner as runner_module
 from evaluation.baselines import BASELINES
-from evaluation.forecast import CROWDED, ITEMS, SOLVER, TIMES, seconds, seconds_per_item
+from evaluation.forecast import CROWDED, FEW, SOLVER, TIMES, Pace, pace, seconds
 from evaluation.jobs import Heard, Job, Outcome, carry_out
 from evaluation.options import Options
 from evaluation.runs import FULL
@@ -24,7 +24,7 @@ SHORT = dict.fromkeys(RECIPES, TWICE) | {"linear": RECIPES["linear"], "svm": REC
 @pytest.fixture
 def by_the_item(monkeypatch: pytest.MonkeyPatch) -> None:
     """An item takes a second, in whatever network."""
-    monkeypatch.setattr(forecast, "seconds_per_item", lambda *_: 1.0)
+    monkeypatch.setattr(forecast, "pace", lambda *_: Pace(0.0, 1.0))
 
 
 def told(
@@ -38,7 +38,7 @@ def told(
 
 def test_a_timed_network_takes_some_time():
     assert 0 < told() < 60
-    assert seconds_per_item("tdnn", SPEC.shape, len(EMOTIONS), QUICK) > 0
+    assert pace("tdnn", SPEC.shape, len(EMOTIONS), QUICK).of(64) > 0
 
 
 @pytest.mark.usefixtures("by_the_item")
@@ -96,18 +96,21 @@ def test_a_solver_takes_about_a_second():
     assert told(("svm",), baselines=(FULL,)) == pytest.approx(CROWDED * SOLVER * penalties * 2)
 
 
-@pytest.mark.parametrize(("per_step", "steps"), [(30.0, 1 + 1), (0.01, 1 + 5)])
-def test_a_slow_network_is_timed_for_two_steps_only(monkeypatch, per_step, steps):
+@pytest.mark.parametrize(
+    ("step", "item", "steps"), [(0.01, 0.001, 16), (0.0, 0.2, 2), (2.0, 0.0, 2)]
+)
+def test_a_slow_network_is_not_timed_for_long(monkeypatch, step, item, steps):
     """VGG-15 on schuller64 takes half a minute or so for a step of a large batch."""
     now, taken = [0.0], []
 
     def train(network, weights, examples, recipe, setting, generator):  # noqa: ARG001
-        assert recipe.batch_of(len(examples.features)) == ITEMS
         taken.append(setting.steps)
-        now[0] += per_step * setting.steps
+        now[0] += (step + item * recipe.batch_of(len(examples.features))) * setting.steps
 
     monkeypatch.setattr(forecast, "train", train)
     monkeypatch.setattr(forecast.time, "perf_counter", lambda: now[0])
-    found = seconds_per_item("tdnn", SPEC.shape, len(EMOTIONS), QUICK)
-    assert found == pytest.approx(per_step / ITEMS)
+    found = pace("tdnn", SPEC.shape, len(EMOTIONS), QUICK)
+    assert found.of(FEW) == pytest.approx(step + FEW * item)
     assert sum(taken) == steps
+    if steps > 2:
+        assert (found.step, found.item) == pytest.approx((step, item))
