@@ -15,7 +15,8 @@ from synth_data.curator import Curator
 
 # Less work than the defaults, where an objective has such settings.
 SMALL: dict[str, dict[str, Any]] = {
-    "gradient-matching": {"starts": 2, "checkpoints": 2, "stride": 2},
+    name: {"starts": 2, "checkpoints": 2, "stride": 2}
+    for name in ("gradient-matching", "linear-gradient-matching", "distribution-matching")
 }
 PER_CLASS = 2
 

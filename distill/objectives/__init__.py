@@ -1,8 +1,12 @@
 """Objectives, by the name they have on the command line."""
 
+from distill.objectives.distribution_matching import DistributionMatching
 from distill.objectives.gradient_matching import GradientMatching
+from distill.objectives.linear_gradient_matching import LinearGradientMatching
 from distill.objectives.objective import Objective
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "gradient-matching": GradientMatching,
+    "linear-gradient-matching": LinearGradientMatching,
+    "distribution-matching": DistributionMatching,
 }

@@ -13,65 +13,48 @@ trajectories do not depend on the synthetic set, so every real gradient is asked
 no step touches real speech again.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from distill.objectives.objective import Candidate, Cost, Objective, State, Student
-from evaluation.augment import Augment
-from evaluation.networks import Weights, apply, draw_weights
+from distill.objectives.finite_difference import along, with_slopes
+from distill.objectives.objective import Candidate, Cost, State, Student
+from distill.objectives.trajectories import WEIGHT, AlongTrajectories, stacked, weights_of
+from evaluation.networks import Weights, apply
 from evaluation.students import cross_entropy
-from synth_data.curator import Curator, Draw
-from synth_data.mechanism import Loss
-from synth_data.randomness import generator
-from synth_data.settings import Count, Positive, Probability
+from synth_data.curator import Curator
 
-WEIGHT, GRADIENT = "weight/", "gradient/"  # how the state names what it holds
+GRADIENT = "gradient/"  # how the state names what it matches
 
 
 @dataclass(frozen=True)
-class GradientMatching(Objective):
+class GradientMatching(AlongTrajectories):
     """Gradient matching along cached trajectories of real training.
 
     Attributes:
-        starts: trajectories: the first from the fixed initialisation, the others from random
-            ones. One makes a set for the fixed initialisation alone.
-        checkpoints: of each trajectory, the first being its start.
-        stride: optimiser steps between two checkpoints.
-        learning_rate: of AdamW along the trajectory.
-        sampling_probability: of each utterance, at each step of a trajectory.
-        augment: how the real utterances are augmented, along the trajectory and in the
-            gradients that are matched: what the synthetic set learns should not hang on the
-            training speakers.
+        derivative: of the distance with respect to the items: by "finite-difference", or "exact",
+            by a second backward pass, which takes twice as long and agrees.
     """
 
     name: ClassVar[str] = "gradient-matching"
 
-    starts: Count = 4
-    checkpoints: Count = 12
-    stride: Count = 10
-    learning_rate: Positive = 1e-3
-    sampling_probability: Probability = 0.1
-    augment: Augment = Augment()
+    derivative: Literal["finite-difference", "exact"] = "finite-difference"
 
     def init(self, curator: Curator, student: Student, seed: int) -> State:
         kept: dict[str, list[Tensor]] = {}
-        for start in range(self.starts):
-            draws = generator(seed, "gradient matching", "trajectory", start)
-            weights = student.start if start == 0 else draw_weights(student.network, draws)
-            for checkpoint in self._trajectory(curator, student, weights, draws):
-                gradient = curator.mean_gradient(
-                    self._loss(student, draws), checkpoint, purpose="class gradients"
-                )
-                for name, value in checkpoint.items():
-                    kept.setdefault(WEIGHT + name, []).append(value)
-                for name in matched(checkpoint):
-                    kept.setdefault(GRADIENT + name, []).append(gradient[name])
-        return {name: torch.stack(values) for name, values in kept.items()}
+        for weights, draws in self.networks(curator, student, seed):
+            gradient = curator.mean_gradient(
+                self.real_loss(student, draws), weights, purpose="class gradients"
+            )
+            for name, value in weights.items():
+                kept.setdefault(WEIGHT + name, []).append(value)
+            for name in matched(weights):
+                kept.setdefault(GRADIENT + name, []).append(gradient[name])
+        return stacked(kept)
 
     def step(
         self,
@@ -81,12 +64,9 @@ class GradientMatching(Objective):
         student: Student,
         generator: torch.Generator,
     ) -> tuple[Float[Tensor, ""], State]:
-        total = self.starts * self.checkpoints
-        checkpoint = int(torch.randint(total, (1,), generator=generator))
+        checkpoint = self.drawn(state, generator)
         weights = {
-            name.removeprefix(WEIGHT): value[checkpoint].requires_grad_()
-            for name, value in state.items()
-            if name.startswith(WEIGHT)
+            name: weight.requires_grad_() for name, weight in weights_of(state, checkpoint).items()
         }
         names = matched(weights)
         items = zip(
@@ -94,55 +74,51 @@ class GradientMatching(Objective):
             candidate.targets.split(candidate.per_class),
             strict=True,
         )
-        distances = []
+        total = candidate.features.new_zeros(())
         for emotion, (features, targets) in enumerate(items):
-            loss = cross_entropy(apply(student.network, weights, features), targets).mean()
-            gradient = torch.autograd.grad(
-                loss, [weights[name] for name in names], create_graph=True
-            )
-            distances += [
-                row_distance(ours, state[GRADIENT + name][checkpoint, emotion])
-                for name, ours in zip(names, gradient, strict=True)
-            ]
-        return torch.stack(distances).sum(), state
+            theirs = {name: state[GRADIENT + name][checkpoint, emotion] for name in names}
+            total = total + self._distance(student, weights, theirs, features, targets)
+        return total, state
 
     def cost(self) -> Cost:
-        moves = (self.checkpoints - 1) * self.stride * self.sampling_probability
         return Cost(
-            real_passes=self.starts * (self.checkpoints + moves),
-            step_passes=7.0,  # a derivative of a gradient, class by class; measured
+            real_passes=self.real_passes,
+            # Class by class; measured.
+            step_passes=3.5 if self.derivative == "finite-difference" else 7.0,
             checkpoints=self.starts * self.checkpoints,
         )
 
-    def _trajectory(
-        self, curator: Curator, student: Student, start: Weights, draws: torch.Generator
-    ) -> Iterator[Weights]:
-        balance = 1.0 / (curator.class_shares() * len(curator.emotions)).clamp_min(1e-6)
-        weights = {name: w.detach().clone().to(curator.device) for name, w in start.items()}
-        optimiser = torch.optim.AdamW(weights.values(), lr=self.learning_rate, fused=True)
-        yield {name: weight.clone() for name, weight in weights.items()}
-        for _ in range(1, self.checkpoints):
-            for _ in range(self.stride):
-                gradients = curator.mean_gradient(
-                    self._loss(student, draws, balance),
-                    weights,
-                    purpose="trajectory",
-                    sample=Draw(self.sampling_probability, draws),
-                    per_class=False,
-                )
-                for name, weight in weights.items():
-                    weight.grad = gradients[name]
-                optimiser.step()
-            yield {name: weight.clone() for name, weight in weights.items()}
+    def _distance(
+        self,
+        student: Student,
+        weights: Weights,
+        theirs: Weights,
+        features: Float[Tensor, "n mel frame"],
+        targets: Float[Tensor, "n emotion"],
+    ) -> Float[Tensor, ""]:
+        """Between the gradients of one class, differentiable in its items."""
+        exact = self.derivative == "exact"
+        items = (
+            [features, targets]
+            if exact
+            else [x.detach().requires_grad_(x.requires_grad) for x in (features, targets)]
+        )
 
-    def _loss(
-        self, student: Student, draws: torch.Generator, balance: Tensor | float = 1.0
-    ) -> Loss:
-        def loss(weights: Weights, features: Tensor, targets: Tensor) -> Tensor:
-            logits = apply(student.network, weights, self.augment(features, draws))
-            return cross_entropy(logits, targets * balance)
+        def loss(at: Weights) -> Float[Tensor, ""]:
+            return cross_entropy(apply(student.network, at, items[0]), items[1]).mean()
 
-        return loss
+        gradient = torch.autograd.grad(
+            loss(weights), [weights[name] for name in theirs], create_graph=exact
+        )
+        ours = list(gradient) if exact else [g.requires_grad_() for g in gradient]
+        pairs = zip(ours, theirs.values(), strict=True)
+        distance = torch.stack([row_distance(mine, real) for mine, real in pairs]).sum()
+        if exact:
+            return distance
+        direction = dict(zip(theirs, torch.autograd.grad(distance, ours), strict=True))
+        moving = [i for i, x in enumerate(items) if x.requires_grad]
+        _, slopes = along(loss, weights, direction, [items[i] for i in moving])
+        return with_slopes(distance, [(features, targets)[i] for i in moving], slopes)
 
 
 def matched(weights: Mapping[str, Tensor]) -> list[str]:

@@ -38,6 +38,10 @@ class Candidate:
     targets: Float[Tensor, "n emotion"]
     per_class: int
 
+    def class_means(self, each: Float[Tensor, "n *rest"]) -> Float[Tensor, "emotion *rest"]:
+        """The mean of a row per item over the items of each class."""
+        return each.unflatten(0, (-1, self.per_class)).mean(dim=1)
+
 
 @dataclass(frozen=True)
 class Cost:

@@ -114,3 +114,30 @@ def apply(
     network.train(training)
     logits: Tensor = torch.func.functional_call(network, dict(weights), (features,))
     return logits
+
+
+def embedded(
+    network: nn.Module,
+    weights: Weights,
+    features: Float[Tensor, "n mel frame"],
+    training: bool = False,
+) -> tuple[Float[Tensor, "n embedding"], Float[Tensor, "n emotion"]]:
+    """The utterance embeddings, and the logits as `apply` gives them alone."""
+    whole = _Embedded(network).train(training)
+    inside = {f"network.{name}": weight for name, weight in weights.items()}
+    seen: tuple[Tensor, Tensor] = torch.func.functional_call(whole, inside, (features,))
+    return seen
+
+
+class _Embedded(nn.Module):
+    """A network that tells its embedding as well; by convention its logits are `head(embed)`."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, features: Float[Tensor, "n mel frame"]
+    ) -> tuple[Float[Tensor, "n embedding"], Float[Tensor, "n emotion"]]:
+        embedding = self.network.embed(features)  # type: ignore[operator]
+        return embedding, self.network.head(embedding)  # type: ignore[operator]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from evaluation.augment import Augment
-from evaluation.networks import Weights, apply, skeleton
+from evaluation.networks import Weights, apply, embedded, skeleton
 from evaluation.students.recipe import CannotTrain, Examples, Fitted, Lesson, Setting, StudentRecipe
 from synth_data.settings import Count, NotNegative, Positive
 
@@ -167,7 +167,7 @@ def embeddings_of(
 ) -> Float[Tensor, "n embedding"]:
     """The network's utterance embeddings, in chunks and without gradients."""
     with torch.no_grad():
-        return torch.cat([_seen(network, weights, part)[0] for part in features.split(CHUNK)])
+        return torch.cat([embedded(network, weights, part)[0] for part in features.split(CHUNK)])
 
 
 def class_balance(targets: Float[Tensor, "n emotion"]) -> Float[Tensor, " emotion"]:
@@ -175,33 +175,6 @@ def class_balance(targets: Float[Tensor, "n emotion"]) -> Float[Tensor, " emotio
     shares = targets.mean(dim=0)
     present = (shares > 0).sum()
     return torch.where(shares > 0, 1.0 / (shares * present).clamp_min(1e-6), 0.0)
-
-
-class _Seen(nn.Module):
-    """A network that tells its embedding as well; by convention its logits are `head(embed)`."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(
-        self, features: Float[Tensor, "n mel frame"]
-    ) -> tuple[Float[Tensor, "n embedding"], Float[Tensor, "n emotion"]]:
-        embedding = self.network.embed(features)  # type: ignore[operator]
-        return embedding, self.network.head(embedding)  # type: ignore[operator]
-
-
-def _seen(
-    network: nn.Module,
-    weights: Weights,
-    features: Float[Tensor, "n mel frame"],
-    training: bool = False,
-) -> tuple[Float[Tensor, "n embedding"], Float[Tensor, "n emotion"]]:
-    """Embedding and logits, as `networks.apply` gives the logits alone."""
-    whole = _Seen(network).train(training)
-    inside = {f"network.{name}": weight for name, weight in weights.items()}
-    seen: tuple[Tensor, Tensor] = torch.func.functional_call(whole, inside, (features,))
-    return seen
 
 
 def _projection(
@@ -226,7 +199,7 @@ def _with_lesson(
     lesson: Lesson,
     rows: Int[Tensor, " n"],
 ) -> Float[Tensor, ""]:
-    embedding, logits = _seen(network, student, features, training=True)
+    embedding, logits = embedded(network, student, features, training=True)
     signal = lesson.signal[rows]
     if lesson.by == "logits":
         softness = lesson.temperature

@@ -1,0 +1,171 @@
+"""Distribution matching: in the eyes of many networks, the classes should look as the real ones.
+
+Zhao and Bilen 2023 (DM): for networks with random weights, the distance between the mean
+embedding of a class' synthetic items and that of its real utterances,
+
+    sum over classes c of  |mean_S,c phi(x) - mean_T,c phi(x)|^2 / spread,
+
+where phi is the embedding. Every real mean is asked once. What can be chosen beyond that:
+
+- partly trained networks among the random ones, with the classification term of IDM (Zhao et al.
+  2023, "Improved distribution matching"): the items should also be recognised by them;
+- first and second moments in place of means;
+- the characteristic function, as in NCFM (Wang et al. 2025, "Dataset distillation with neural
+  characteristic function"): means of exp(i t z) at frequencies t. NCFM learns where to look; here
+  the frequencies are normal and fixed, so that the real side can be asked once;
+- `one_release`: all networks' statistics as one question, of networks that have seen nothing.
+
+We divide by the spread of the real class means, so that every network weighs alike.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from distill.objectives.objective import Candidate, Cost, State, Student
+from distill.objectives.trajectories import WEIGHT, AlongTrajectories, stacked, weights_of
+from evaluation.networks import Weights, embedded
+from evaluation.students import cross_entropy
+from synth_data.curator import Curator
+from synth_data.errors import UserError
+from synth_data.mechanism import Statistic
+from synth_data.randomness import generator
+from synth_data.settings import Count, NotNegative, Positive, Share
+
+MEAN, FREQUENCY = "mean", "frequency"
+
+
+@dataclass(frozen=True)
+class DistributionMatching(AlongTrajectories):
+    """Distribution matching in the embeddings of random and partly trained networks.
+
+    Attributes:
+        statistic: of an embedding z, whose class means are compared: "mean" is z itself,
+            "moments" z and its squares, "characteristic" cos and sin of t z for normal t, of z
+            brought to the length sqrt(its size).
+        frequencies: how many t.
+        bandwidth: their standard deviation times the root of the embedding's size.
+        amplitude: of the characteristic function's distance, the share of the amplitudes, which
+            tell diversity; the rest is that of the phases, which tell where.
+        classification: weight of the items' cross-entropy at checkpoints that were trained.
+        one_release: ask for all statistics at once. Then `checkpoints` must be 1, since partly
+            trained networks take further questions.
+
+    Raises:
+        UserError: one release of networks that would have to be trained.
+    """
+
+    name: ClassVar[str] = "distribution-matching"
+
+    starts: Count = 8
+    checkpoints: Count = 6
+    statistic: Literal["mean", "moments", "characteristic"] = "mean"
+    frequencies: Count = 256
+    bandwidth: Positive = 1.0
+    amplitude: Share = 0.5
+    classification: NotNegative = 0.0
+    one_release: bool = False
+
+    def __post_init__(self) -> None:
+        if self.one_release and self.checkpoints != 1:
+            raise UserError(
+                f"one_release asks one question, of networks without training: set checkpoints "
+                f"to 1; found {self.checkpoints}"
+            )
+
+    def init(self, curator: Curator, student: Student, seed: int) -> State:
+        directions = self._directions(student, seed).to(curator.device)
+        kept: dict[str, list[Tensor]] = {}
+        seen: list[Statistic] = []
+        for weights, draws in self.networks(curator, student, seed):
+            for name, value in weights.items():
+                kept.setdefault(WEIGHT + name, []).append(value)
+            seen.append(self._seen(student, weights, draws, directions))
+            if not self.one_release:
+                kept.setdefault(MEAN, []).append(curator.mean(seen[-1], purpose="class means"))
+        if self.one_release:
+
+            def together(features: Tensor, targets: Tensor) -> Tensor:
+                return torch.stack([statistic(features, targets) for statistic in seen], dim=1)
+
+            every = curator.mean(together, purpose="class means in the eyes of all networks")
+            kept[MEAN] = list(every.unbind(dim=1))
+        return {**stacked(kept), FREQUENCY: directions}
+
+    def step(
+        self,
+        state: State,
+        candidate: Candidate,
+        curator: Curator,  # noqa: ARG002 - every answer is in the state
+        student: Student,
+        generator: torch.Generator,
+    ) -> tuple[Float[Tensor, ""], State]:
+        checkpoint = self.drawn(state, generator)
+        weights = weights_of(state, checkpoint)
+        embedding, logits = embedded(student.network, weights, candidate.features)
+        ours = candidate.class_means(self._statistic(embedding, state[FREQUENCY]))
+        loss = self._distance(ours, state[MEAN][checkpoint])
+        if self.classification and checkpoint % self.checkpoints:
+            loss = loss + self.classification * cross_entropy(logits, candidate.targets).mean()
+        return loss, state
+
+    def cost(self) -> Cost:
+        return Cost(
+            real_passes=self.real_passes,
+            step_passes=1.0,
+            checkpoints=self.starts * self.checkpoints,
+        )
+
+    def _seen(
+        self, student: Student, weights: Weights, draws: torch.Generator, directions: Tensor
+    ) -> Statistic:
+        """What a network sees in an utterance, as a question for the door."""
+
+        def statistic(features: Tensor, targets: Tensor) -> Tensor:  # noqa: ARG001 - for the door
+            with torch.no_grad():
+                embedding, _ = embedded(student.network, weights, self.augment(features, draws))
+                return self._statistic(embedding, directions)
+
+        return statistic
+
+    def _directions(self, student: Student, seed: int) -> Float[Tensor, "frequency embedding"]:
+        """The frequencies t; none where no characteristic function is asked for."""
+        size = student.start["head.weight"].shape[1]
+        count = self.frequencies if self.statistic == "characteristic" else 0
+        draws = generator(seed, self.name, "frequencies")
+        return torch.randn(count, size, generator=draws) * self.bandwidth / math.sqrt(size)
+
+    def _statistic(
+        self,
+        embedding: Float[Tensor, "n embedding"],
+        directions: Float[Tensor, "frequency embedding"],
+    ) -> Float[Tensor, "n statistic"]:
+        if self.statistic == "mean":
+            return embedding
+        if self.statistic == "moments":
+            return torch.cat([embedding, embedding.square()], dim=1)
+        sphere = functional.normalize(embedding, dim=1) * math.sqrt(embedding.shape[1])
+        angles = sphere @ directions.T
+        return torch.cat([angles.cos(), angles.sin()], dim=1)
+
+    def _distance(
+        self, ours: Float[Tensor, "emotion statistic"], theirs: Float[Tensor, "emotion statistic"]
+    ) -> Float[Tensor, ""]:
+        """Squared, relative to how far the real classes are from each other."""
+        spread = (theirs - theirs.mean(dim=0)).square().sum().clamp_min(1e-12)
+        if self.statistic != "characteristic":
+            return (ours - theirs).square().sum() / spread
+        # |a - b|^2 = (|a| - |b|)^2 + 2 (|a||b| - Re(a conj b)), for complex means a and b.
+        (real, imaginary), (other, other_imaginary) = (
+            each.chunk(2, dim=1) for each in (ours, theirs)
+        )
+        length = torch.sqrt(real.square() + imaginary.square() + 1e-12)
+        other_length = torch.sqrt(other.square() + other_imaginary.square() + 1e-12)
+        amplitudes = (length - other_length).square().sum()
+        phases = 2 * (length * other_length - real * other - imaginary * other_imaginary).sum()
+        return 2 * (self.amplitude * amplitudes + (1 - self.amplitude) * phases) / spread
