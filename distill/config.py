@@ -9,9 +9,10 @@ import tomli_w
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from distill.engine import Loop
+from distill.candidate import Parameterisation
 from distill.objectives import OBJECTIVES
 from distill.objectives.objective import Objective
+from distill.outer_loop import Loop
 from evaluation.files import write_atomically
 from evaluation.networks import NETWORKS, require_uncoupled
 from evaluation.students import Recipe
@@ -29,7 +30,7 @@ FIRST_MINUTE: dict[str, Any] = {
     "fold": 1,
     "feature": "logmel64-short",
     "loop": {"steps": 400, "learning_rate": 0.1},  # fewer steps, so larger ones
-    "settings": {"starts": 2, "checkpoints": 8},
+    "settings": {"starts": 2, "checkpoints": 8},  # where an objective has such
     "recipe": {"schedules": [{"steps": 150, "learning_rate": 3e-3}]},
 }
 
@@ -68,6 +69,8 @@ class RunConfig(BaseModel):
     """Leave out recordings that cannot be used."""
     loop: dict[str, Any] = {}
     """Settings of the outer loop."""
+    parameterisation: dict[str, Any] = {}
+    """How a set spends its bytes, and what of it is learned."""
     settings: dict[str, Any] = {}
     """Settings of the objective."""
     recordings: str | None = None
@@ -114,10 +117,13 @@ class RunConfig(BaseModel):
         require_uncoupled(self.student)
         if self.objective not in OBJECTIVES:
             raise unknown_name("objective", self.objective, OBJECTIVES)
-        tables = {
-            name: first.get(name, {}) | getattr(self, name)
-            for name in ("loop", "settings", "recipe")
+        known = {setting.name for setting in dataclasses.fields(OBJECTIVES[self.objective])}
+        shorter = {
+            "loop": first.get("loop", {}),
+            "settings": {k: v for k, v in first.get("settings", {}).items() if k in known},
+            "recipe": first.get("recipe", {}),
         }
+        tables = {name: values | getattr(self, name) for name, values in shorter.items()}
         whole = self.model_copy(update=tables)
         if self.feature_name not in FEATURES:
             raise unknown_name("feature", self.feature_name, FEATURES)
@@ -131,6 +137,7 @@ class RunConfig(BaseModel):
                 "feature": self.feature_name,
                 "device": _device(self.device),
                 "loop": dataclasses.asdict(whole.build_loop()),
+                "parameterisation": dataclasses.asdict(whole.build_parameterisation()),
                 "settings": dataclasses.asdict(whole.build_objective()),
                 "recipe": dataclasses.asdict(whole.build_recipe()),
             }
@@ -168,6 +175,10 @@ class RunConfig(BaseModel):
     def build_loop(self) -> Loop:
         """The outer loop."""
         return changed("the outer loop", Loop(), self.loop)
+
+    def build_parameterisation(self) -> Parameterisation:
+        """What is learned."""
+        return changed("the parameterisation", Parameterisation(), self.parameterisation)
 
     def build_objective(self) -> Objective:
         """The objective with its settings."""

@@ -229,6 +229,7 @@ class Experiment:
                 ipc=config.ipc,
                 seed=config.seed,
                 loop=config.build_loop(),
+                parameterisation=config.build_parameterisation(),
                 checkpoint=progress,
                 progress=self.bar(f"{folder.name}: distilling", position),
             )

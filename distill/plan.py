@@ -70,10 +70,12 @@ def plan(config: RunConfig, utterances: int, emotions: int, folds: int, tested: 
     """
     spec, recipe, objective = config.spec, config.build_recipe(), config.build_objective()
     item = spec.mels * spec.frames * 4
-    items = config.ipc * emotions
+    parameterisation = config.build_parameterisation()
+    per_class = parameterisation.per_class(config.ipc)
+    items = per_class * emotions
     timed = pace(config.student, spec.shape, emotions, recipe)
     per_item = CROWDED * timed.of(TOGETHER) / TOGETHER
-    cost = objective.cost()
+    cost = objective.cost(per_class)
     full, small = (
         CROWDED * timed.of(recipe.batch_of(count)) * trained_steps(recipe, config.seeds)
         for count in (utterances, items)
@@ -86,10 +88,14 @@ def plan(config: RunConfig, utterances: int, emotions: int, folds: int, tested: 
     return Plan(
         features=utterances * FEATURE_SECONDS,
         distilling=per_item
-        * (cost.real_passes * utterances + config.build_loop().steps * cost.step_passes * items),
+        * (
+            cost.real_passes * utterances
+            + config.build_loop().steps
+            * (cost.step_passes * items + cost.step_real_passes * utterances)
+        ),
         students=2 * sets if tested else 0.0,  # from both initialisations
         folds=folds,
         cores=cpu_count(),
         memory=side_by_side * (LIBRARIES + 2 * utterances * item + 2 * state + 60 * items * item),
-        set_bytes=items * (item + 4 * emotions),
+        set_bytes=config.ipc * emotions * item + 4 * items * emotions,
     )

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from distill.engine import Loop, distill
+from distill.engine import distill
 from distill.objectives.gradient_matching import GradientMatching
+from distill.outer_loop import Loop
 from evaluation.evaluate import evaluate
 from evaluation.options import Options
 from evaluation.report import Report

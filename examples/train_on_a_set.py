@@ -9,6 +9,7 @@ the features of the set; the set's own README.md spells that recipe out without 
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -24,15 +25,30 @@ def main() -> None:
     arguments = parser.parse_args()
 
     tensors = load_file(arguments.set / "set.safetensors")
-    emotions = json.loads((arguments.set / "manifest.json").read_text())["emotions"]
-    model = train(tensors["features"], tensors["targets"], arguments.steps)
-    print(f"trained on {len(tensors['features'])} items of {', '.join(emotions)}")
+    manifest = json.loads((arguments.set / "manifest.json").read_text())
+    emotions = manifest["emotions"]
+    model = train(features_in(tensors, manifest), tensors["targets"], arguments.steps)
+    print(f"trained on {len(tensors['targets'])} items of {', '.join(emotions)}")
 
     for recording in arguments.recordings:
         with torch.no_grad():
             shares = model(features_of(recording, arguments.set)).softmax(dim=1)[0]
         best = int(shares.argmax())
         print(f"{recording}: {emotions[best]} ({shares[best]:.2f})")
+
+
+def features_in(tensors: dict[str, Tensor], manifest: dict[str, Any]) -> Tensor:
+    """The items [item, mel, frame]; a set's README.md shows how its own are decoded."""
+    if manifest["codec"] is None:
+        return tensors["features"]
+    values = tensors["features.values"].float()
+    if manifest["codec"]["numbers"] == "int8":
+        scale, offset = (tensors["features." + name].float() for name in ("scale", "offset"))
+        values = values * scale[:, None, None] + offset[:, None, None]
+    lines = nn.functional.interpolate(
+        values, scale_factor=float(manifest["codec"]["shorter"]), mode="linear"
+    )
+    return lines[:, :, : manifest["features"]["frames"]]
 
 
 def train(features: Tensor, targets: Tensor, steps: int) -> nn.Module:

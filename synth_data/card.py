@@ -1,8 +1,8 @@
 """The dataset card: a set's manifest for people, as Hugging Face expects a `README.md`."""
 
 import json
-from math import prod
 
+from synth_data.codecs import codec_of
 from synth_data.corpora.facts import Derivatives
 from synth_data.features import FeatureSpec
 from synth_data.manifest import START, TENSORS, Manifest
@@ -34,7 +34,7 @@ def card(manifest: Manifest) -> str:
         _front_matter(manifest),
         f"# {_title(manifest)}",
         _what(manifest),
-        "## Use\n\n" + _use(manifest),
+        "## Use\n\n" + _use(manifest) + _schedule(manifest),
         "## Features of real speech\n\n" + _recipe(manifest),
         "## How it was made\n\n" + _making(manifest),
         "## Intended use\n\n" + _purpose(),
@@ -71,9 +71,8 @@ def _front_matter(manifest: Manifest) -> str:
 
 
 def _what(manifest: Manifest) -> str:
-    items, mels, frames = manifest.tensors["features"]
+    items, mels, frames = sum(manifest.items.values()), *manifest.features.shape
     counts = ", ".join(f"{emotion} {count}" for emotion, count in manifest.items.items())
-    size = sum(4 * prod(shape) for shape in manifest.tensors.values())
     start = (
         f"- `{START}`: the initial weights of the network `{manifest.start.network}` it was "
         f"distilled against, before any training (seed {manifest.start.seed}). They have seen no "
@@ -84,23 +83,58 @@ def _what(manifest: Manifest) -> str:
     return (
         f"A *distilled* data set: {items} synthetic feature tensors, learned to stand in for "
         f"emotional speech recordings when a model is trained.\n\n"
-        f"- `{TENSORS}`: `features` `[{items}, {mels}, {frames}]` (item, mel, frame) and "
-        f"`targets` `[{items}, {len(manifest.emotions)}]` ({manifest.labels}), float32, "
-        f"{size:,} bytes with the values of the feature transforms.\n"
+        f"- `{TENSORS}`: `features` `[{items}, {mels}, {frames}]` (item, mel, frame"
+        f"{_stored(manifest)}) and `targets` `[{items}, {len(manifest.emotions)}]` "
+        f"({manifest.labels}), float32, {manifest.size:,} bytes with the values of the feature "
+        f"transforms.\n"
         f"{start}"
         f"- `manifest.json`: everything else, for machines.\n\n"
         f"Items per emotion, in the order of the targets' columns: {counts}."
     )
 
 
+def _stored(manifest: Manifest) -> str:
+    """How the features are stored, where that is not as they are."""
+    if not (codec := manifest.codec):
+        return ""
+    frames = f", one for every {codec.shorter} frames" if codec.shorter > 1 else ""
+    return f"; stored as {codec.numbers}{frames}, decoded as below"
+
+
+def _schedule(manifest: Manifest) -> str:
+    """The native schedule in words and code; empty where there is none."""
+    if not (schedule := manifest.schedule):
+        return ""
+    (steps,) = manifest.tensors["schedule.learning_rates"]
+    classes = len(manifest.emotions)
+    code = f"""\
+together, per_class = {schedule.together}, {sum(manifest.items.values()) // classes}
+optimiser = torch.optim.SGD(model.parameters(), lr=1.0, momentum={schedule.momentum})
+for step, rate in enumerate(tensors["schedule.learning_rates"]):
+    turn = (step * together + torch.arange(together)) % per_class
+    rows = (torch.arange({classes})[:, None] * per_class + turn).flatten()
+    optimiser.param_groups[0]["lr"] = rate.item()
+    optimiser.zero_grad()
+    torch.nn.functional.cross_entropy(model(features[rows]), tensors["targets"][rows]).backward()
+    optimiser.step()"""
+    return (
+        f"\n\nThe set was made for {steps} steps of one training, from the weights in `{START}`, "
+        f"each with a step size of its own:\n\n{_python(code)}"
+    )
+
+
 def _use(manifest: Manifest) -> str:
-    _, mels, frames = manifest.tensors["features"]
+    mels, frames = manifest.features.shape
+    features = 'features = tensors["features"]'
+    if codec := manifest.codec:
+        features = codec_of(**codec.model_dump()).snippet("features.", frames)
     return _python(
         f"""\
 import torch
 from safetensors.torch import load_file
 
 tensors = load_file("{TENSORS}")
+{features}
 emotions = {json.dumps(list(manifest.emotions), ensure_ascii=False)}
 model = torch.nn.Sequential(  # or any other that takes [item, mel, frame]
     torch.nn.Flatten(), torch.nn.Linear({mels} * {frames}, {len(manifest.emotions)})
@@ -108,7 +142,7 @@ model = torch.nn.Sequential(  # or any other that takes [item, mel, frame]
 optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
 for step in range(300):
     optimiser.zero_grad()
-    loss = torch.nn.functional.cross_entropy(model(tensors["features"]), tensors["targets"])
+    loss = torch.nn.functional.cross_entropy(model(features), tensors["targets"])
     loss.backward()
     optimiser.step()"""
     )

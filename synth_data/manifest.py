@@ -22,6 +22,7 @@ from pydantic_core import from_json
 from synth_data.errors import SetError
 from synth_data.features import FeatureSpec
 from synth_data.provenance import Provenance
+from synth_data.schedule import Momentum
 from synth_data.settings import Count
 
 MANIFEST = "manifest.json"
@@ -74,6 +75,21 @@ class StartEntry(_Entry):
     digest: Digest
 
 
+class CodecEntry(_Entry):
+    """How items are stored: which numbers, which frames, and how many frames for one that is."""
+
+    numbers: Literal["float32", "float16", "int8"]
+    frames: Literal["every", "means", "middle"]
+    shorter: Count
+
+
+class ScheduleEntry(_Entry):
+    """The native schedule, whose step sizes are the tensor `schedule.learning_rates`."""
+
+    momentum: Momentum
+    together: Count
+
+
 class Privacy(_Entry):
     """What is guaranteed about the speakers."""
 
@@ -106,7 +122,10 @@ class Manifest(_Entry):
         emotions: in the order of the targets' columns.
         labels: whether each target row is one-hot, or holds a share of each emotion.
         items: number of items whose largest target is the emotion.
-        tensors: names and shapes in `set.safetensors`; all float32.
+        tensors: names and shapes in `set.safetensors`; float32, but for the features of a codec.
+        size: of these tensors, in bytes: all that a student needs but the fixed initialisation.
+        codec: how `features.*` become features, where they are not stored as they are.
+        schedule: the training that the set was made for, where it was made for one.
         features: the recipe from a waveform to a feature tensor.
         transforms: names, in order; their values are tensors `transform.0.*`, ...
         start: the fixed initialisation, where there is one.
@@ -120,8 +139,11 @@ class Manifest(_Entry):
     labels: Literal["one-hot float rows", "soft float rows"]
     items: dict[Name, Annotated[int, Field(ge=0)]]
     tensors: dict[Name, tuple[Count, ...]]
+    size: Count
     features: Annotated[FeatureSpec, AfterValidator(_usable)]
     transforms: tuple[Name, ...]
+    codec: CodecEntry | None
+    schedule: ScheduleEntry | None
     start: StartEntry | None
     provenance: Provenance
     privacy: Privacy

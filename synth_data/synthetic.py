@@ -21,14 +21,26 @@ from torch import Tensor
 
 from synth_data import set_folder
 from synth_data.card import card
+from synth_data.codecs import Packed, codec_of
 from synth_data.errors import SetError
 from synth_data.features import FeatureSpec
-from synth_data.manifest import CARD, MANIFEST, START, TENSORS, Manifest, StartEntry
+from synth_data.manifest import (
+    CARD,
+    MANIFEST,
+    START,
+    TENSORS,
+    CodecEntry,
+    Manifest,
+    ScheduleEntry,
+    StartEntry,
+)
 from synth_data.provenance import Provenance, Start
+from synth_data.schedule import NativeSchedule
 from synth_data.transforms import Transform, stack, unstack
 
 __all__ = ["Provenance", "Start", "SyntheticSet"]
 
+FEATURES, RATES = "features.", "schedule.learning_rates"  # how tensors are named
 TOLERANCE = 1e-4  # of the sum of a row of targets
 
 
@@ -45,6 +57,8 @@ class SyntheticSet:
             knows no such network.
         provenance: how it was made.
         transforms: that real features must go through to meet these, in order.
+        packed: the features as they are stored, where that is in fewer bytes.
+        schedule: the training from `start` that the set was made for, where it was made for one.
 
     Raises:
         SetError: tensors do not fit each other, the recipe or the emotions, or are not finite.
@@ -58,6 +72,8 @@ class SyntheticSet:
     start: Start | None
     provenance: Provenance
     transforms: tuple[Transform, ...] = ()
+    packed: Packed | None = None
+    schedule: NativeSchedule | None = None
 
     def __post_init__(self) -> None:
         _check_emotions(self.emotions)
@@ -72,6 +88,10 @@ class SyntheticSet:
             )
         if not self.features.isfinite().all():
             raise SetError("features hold values that are not finite")
+        if self.packed and not torch.equal(self.packed.features(expected[2]), self.features):
+            raise SetError("features are not what the stored ones decode to")
+        if self.schedule and not self.start:
+            raise SetError("a native schedule starts from the fixed initialisation; found none")
 
     def __len__(self) -> int:
         return len(self.features)
@@ -84,7 +104,7 @@ class SyntheticSet:
 
     @property
     def bytes(self) -> int:
-        """Of everything a student needs: features, targets and transforms."""
+        """Of everything a student needs: features, targets, transforms and schedule, as stored."""
         return sum(tensor.nbytes for tensor in _tensors(self).values())
 
     @property
@@ -121,8 +141,14 @@ class SyntheticSet:
             if manifest.start:
                 weights = _unpack(files, START)
                 start = Start(manifest.start.network, manifest.start.seed, weights)
+            packed = _packed(manifest, tensors)
+            features = (
+                packed.features(manifest.features.frames) if packed else _take(tensors, "features")
+            )
             loaded = cls(
-                features=_take(tensors, "features"),
+                features=features,
+                packed=packed,
+                schedule=_schedule(manifest, tensors),
                 targets=_take(tensors, "targets"),
                 emotions=manifest.emotions,
                 spec=manifest.features,
@@ -137,11 +163,48 @@ class SyntheticSet:
 
 
 def _tensors(synthetic: SyntheticSet) -> dict[str, Tensor]:
+    packed, schedule = synthetic.packed, synthetic.schedule
     return {
-        "features": synthetic.features,
+        **(
+            {FEATURES + name: tensor for name, tensor in packed.stored.items()}
+            if packed
+            else {"features": synthetic.features}
+        ),
         "targets": synthetic.targets,
+        **({RATES: schedule.learning_rates} if schedule else {}),
         **stack(synthetic.transforms),
     }
+
+
+def _packed(manifest: Manifest, tensors: Mapping[str, Tensor]) -> Packed | None:
+    """The stored features, if they are encoded."""
+    if manifest.codec is None:
+        return None
+    codec = codec_of(manifest.codec.numbers, manifest.codec.frames, manifest.codec.shorter)
+    # What the codec stores of one empty item says which tensors there must be.
+    mels, frames = manifest.features.shape
+    expected = codec.encode(torch.zeros(1, mels, frames))
+    stored = {}
+    for name, like in expected.items():
+        tensor = _take(tensors, FEATURES + name)
+        if tensor.dtype != like.dtype or tensor.shape[1:] != like.shape[1:]:
+            raise SetError(
+                f"'{FEATURES + name}' must be {like.dtype} of shape [item, "
+                f"{', '.join(map(str, like.shape[1:]))}]; found {tensor.dtype} of "
+                f"{list(tensor.shape)}"
+            )
+        stored[name] = tensor
+    if len({len(tensor) for tensor in stored.values()}) != 1:
+        raise SetError("the stored features differ in their number of items")
+    return Packed(codec, stored)
+
+
+def _schedule(manifest: Manifest, tensors: Mapping[str, Tensor]) -> NativeSchedule | None:
+    if manifest.schedule is None:
+        return None
+    return NativeSchedule(
+        _take(tensors, RATES), manifest.schedule.momentum, manifest.schedule.together
+    )
 
 
 def _files(synthetic: SyntheticSet) -> dict[str, bytes]:
@@ -161,8 +224,13 @@ def _manifest(synthetic: SyntheticSet) -> Manifest:
         labels="one-hot float rows" if one_hot else "soft float rows",
         items=synthetic.per_class,
         tensors={name: tuple(tensor.shape) for name, tensor in _tensors(synthetic).items()},
+        size=synthetic.bytes,
         features=synthetic.spec,
         transforms=tuple(transform.name for transform in synthetic.transforms),
+        codec=CodecEntry(**synthetic.packed.codec.named()) if synthetic.packed else None,
+        schedule=ScheduleEntry(momentum=schedule.momentum, together=schedule.together)
+        if (schedule := synthetic.schedule)
+        else None,
         start=StartEntry(network=start.network, seed=start.seed, digest=start.digest)
         if start
         else None,
@@ -182,7 +250,7 @@ def _unpack(files: Mapping[str, bytes], name: str) -> dict[str, Tensor]:
     except Exception as error:  # a parser of foreign bytes: whatever it throws, they are at fault
         raise SetError(f"{name} is not a readable safetensors file ({error})") from error
     for tensor_name, tensor in tensors.items():
-        if tensor.dtype != torch.float32:
+        if tensor.dtype != torch.float32 and not tensor_name.startswith(FEATURES):
             raise SetError(f"{name}: '{tensor_name}' must be float32; found {tensor.dtype}")
     return tensors
 
@@ -202,7 +270,7 @@ def _check_agreement(
     if unknown := sorted(tensors.keys() - _tensors(loaded).keys()):
         raise SetError(f"{TENSORS} has unknown tensors: {', '.join(unknown[:5])}")
     derived = _manifest(loaded)
-    for name in ("labels", "items", "tensors", "start"):
+    for name in ("labels", "items", "tensors", "size", "codec", "schedule", "start"):
         said, found = getattr(manifest, name), getattr(derived, name)
         if said != found:
             raise SetError(

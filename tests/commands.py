@@ -34,7 +34,7 @@ CHECKPOINTS = """\
 import sys
 import distill.engine
 from distill.cli import main
-distill.engine.SAVE_EVERY = 0.0
+distill.outer_loop.SAVE_EVERY = 0.0
 sys.argv[0] = "distill-data"
 main()
 """

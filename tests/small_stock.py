@@ -7,7 +7,7 @@ from fake_speech import EMOTIONS, SPEC, fake_speech
 from torch import Tensor
 
 from evaluation.baselines import BASELINES, Competitor, Reference, Stock
-from evaluation.baselines.codecs import Codec, Every, Float16, Float32, Int8, Means, Middle
+from synth_data.codecs import Codec, Every, Float16, Float32, Int8, Means, Middle
 
 COUNTS = (9, 7, 8)
 IPC = 3

@@ -5,7 +5,7 @@ import torch
 from small_stock import CODECS
 from torch import Tensor
 
-from evaluation.baselines.codecs import Codec, size
+from synth_data.codecs import Codec, size
 
 
 def gaussian(*shape: int) -> Tensor:

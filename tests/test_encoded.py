@@ -6,8 +6,8 @@ from fake_speech import SPEC
 from small_stock import CODECS, COUNTS, made, rows_in, stock
 
 from evaluation.baselines import NotAvailable
-from evaluation.baselines.codecs import size
 from evaluation.baselines.encoded import evenly
+from synth_data.codecs import size
 
 
 @pytest.mark.parametrize("name", CODECS)

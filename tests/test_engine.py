@@ -1,6 +1,6 @@
 """The outer loop: the same bits every time, interrupted or not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,10 +11,11 @@ from fake_speech import EMOTIONS, SPEC, fake_speech
 from safetensors import safe_open
 from torch import Tensor
 
-from distill import engine
-from distill.engine import Loop, distill
+from distill import outer_loop
+from distill.engine import distill
 from distill.objectives.gradient_matching import GradientMatching
 from distill.objectives.objective import Candidate, Cost, Objective, State, Student
+from distill.outer_loop import Loop
 from evaluation.augment import Augment
 from evaluation.networks import draw_weights, skeleton
 from synth_data.curator import Curator
@@ -49,7 +50,13 @@ class ToTheMeans(Objective):
         loss = (candidate.features - shaken).square().mean() / (1 + state["age"])
         return loss, {**state, "age": state["age"] + 1}
 
-    def cost(self) -> Cost:
+    def learned(self) -> dict[str, Tensor]:
+        return {}
+
+    def schedule(self, learned: Mapping[str, Tensor]) -> None:  # noqa: ARG002
+        return None
+
+    def cost(self, per_class: int) -> Cost:  # noqa: ARG002
         return Cost(real_passes=1, step_passes=1, checkpoints=0)
 
 
@@ -110,7 +117,7 @@ def test_equal_seeds_make_equal_sets_and_others_do_not(objective):
 def test_an_interrupted_run_ends_with_the_same_bits(objective, save_every, tmp_path, monkeypatch):
     whole = made(objective)
     path = tmp_path / "progress.safetensors"
-    monkeypatch.setattr(engine, "SAVE_EVERY", save_every)
+    monkeypatch.setattr(outer_loop, "SAVE_EVERY", save_every)
     for after in (4, 3):
         with monkeypatch.context() as patch:
             interrupt(patch, objective, after)

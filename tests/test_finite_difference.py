@@ -53,25 +53,6 @@ def test_it_agrees_with_a_second_backward_pass(name):
     assert cosine(*together) > 0.99
 
 
-def test_a_kink_spoils_it():
-    """Why networks that sets are made for are smooth: the same check fails with ReLU."""
-    features, weight = drawn(64, 8).requires_grad_(), drawn(32, 8, seed=2)
-    head, direction = drawn(32, seed=3), drawn(32, 8, seed=4)
-
-    def cosine_of(activation) -> float:
-        def loss(at):
-            return (activation(features @ at["w"].T) @ head).square().mean()
-
-        free = weight.clone().requires_grad_()
-        (slope,) = torch.autograd.grad(loss({"w": free}), free, create_graph=True)
-        (exact,) = torch.autograd.grad((slope * direction).sum(), features)
-        _, (found,) = along(loss, {"w": weight}, {"w": direction}, [features])
-        return cosine(found, exact)
-
-    assert cosine_of(functional.silu) > 0.999
-    assert cosine_of(functional.relu) < 0.9
-
-
 def test_a_direction_without_length_has_no_slopes():
     weights, features = {"w": drawn(3)}, drawn(3).requires_grad_()
     hessian, slopes = along(

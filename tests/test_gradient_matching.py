@@ -182,7 +182,7 @@ def test_the_stated_cost_is_the_work_done():
     model.network.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
     objective = replace(SMALL, sampling_probability=1.0)
     objective.init(Curator(real), model, 0)
-    assert sum(seen) == objective.cost().real_passes * len(real)
+    assert sum(seen) == objective.cost(1).real_passes * len(real)
 
 
 def test_biases_and_norms_are_not_matched():

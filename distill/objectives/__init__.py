@@ -4,9 +4,11 @@ from distill.objectives.distribution_matching import DistributionMatching
 from distill.objectives.gradient_matching import GradientMatching
 from distill.objectives.linear_gradient_matching import LinearGradientMatching
 from distill.objectives.objective import Objective
+from distill.objectives.unrolled import Unrolled
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "gradient-matching": GradientMatching,
     "linear-gradient-matching": LinearGradientMatching,
     "distribution-matching": DistributionMatching,
+    "unrolled": Unrolled,
 }

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from evaluation.networks import Weights
 from synth_data.curator import Curator
+from synth_data.schedule import NativeSchedule
 
 # What an objective knows after `init`: tensors by name, so that any state can be stored.
 State = Mapping[str, Tensor]
@@ -32,11 +33,13 @@ class Candidate:
         features: what the engine optimises.
         targets: one row per item.
         per_class: items of each class.
+        learned: what else the objective learns, by name.
     """
 
     features: Float[Tensor, "n mel frame"]
     targets: Float[Tensor, "n emotion"]
     per_class: int
+    learned: Mapping[str, Tensor] = field(default_factory=dict)
 
     def class_means(self, each: Float[Tensor, "n *rest"]) -> Float[Tensor, "emotion *rest"]:
         """The mean of a row per item over the items of each class."""
@@ -52,11 +55,13 @@ class Cost:
         step_passes: over every synthetic item, per step, counting a derivative of a derivative
             by what it takes.
         checkpoints: of the network that are kept with a gradient per class.
+        step_real_passes: over every real utterance, per step.
     """
 
     real_passes: float
     step_passes: float
     checkpoints: int
+    step_real_passes: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -88,5 +93,21 @@ class Objective(ABC):
         """The loss, differentiable in the candidate's features, and the next state."""
 
     @abstractmethod
-    def cost(self) -> Cost:
-        """What it will do; an estimate for people who wait."""
+    def learned(self) -> dict[str, Tensor]:
+        """What it learns besides the items and their labels, as it starts, by name."""
+
+    @abstractmethod
+    def schedule(self, learned: Mapping[str, Tensor]) -> NativeSchedule | None:
+        """The training that the set is made for, if it is made for one.
+
+        Args:
+            learned: as it ended.
+        """
+
+    @abstractmethod
+    def cost(self, per_class: int) -> Cost:
+        """What it will do; an estimate for people who wait.
+
+        Args:
+            per_class: items of each class.
+        """

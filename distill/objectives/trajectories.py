@@ -4,7 +4,7 @@ A trajectory does not depend on the synthetic set, so it is walked once, before 
 whatever is asked at its checkpoints is asked once and kept.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -119,6 +119,12 @@ class AlongTrajectories(Objective):
             return cross_entropy(logits, targets * balance)
 
         return loss
+
+    def learned(self) -> dict[str, Tensor]:
+        return {}
+
+    def schedule(self, learned: Mapping[str, Tensor]) -> None:  # noqa: ARG002 - any training will do
+        return None
 
     @property
     def real_passes(self) -> float:

@@ -7,7 +7,6 @@ full-data student's view of them) to its draws.
 from collections.abc import Callable, Iterator
 
 from evaluation.baselines.class_means import class_means
-from evaluation.baselines.codecs import Codec, Float16, Int8, Means, Middle
 from evaluation.baselines.competitor import Competitor, NotAvailable, Reference, Stock
 from evaluation.baselines.encoded import encoded
 from evaluation.baselines.full import full
@@ -18,6 +17,7 @@ from evaluation.baselines.k_means import k_means
 from evaluation.baselines.noise import noise
 from evaluation.baselines.random_soft import random_soft
 from evaluation.baselines.random_subset import random_subset
+from synth_data.codecs import Codec, Float16, Int8, Means, Middle
 
 Baseline = Callable[[Stock], Iterator[Competitor]]
 

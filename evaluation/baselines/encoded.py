@@ -8,9 +8,9 @@ from itertools import chain, zip_longest
 
 import torch
 
-from evaluation.baselines.codecs import Codec, size
 from evaluation.baselines.competitor import Competitor, NotAvailable, Stock
 from evaluation.students import Examples
+from synth_data.codecs import Codec, size
 
 
 def encoded(name: str, codec: Codec) -> Callable[[Stock], Iterator[Competitor]]:

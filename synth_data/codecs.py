@@ -1,18 +1,21 @@
-"""Ways to store real items in fewer bytes: smaller numbers, fewer frames, or both.
+"""Ways to store items in fewer bytes: smaller numbers, fewer frames, or both.
 
 Plain rules: to decode, nothing is needed but what is stored and the number of frames. Every item
-is encoded by itself, so each takes the same number of bytes.
+is encoded by itself, so each takes the same number of bytes. Synthetic sets are stored so, and real
+items that compete with them.
 """
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-SHORTER = 4  # frames for every one that is kept
+from synth_data.settings import Count
+
 STEPS = 127  # of int8, to either side of the offset
 
 
@@ -27,6 +30,14 @@ class Numbers(ABC):
     def decode(self, stored: dict[str, Tensor]) -> Float[Tensor, "n mel frame"]:
         """What was encoded, as float32."""
 
+    @abstractmethod
+    def snippet(self, prefix: str) -> str:
+        """`decode` in plain PyTorch, from `tensors` to `features`.
+
+        Args:
+            prefix: of the names in the dictionary `tensors`.
+        """
+
 
 @dataclass(frozen=True)
 class Float32(Numbers):
@@ -38,6 +49,9 @@ class Float32(Numbers):
     def decode(self, stored: dict[str, Tensor]) -> Float[Tensor, "n mel frame"]:
         return stored["values"]
 
+    def snippet(self, prefix: str) -> str:
+        return f'features = tensors["{prefix}values"]'
+
 
 @dataclass(frozen=True)
 class Float16(Numbers):
@@ -48,6 +62,9 @@ class Float16(Numbers):
 
     def decode(self, stored: dict[str, Tensor]) -> Float[Tensor, "n mel frame"]:
         return stored["values"].float()
+
+    def snippet(self, prefix: str) -> str:
+        return f'features = tensors["{prefix}values"].float()'
 
 
 @dataclass(frozen=True)
@@ -72,6 +89,13 @@ class Int8(Numbers):
         offset, scale = (stored[name].float()[:, None, None] for name in ("offset", "scale"))
         return stored["values"] * scale + offset
 
+    def snippet(self, prefix: str) -> str:
+        return (
+            f'scale, offset = (tensors["{prefix}" + name].float()[:, None, None] '
+            f'for name in ("scale", "offset"))\n'
+            f'features = tensors["{prefix}values"] * scale + offset'
+        )
+
 
 class Frames(ABC):
     """Which frames are stored."""
@@ -85,6 +109,14 @@ class Frames(ABC):
         self, short: Float[Tensor, "n mel fewer"], frames: int
     ) -> Float[Tensor, "n mel frame"]:
         """Features of so many frames again."""
+
+    @abstractmethod
+    def snippet(self, frames: int) -> str:
+        """`lengthen` in plain PyTorch, from `features` to `features`; empty where nothing is done.
+
+        Args:
+            frames: of the features.
+        """
 
 
 @dataclass(frozen=True)
@@ -101,14 +133,23 @@ class Every(Frames):
     ) -> Float[Tensor, "n mel frame"]:
         return short
 
+    def snippet(self, frames: int) -> str:  # noqa: ARG002 - nothing is done
+        return ""
+
 
 @dataclass(frozen=True)
 class Middle(Frames):
-    """The middle quarter, repeated as the feature recipe repeats short utterances."""
+    """The middle, repeated as the feature recipe repeats short utterances.
+
+    Attributes:
+        shorter: frames for every one that is kept.
+    """
+
+    shorter: Count = 4
 
     def shorten(self, features: Float[Tensor, "n mel frame"]) -> Float[Tensor, "n mel fewer"]:
         frames = features.shape[2]
-        kept = max(1, frames // SHORTER)
+        kept = max(1, frames // self.shorter)
         first = (frames - kept) // 2
         return features[:, :, first : first + kept].contiguous()
 
@@ -117,25 +158,42 @@ class Middle(Frames):
     ) -> Float[Tensor, "n mel frame"]:
         return short.repeat(1, 1, -(-frames // short.shape[2]))[:, :, :frames].contiguous()
 
+    def snippet(self, frames: int) -> str:
+        return (
+            f"features = features.repeat(1, 1, -(-{frames} // features.shape[2]))"
+            f"[:, :, :{frames}].contiguous()"
+        )
+
 
 @dataclass(frozen=True)
 class Means(Frames):
-    """Means of each four neighbouring frames, with straight lines between them to decode.
+    """Means of a few neighbouring frames each, with straight lines between them to decode.
 
     The time slices of IDC (Kim et al. 2022, "Dataset condensation via efficient synthetic-data
-    parameterization"), of real items instead of learned ones. The mean over time is kept, where
-    the number of frames is a multiple of four.
+    parameterization"). The mean over time is kept, where the number of frames is a multiple.
+
+    Attributes:
+        shorter: frames for every one that is kept.
     """
+
+    shorter: Count = 4
 
     def shorten(self, features: Float[Tensor, "n mel frame"]) -> Float[Tensor, "n mel fewer"]:
         # In ceil mode the last mean is that of the frames left over.
-        return functional.avg_pool1d(features, SHORTER, ceil_mode=True)
+        return functional.avg_pool1d(features, self.shorter, ceil_mode=True)
 
     def lengthen(
         self, short: Float[Tensor, "n mel fewer"], frames: int
     ) -> Float[Tensor, "n mel frame"]:
-        lines = functional.interpolate(short, scale_factor=float(SHORTER), mode="linear")
+        lines = functional.interpolate(short, scale_factor=float(self.shorter), mode="linear")
         return lines[:, :, :frames].contiguous()
+
+    def snippet(self, frames: int) -> str:
+        return (
+            f"features = torch.nn.functional.interpolate(\n"
+            f'    features, scale_factor={float(self.shorter)}, mode="linear"\n'
+            f")[:, :, :{frames}].contiguous()"
+        )
 
 
 @dataclass(frozen=True)
@@ -150,6 +208,12 @@ class Codec:
     numbers: Numbers = Float32()
     frames: Frames = Every()
 
+    def named(self) -> dict[str, Any]:
+        """Its names and numbers, as `codec_of` takes them."""
+        numbers = next(name for name, kind in NUMBERS.items() if isinstance(self.numbers, kind))
+        frames = next(name for name, kind in FRAMES.items() if isinstance(self.frames, kind))
+        return {"numbers": numbers, "frames": frames, "shorter": getattr(self.frames, "shorter", 1)}
+
     def encode(self, features: Float[Tensor, "n mel frame"]) -> dict[str, Tensor]:
         """All that has to be stored, by name; the first axis of each tensor is the item."""
         return self.numbers.encode(self.frames.shorten(features))
@@ -158,7 +222,53 @@ class Codec:
         """The stored items as float32, with so many frames."""
         return self.frames.lengthen(self.numbers.decode(stored), frames)
 
+    def snippet(self, prefix: str, frames: int) -> str:
+        """`decode` in plain PyTorch, from `tensors` to `features`, for users without this package.
+
+        Args:
+            prefix: of the names in the dictionary `tensors`.
+            frames: of the features.
+        """
+        return "\n".join(filter(None, [self.numbers.snippet(prefix), self.frames.snippet(frames)]))
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """Items as they are stored.
+
+    Attributes:
+        codec: that encoded them.
+        stored: all that it stored, by name.
+    """
+
+    codec: Codec
+    stored: dict[str, Tensor]
+
+    @classmethod
+    def of(cls, codec: Codec, features: Float[Tensor, "n mel frame"]) -> "Packed":
+        """These features, encoded."""
+        return cls(codec, codec.encode(features))
+
+    def features(self, frames: int) -> Float[Tensor, "n mel frame"]:
+        """The items as a student meets them, with so many frames."""
+        return self.codec.decode(self.stored, frames)
+
 
 def size(stored: dict[str, Tensor]) -> int:
     """Bytes of the stored numbers."""
     return sum(tensor.nbytes for tensor in stored.values())
+
+
+# By the names that they have in manifests.
+NUMBERS: dict[str, type[Numbers]] = {"float32": Float32, "float16": Float16, "int8": Int8}
+FRAMES: dict[str, type[Frames]] = {"every": Every, "means": Means, "middle": Middle}
+
+
+def codec_of(numbers: str, frames: str = "every", shorter: int = 1) -> Codec:
+    """The codec of these names; `shorter` says nothing where every frame is stored.
+
+    >>> codec_of("int8", "means", 4) == Codec(Int8(), Means(4))
+    True
+    """
+    kind = FRAMES[frames]
+    return Codec(NUMBERS[numbers](), kind() if kind is Every else kind(shorter=shorter))  # type: ignore[call-arg]

@@ -1,0 +1,80 @@
+"""What is learned: items as they are stored, perhaps labels, and what the objective adds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from distill.objectives.objective import Candidate
+from synth_data.codecs import Codec, Packed, codec_of
+from synth_data.settings import Count, Positive
+
+ITEMS, LABELS, LEARNED = "items", "labels", "learned/"
+SURE = 4.0  # logit of a label's own class as it starts, over the others: 0.9 of its share
+WIDTH = {"float32": 1, "float16": 2, "int8": 4}  # numbers in the bytes of one float32
+
+
+@dataclass(frozen=True)
+class Parameterisation:
+    """How a set spends its bytes, and what of it is learned.
+
+    Attributes:
+        slices: items in the frames of one: each is learned and stored at so many times fewer
+            frames, along time only, with straight lines between them (IDC's multi-formation, Kim
+            et al. 2022).
+        numbers: that items are stored in, once they are learned; half the width, twice the items.
+        labels: "hard", or "soft": learned with the items, and starting near the hard ones.
+        label_learning_rate: of Adam, on the labels' logits.
+        limit: items stay within plus and minus so many standard deviations of features.
+    """
+
+    slices: Count = 1
+    numbers: Literal["float32", "float16", "int8"] = "float32"
+    labels: Literal["hard", "soft"] = "hard"
+    label_learning_rate: Positive = 0.01
+    limit: Positive = 8.0
+
+    @property
+    def codec(self) -> Codec:
+        """How items are stored."""
+        return codec_of(self.numbers, "means" if self.slices > 1 else "every", self.slices)
+
+    def per_class(self, ipc: int) -> int:
+        """Items of each class in the bytes of `ipc` items as they are."""
+        return ipc * self.slices * WIDTH[self.numbers]
+
+    def begin(
+        self, features: Float[Tensor, "n mel frame"], targets: Float[Tensor, "n emotion"]
+    ) -> dict[str, Tensor]:
+        """What is learned, as it starts, by name."""
+        learned = {ITEMS: self.codec.frames.shorten(features).clone()}
+        if self.labels == "soft":
+            learned[LABELS] = SURE * targets
+        return learned
+
+    def candidate(
+        self,
+        learned: Mapping[str, Tensor],
+        targets: Float[Tensor, "n emotion"],
+        frames: int,
+        per_class: int,
+    ) -> Candidate:
+        """What an objective sees of it, differentiable in what is learned."""
+        return Candidate(
+            features=self.codec.frames.lengthen(learned[ITEMS], frames),
+            targets=learned[LABELS].softmax(dim=1) if LABELS in learned else targets,
+            per_class=per_class,
+            learned={
+                name.removeprefix(LEARNED): tensor
+                for name, tensor in learned.items()
+                if name.startswith(LEARNED)
+            },
+        )
+
+    def packed(self, learned: Mapping[str, Tensor]) -> Packed | None:
+        """The items as they are stored; None where they are stored as they are."""
+        if self.codec == Codec():
+            return None
+        return Packed(self.codec, self.codec.numbers.encode(learned[ITEMS].detach().cpu()))

@@ -1,0 +1,139 @@
+"""What is learned, and what keeps it from going astray."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from fake_speech import SPEC, fake_speech
+from torch import Tensor
+
+from distill.candidate import Parameterisation
+from distill.engine import distill
+from distill.objectives.objective import Candidate, Cost, Objective, State, Student
+from distill.objectives.unrolled import Unrolled
+from distill.outer_loop import PATIENCE, Loop
+from synth_data.curator import Curator
+from synth_data.errors import UserError
+from synth_data.schedule import NativeSchedule
+from synth_data.synthetic import SyntheticSet
+
+TOO_MUCH = 1e300  # is infinite in float32
+
+
+@dataclass(frozen=True)
+class Push(Objective):
+    """Pushes every value, every label's first share and what it learns upwards, at will."""
+
+    name: ClassVar[str] = "push"
+
+    force: tuple[float, ...] = (1.0,)  # of each step, in turn
+
+    def init(self, curator: Curator, student: Student, seed: int) -> State:  # noqa: ARG002
+        return {"step": torch.tensor(0)}
+
+    def step(
+        self,
+        state: State,
+        candidate: Candidate,
+        curator: Curator,  # noqa: ARG002
+        student: Student,  # noqa: ARG002
+        generator: torch.Generator,  # noqa: ARG002
+    ) -> tuple[Tensor, State]:
+        force = self.force[int(state["step"]) % len(self.force)]
+        total = candidate.features.sum() + candidate.targets[:, 0].sum()
+        return -force * (total + candidate.learned["level"]), {"step": state["step"] + 1}
+
+    def learned(self) -> dict[str, Tensor]:
+        return {"level": torch.tensor(0.0)}
+
+    def schedule(self, learned: Mapping[str, Tensor]) -> NativeSchedule:
+        return NativeSchedule(learned["level"].detach().cpu().exp()[None], 0.0, 1)
+
+    def cost(self, per_class: int) -> Cost:  # noqa: ARG002
+        return Cost(real_passes=0, step_passes=1, checkpoints=0)
+
+
+def made(objective: Objective = Push(), ipc: int = 1, **changes: Any) -> SyntheticSet:
+    settings: dict[str, Any] = {"loop": Loop(steps=20, learning_rate=0.1)}
+    return distill(Curator(fake_speech()), objective, "tdnn", ipc=ipc, seed=0, **settings | changes)
+
+
+START = made(loop=Loop(steps=0))
+
+
+def test_everything_that_is_learned_moves():
+    plain = made(parameterisation=Parameterisation(labels="soft"))
+    assert (plain.features > START.features).all()
+    assert plain.targets[1, 0] > 0.02  # it was about 1/60
+    assert torch.allclose(plain.targets.sum(dim=1), torch.ones(3))
+    assert plain.schedule is not None
+    assert float(plain.schedule.learning_rates) > 1
+    assert torch.equal(made().targets, torch.eye(3))
+
+
+@pytest.mark.parametrize(
+    ("change", "items"),
+    [
+        ({}, 1),
+        ({"slices": 4}, 4),
+        ({"numbers": "float16"}, 2),
+        ({"numbers": "int8"}, 4),
+        ({"slices": 2, "numbers": "float16"}, 4),
+    ],
+)
+def test_the_same_bytes_hold_more_items(change, items):
+    synthetic = made(parameterisation=Parameterisation(**change))
+    assert len(synthetic) == 3 * items
+    assert synthetic.provenance.per_class == 1
+    own = synthetic.bytes - len(synthetic) * 4 * 3  # without targets
+    overhead = len(synthetic) * 4 if change.get("numbers") == "int8" else 0
+    assert own - overhead - 4 == 3 * 4 * SPEC.mels * SPEC.frames  # 4: the schedule's step size
+
+
+def test_slices_are_learned_as_they_are_stored():
+    """Every stored value was pushed alike, which no value between two of them could be."""
+    slices = Parameterisation(slices=4)
+    before = made(loop=Loop(steps=0), parameterisation=slices)
+    after = made(parameterisation=slices)
+    moved = after.packed.stored["values"] - before.packed.stored["values"]
+    assert moved.shape == (12, SPEC.mels, -(-SPEC.frames // 4))
+    assert torch.allclose(moved, moved.mean().expand_as(moved), atol=1e-3)
+
+
+def test_items_stay_within_limits():
+    limited = made(
+        loop=Loop(steps=20, learning_rate=1.0), parameterisation=Parameterisation(limit=3.0)
+    )
+    assert float(limited.features.max()) == 3.0
+
+
+def test_a_step_without_a_finite_gradient_is_not_taken():
+    spoilt = made(Push((1.0, TOO_MUCH, 1.0)))
+    assert spoilt.features.isfinite().all()
+    assert (spoilt.features > START.features).all()
+
+
+def test_a_run_that_has_no_gradient_left_says_so():
+    with pytest.raises(UserError, match=f"no finite gradient for {PATIENCE} steps, up to step 20"):
+        made(Push((TOO_MUCH,)))
+
+
+def test_one_huge_gradient_changes_little():
+    """Its norm is cut to twice the running mean, so that Adam's moments survive it."""
+    usual = made(Push((1.0,)))
+    shaken = made(Push((1.0,) * 10 + (1e6,) + (1.0,) * 9))
+    assert (shaken.features - usual.features).abs().max() < 0.3 * (
+        usual.features - START.features
+    ).abs().min()
+
+
+def test_a_set_made_by_unrolling_carries_its_schedule(tmp_path):
+    objective = Unrolled(steps=3, sampling_probability=1.0)
+    made(objective, loop=Loop(steps=2)).save(tmp_path / "set")
+    loaded = SyntheticSet.load(tmp_path / "set")
+    assert loaded.schedule is not None
+    assert loaded.schedule.learning_rates.shape == (3,)
+    asked = loaded.provenance.settings["questions asked of the real speech"]
+    assert asked["gradient at the end of a run"] == 2
