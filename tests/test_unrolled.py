@@ -94,7 +94,7 @@ def test_it_is_the_slope_of_the_real_loss(what):
         return replace(ours, **{what: there})
 
     rise = real_loss_at_the_end(moved(1), model) - real_loss_at_the_end(moved(-1), model)
-    assert rise / (2 * size) == pytest.approx(float(slope.square().sum()), rel=0.05)
+    assert rise / (2 * size) == pytest.approx(float(slope.square().sum()), rel=0.15)
 
 
 def test_a_run_is_plain_sgd_with_momentum():
