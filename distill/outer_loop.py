@@ -239,8 +239,9 @@ def _clipped(learned: Mapping[str, Tensor], norms: dict[str, Tensor]) -> bool:
 
 
 def _named(tensors: Mapping[str, Tensor], prefix: str, device: torch.device) -> dict[str, Tensor]:
+    # Sorted, since a file has an order of its own, and sums depend on the order in the last bit.
     return {
         name.removeprefix(prefix): tensor.to(device)
-        for name, tensor in tensors.items()
+        for name, tensor in sorted(tensors.items())
         if name.startswith(prefix)
     }

@@ -13,5 +13,6 @@ distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 10 --confi
 # What the sets are worth beside everything else one could do. Planned runs have no sets to judge.
 [[ " $* " == *" --dry-run "* ]] && exit
 evaluate-data runs/emodb-ipc1 --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --seeds 3 --out runs/emodb-ipc1-judged
+evaluate-data runs/ravdess-ipc10 --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --seeds 2 --teachers none --speech none --no-scores --out runs/ravdess-ipc10-judged
 evaluate-data runs/emodb-ipc1 --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --seeds 2 --baselines none --teachers all --speech none --no-scores --out runs/emodb-ipc1-teachers
-evaluate-data runs/ravdess-ipc10 --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --seeds 2 --baselines random,model --teachers all --speech none --no-scores --out runs/ravdess-ipc10-judged
+evaluate-data runs/ravdess-ipc10 --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --seeds 2 --baselines none --teachers all --speech none --no-scores --out runs/ravdess-ipc10-teachers

@@ -32,7 +32,7 @@ schedules = [{{ steps = 2, learning_rate = 0.001 }}]
 # starts know nothing of this: they save before the first step and after the last.)
 CHECKPOINTS = """\
 import sys
-import distill.engine
+import distill.outer_loop
 from distill.cli import main
 distill.outer_loop.SAVE_EVERY = 0.0
 sys.argv[0] = "distill-data"

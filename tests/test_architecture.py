@@ -127,4 +127,5 @@ def test_every_objective_is_in_its_table_and_final():
         if inspect.isclass(value) and issubclass(value, Objective)
     }
     assert {value for value in defined if not inspect.isabstract(value)} == set(OBJECTIVES.values())
-    assert all(objective.__bases__ == (Objective,) for objective in OBJECTIVES.values())
+    bases = {base for objective in OBJECTIVES.values() for base in objective.__bases__}
+    assert all(inspect.isabstract(base) for base in bases)  # nothing final has heirs

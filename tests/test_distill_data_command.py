@@ -46,6 +46,7 @@ def test_a_run_from_start_to_report(run, tmp_path):
         "run.toml",
         "report.json",
         "report.md",
+        "report.html",
         "fold-1",
         "fold-1/cost.json",
         "fold-1/set",
