@@ -1,5 +1,7 @@
 """What a small device pays: the memory that training one student takes."""
 
+import gc
+import os
 import subprocess
 import sys
 from functools import cache
@@ -13,6 +15,8 @@ from synth_data.randomness import generator
 
 KIBI = 1024  # bytes, the unit of /proc
 STEPS = 3  # after which the peak no longer grows
+# What is freed goes back to the system at once, so that what a process holds is what it needs.
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
 
 
 @cache
@@ -36,31 +40,37 @@ def peak_memory(
         return None
     shape = [str(number) for number in (items, mels, frames, emotions, batch)]
     command = [sys.executable, "-m", "evaluation.edge", student, *shape]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | ALLOCATOR
+    )
     return int(found.stdout) if found.returncode == 0 else None
 
 
 def _measure(student: str, items: int, mels: int, frames: int, emotions: int, batch: int) -> int:
     torch.set_num_threads(1)
     draws = generator(0, "edge")
-    network = skeleton(student, mels, emotions)
-    weights = draw_weights(network, draws)
 
     def steps(count: int, size: int) -> None:
+        network = skeleton(student, mels, emotions)
+        weights = draw_weights(network, draws)
         targets = torch.eye(emotions)[torch.arange(size) % emotions]
         examples = Examples(torch.randn(size, mels, frames, generator=draws), targets)
         train(network, weights, examples, Recipe(batch=batch), Setting(count, 1e-3), draws)
 
     steps(1, 2)  # loads what training loads; BatchNorm needs two
-    before = _peak()
+    gc.collect()
+    before = _held("VmRSS")
     steps(STEPS, items)
-    return _peak() - before
+    return _held("VmHWM") - before
 
 
-def _peak() -> int:
-    """The most bytes that this process has held; `getrusage` would tell its parent's, too."""
+def _held(what: str) -> int:
+    """Bytes that this process holds (VmRSS), or the most that it has held (VmHWM).
+
+    `getrusage` would tell its parent's most, too.
+    """
     status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) * KIBI
+    return int(status.partition(f"{what}:")[2].split()[0]) * KIBI
 
 
 if __name__ == "__main__":

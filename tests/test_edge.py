@@ -28,7 +28,7 @@ def test_a_published_network_can_be_measured():
     """BatchNorm needs more than one value per channel, even where the last map is a point."""
     measured = peak_memory("resnet9-bn", 4, 16, 16, 3, 4)
     assert measured is not None
-    assert measured > 4 * 4.9e6  # its weights alone
+    assert measured > 3 * 4 * 4.9e6  # weights, gradients, two moments of Adam: four, less slack
 
 
 @pytest.mark.parametrize("student", ["svm", "linear"])
