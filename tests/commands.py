@@ -31,11 +31,13 @@ schedules = [{{ steps = 2, learning_rate = 0.001 }}]
 # Saves after every step, so that an interruption leaves a run in the middle. (Processes that it
 # starts know nothing of this: they save before the first step and after the last.)
 CHECKPOINTS = """\
+import signal
 import sys
 import distill.outer_loop
 from distill.cli import main
 distill.outer_loop.SAVE_EVERY = 0.0
 sys.argv[0] = "distill-data"
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it
 main()
 """
 

@@ -47,6 +47,8 @@ initialisation = "noise"
 [settings]
 starts = 1
 checkpoints = 1
+[recipe]
+schedules = [{ steps = 1, learning_rate = 1e-3 }]
 """
 
 
