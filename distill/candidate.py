@@ -1,7 +1,7 @@
 """What is learned: items as they are stored, perhaps labels, and what the objective adds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from jaxtyping import Float
@@ -73,8 +73,17 @@ class Parameterisation:
             },
         )
 
-    def packed(self, learned: Mapping[str, Tensor]) -> Packed | None:
-        """The items as they are stored; None where they are stored as they are."""
+    def finished(
+        self,
+        learned: Mapping[str, Tensor],
+        targets: Float[Tensor, "n emotion"],
+        frames: int,
+        per_class: int,
+    ) -> tuple[Candidate, Packed | None]:
+        """The items as whoever gets the set decodes them, and as they are stored, if otherwise."""
+        learned = {name: value.detach().cpu() for name, value in learned.items()}
+        candidate = self.candidate(learned, targets.cpu(), frames, per_class)
         if self.codec == Codec():
-            return None
-        return Packed(self.codec, self.codec.numbers.encode(learned[ITEMS].detach().cpu()))
+            return candidate, None
+        packed = Packed(self.codec, self.codec.numbers.encode(learned[ITEMS]))
+        return replace(candidate, features=packed.features(frames)), packed

@@ -11,9 +11,11 @@ import typer
 
 from distill.config import RunConfig
 from distill.experiment import REPORT, SETTINGS, Experiment
+from distill.initialisations import INITIALISATIONS
 from distill.objectives import OBJECTIVES
 from distill.plan import plan
 from evaluation.networks import NETWORKS
+from synth_data.codecs import NUMBERS
 from synth_data.console import (
     Quiet,
     Verbose,
@@ -75,6 +77,23 @@ def distill_data(
     student: Annotated[
         str | None, typer.Option(help=f"Network: {_names(list(NETWORKS))}.  [default: tdnn]")
     ] = None,
+    starts_from: Annotated[
+        str | None,
+        typer.Option(help="Students it is for start: fixed, random, both.  [default: both]"),
+    ] = None,
+    initialisation: Annotated[
+        str | None, typer.Option(help=f"Items start as: {_names(list(INITIALISATIONS))}.")
+    ] = None,
+    slices: Annotated[
+        int | None, typer.Option(help="Items in the frames, and so the bytes, of one.")
+    ] = None,
+    numbers: Annotated[
+        str | None, typer.Option(help=f"That items are stored in: {_names(list(NUMBERS))}.")
+    ] = None,
+    labels: Annotated[str | None, typer.Option(help="hard; or soft, which are learned.")] = None,
+    max_minutes: Annotated[
+        float | None, typer.Option(help="That making a fold's set may take.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random.  [default: 0]")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Output folder.  [default: a new one in runs/]")
@@ -110,6 +129,10 @@ def distill_data(
         "fold": fold,
         "student": student,
         "seed": seed,
+        "max_minutes": max_minutes,
+        "settings": {"starts_from": starts_from},
+        "loop": {"initialisation": initialisation},
+        "parameterisation": {"slices": slices, "numbers": numbers, "labels": labels},
         "device": device,
         "allow_missing": allow_missing,
         "skip_bad": skip_bad,

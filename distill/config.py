@@ -67,6 +67,8 @@ class RunConfig(BaseModel):
     """Go on when labels lack audio or audio lacks labels."""
     skip_bad: bool = False
     """Leave out recordings that cannot be used."""
+    max_minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """That making a fold's set may take; it is then the best one so far."""
     loop: dict[str, Any] = {}
     """Settings of the outer loop."""
     parameterisation: dict[str, Any] = {}
@@ -91,11 +93,21 @@ class RunConfig(BaseModel):
     def of(cls, file: Path | None, given: Mapping[str, Any]) -> "RunConfig":
         """The settings of a file, overridden by those given; not resolved yet.
 
+        Args:
+            file: of settings.
+            given: by name, None for those that are not given; tables change those of the file.
+
         Raises:
             UserError: the file cannot be read, or a setting is unknown or out of range.
         """
         values = read_settings(file) if file is not None else {}
-        values |= {name: value for name, value in given.items() if value is not None}
+        for name, value in given.items():
+            if isinstance(value, Mapping):
+                inner: dict[str, Any] = {k: v for k, v in value.items() if v is not None}
+                before = values.get(name, {})
+                values[name] = before | inner if isinstance(before, Mapping) else before
+            elif value is not None:
+                values[name] = value
         for name in values:
             if name not in cls.model_fields:
                 raise unknown_name("setting", name, cls.model_fields)

@@ -1,6 +1,7 @@
 """From the utterances behind a door to a synthetic set."""
 
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -9,15 +10,19 @@ from torch import Tensor
 
 from distill.candidate import Parameterisation
 from distill.checkpoint import Checkpoint
+from distill.initialisations import INITIALISATIONS
+from distill.judge import Judge
 from distill.objectives.objective import Objective, Student
-from distill.outer_loop import Loop, OuterLoop
+from distill.outer_loop import Loop, Made, OuterLoop
 from evaluation.networks import draw_weights, require_uncoupled, skeleton
+from evaluation.students import Recipe
 from synth_data.curator import Curator
 from synth_data.errors import UserError
 from synth_data.normalisation import normalised
 from synth_data.progress import SILENT, Progress
 from synth_data.provenance import Provenance, Start, package_version
 from synth_data.randomness import generator
+from synth_data.real import RealSet
 from synth_data.synthetic import SyntheticSet
 
 
@@ -30,6 +35,9 @@ def distill(
     seed: int,
     loop: Loop = Loop(),
     parameterisation: Parameterisation = Parameterisation(),
+    validation: RealSet | None = None,
+    recipe: Recipe = Recipe(),
+    max_minutes: float | None = None,
     checkpoint: Path | None = None,
     progress: Progress = SILENT,
 ) -> SyntheticSet:
@@ -42,10 +50,17 @@ def distill(
         objective: what the set should match.
         student: the network it is made for, by name; its initial weights, drawn from the seed,
             become the set's fixed initialisation.
-        ipc: items per class, at least 1; in other parameterisations their bytes, and more items.
+        ipc: items per class, at least 1; in other parameterisations their bytes, and more items,
+            though not more than the real utterances that they start as.
         seed: equal seeds give equal sets, bit for bit, on one machine.
         loop: how the candidate is optimised.
         parameterisation: how the set spends its bytes, and what of it is learned.
+        validation: utterances of other speakers than those of training and of test. What is
+            returned is then never worse on them than what it started from: the best of a few
+            looks on the way (`Loop.checks`).
+        recipe: how students are trained for those looks.
+        max_minutes: that making the set may take. How far one gets then depends on the machine;
+            what is asked before the first step is asked in any case.
         checkpoint: a file to save progress in and to go on from, with the seconds spent so
             far under "seconds"; the caller removes it once the set is in place.
         progress: a bar for the steps.
@@ -82,30 +97,25 @@ def distill(
     start = Start(student, seed, draw_weights(network, generator(seed, "start")))
     model = Student(network, {name: w.to(curator.device) for name, w in start.weights.items()})
     per_class = parameterisation.per_class(ipc)
+    if INITIALISATIONS[loop.initialisation].real:
+        per_class = min(per_class, max(ipc, curator.most_of_an_emotion()))
     targets = torch.eye(emotions).repeat_interleave(per_class, dim=0)
+    judge = None
+    if validation is not None:
+        heard = replace(validation.to(torch.device("cpu")), features=curator.seen(validation))
+        judge = Judge(heard, start, objective, parameterisation, targets, per_class, recipe, seed)
 
-    work = OuterLoop(curator, objective, model, targets, parameterisation, loop, seed)
+    seconds = None if max_minutes is None else 60 * max_minutes
+    work = OuterLoop(
+        curator, objective, model, targets, parameterisation, loop, seed, judge, seconds
+    )
     before = saved.load() or work.begin()
-    learned = work.run(before, saved, progress)
-    made = parameterisation.candidate(learned, targets, curator.spec.frames, per_class)
-    packed = parameterisation.packed(learned)
-    features = packed.features(curator.spec.frames) if packed else made.features
-    notes = source.notes
-    if bool(before["from_real"]):
-        likeness = _correlation(features, before["initial"])
-        notes += (
-            f"every item started as one real utterance and stays close to it (mean correlation "
-            f"{likeness:.2f}): whoever has that recording can recognise it in the set",
-        )
-    elif loop.initialisation == "real":
-        notes += (
-            f"initialisation from real utterances not available: an emotion has fewer than "
-            f"{per_class}; "
-            f"noise around the class means was used",
-        )
+    ended = work.run(before, saved, progress)
+    made, packed = parameterisation.finished(ended.learned, targets, curator.spec.frames, per_class)
+    notes = source.notes + tuple(_notes(made.features, before["initial"], ended, loop))
 
     return SyntheticSet(
-        features=features,
+        features=made.features,
         packed=packed,
         schedule=objective.schedule(made.learned),
         targets=made.targets,
@@ -124,13 +134,38 @@ def distill(
             fold=source.fold,
             objective=objective.name,
             settings=settings
-            | {"questions asked of the real speech": dict(sorted(curator.questions.items()))},
+            | {
+                "questions asked of the real speech": dict(sorted(curator.questions.items())),
+                "UAR of validation speakers after so many steps": {
+                    str(step): round(score, 4) for step, score in ended.scores
+                },
+            },
             seed=seed,
             per_class=ipc,
             training_utterances=source.utterances,
             notes=notes,
         ),
     )
+
+
+def _notes(
+    features: Float[Tensor, "n mel frame"],
+    initial: Float[Tensor, "n mel frame"],
+    ended: Made,
+    loop: Loop,
+) -> Iterator[str]:
+    """What a reader of the set should know about how it was made."""
+    if INITIALISATIONS[loop.initialisation].real:
+        yield (
+            f"every item started as one real utterance and stays close to it (mean correlation "
+            f"{_correlation(features, initial):.2f}): whoever has that recording can recognise it "
+            f"in the set"
+        )
+    if ended.steps < loop.steps:
+        yield f"its time was over after {ended.steps} of {loop.steps} steps"
+    if ended.step < ended.steps:
+        what = "as it started" if ended.step == 0 else f"as it was after {ended.step} steps"
+        yield f"it is {what}, since it was then worth most to validation speakers"
 
 
 def _correlation(

@@ -1,5 +1,6 @@
 """What a set that has no test speakers left is worth: quoted from sets made in the same way."""
 
+from evaluation.options import NATIVE
 from evaluation.records import Row
 from evaluation.report import Report
 from evaluation.runs import DISTILLED
@@ -17,8 +18,13 @@ def cross_validated(report: Report, folds: int) -> str:
     done = sorted({row.fold for row in report.rows if isinstance(row.fold, int)})
     listed = ", ".join(str(fold) for fold in done)
     scope = "All folds pooled" if len(done) == folds else f"Only folds {listed} of {folds}"
-    found = "; ".join(f"{row.initialisation} initialisation: {_in_words(row)}" for row in rows)
+    found = "; ".join(f"{_start(row)}: {_in_words(row)}" for row in rows)
     return f"{report.protocol}. {scope}: {found}."
+
+
+def _start(row: Row) -> str:
+    schedule = ", its own schedule" if row.recipe == NATIVE else ""
+    return f"{row.initialisation} initialisation{schedule}"
 
 
 def _in_words(row: Row) -> str:

@@ -23,7 +23,7 @@ from evaluation import metrics
 from evaluation.evaluate import evaluate
 from evaluation.files import write_atomically
 from evaluation.named_sets import COST, SECONDS, NamedSet
-from evaluation.options import FIXED, Options
+from evaluation.options import FIXED, NATIVE, Options
 from evaluation.outcomes import Outcomes
 from evaluation.page.page import write
 from evaluation.report import Report
@@ -209,13 +209,13 @@ class Experiment:
 
     def _write_page(self, report: Report, real: RealSet, fold: int) -> None:
         """The report as a page, with the set of one fold to look at and to listen to."""
-        train, _, _ = real.fold(self.config.corpus_protocol, fold)
-        synthetic, seconds = self.make_set(train, self.folder(fold))
+        train, validation, _ = real.fold(self.config.corpus_protocol, fold)
+        synthetic, seconds = self.make_set(train, validation, self.folder(fold))
         one = NamedSet(DISTILLED, synthetic, seconds)
         write(self.out / PAGE, report, [exhibit(one, train)])
 
     def make_set(
-        self, train: RealSet, folder: Path, position: int = 0
+        self, train: RealSet, validation: RealSet | None, folder: Path, position: int = 0
     ) -> tuple[SyntheticSet, float]:
         """The set of one fold, and the seconds it took; taken from the folder if it is there."""
         config, target, cost = self.config, folder / "set", folder / COST
@@ -230,6 +230,9 @@ class Experiment:
                 seed=config.seed,
                 loop=config.build_loop(),
                 parameterisation=config.build_parameterisation(),
+                validation=validation,
+                recipe=config.build_recipe(),
+                max_minutes=config.max_minutes,
                 checkpoint=progress,
                 progress=self.bar(f"{folder.name}: distilling", position),
             )
@@ -250,7 +253,7 @@ class Experiment:
         """The set made from all speakers, with the cross-validated estimate where there is one."""
         folder = self.folder("none")
         protocol = self.config.corpus_protocol
-        synthetic, _ = self.make_set(replace(real, protocol=protocol.name), folder)
+        synthetic, _ = self.make_set(replace(real, protocol=protocol.name), None, folder)
         estimate = None
         if (report := self.out / REPORT).exists():
             folds = len(protocol.folds(real.utterances))
@@ -268,7 +271,7 @@ def _in_short(result: FoldResult) -> str:
         found = [
             float(metrics.uar(metrics.confusion(result.truth, run.predicted, len(result.emotions))))
             for run in result.runs
-            if run.set == name and run.initialisation == FIXED
+            if run.set == name and run.initialisation == FIXED and run.recipe != NATIVE
         ]
         return sum(found) / len(found)
 
@@ -287,7 +290,7 @@ def _run_fold(experiment: Experiment, fold: int, position: int, jobs: int) -> Fo
     if (folder / RUNS).exists():
         return FoldResult.load(folder)
     train, validation, test = experiment.load().fold(experiment.config.corpus_protocol, fold)
-    synthetic, seconds = experiment.make_set(train, folder, position)
+    synthetic, seconds = experiment.make_set(train, validation, folder, position)
     result = evaluate(
         [NamedSet(DISTILLED, synthetic, seconds)],
         train,

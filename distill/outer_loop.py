@@ -1,10 +1,9 @@
 """The outer loop: an objective pulls what is learned until it is a synthetic set."""
 
-import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,14 +13,14 @@ from torch import Tensor
 
 from distill.candidate import ITEMS, LABELS, LEARNED, Parameterisation
 from distill.checkpoint import Checkpoint
+from distill.initialisations import INITIALISATIONS
 from distill.objectives.objective import Objective, State, Student
-from synth_data.curator import Curator, TooFewUtterancesError
+from synth_data.curator import Curator
 from synth_data.errors import UserError
 from synth_data.progress import Progress
 from synth_data.randomness import generator
+from synth_data.schedule import Momentum
 from synth_data.settings import Count, NotNegative, Positive
-
-logger = logging.getLogger(__name__)
 
 SAVE_EVERY = 20.0  # seconds between checkpoints: at most so much work is lost
 CLIP = 2.0  # times its running mean, that a gradient's norm may be
@@ -30,7 +29,27 @@ PATIENCE = 20  # steps in a row without a usable gradient, before a run is given
 
 # How a checkpoint names what it holds, each followed by a name.
 VALUE, MEAN, SQUARE, NORM = "learned/", "adam/mean/", "adam/square/", "norm/"
-STATE, QUESTIONS = "state/", "questions/"
+STATE, QUESTIONS, AVERAGE, BEST = "state/", "questions/", "average/", "best/"
+
+# What validation speakers say of what is learned: the higher, the better.
+Judge = Callable[[Mapping[str, Tensor]], float]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What an outer loop ended with.
+
+    Attributes:
+        learned: by name.
+        step: after which it was so.
+        scores: (step, score) each time that it was judged, in order.
+        steps: that were taken in all.
+    """
+
+    learned: dict[str, Tensor]
+    step: int
+    scores: tuple[tuple[int, float], ...]
+    steps: int
 
 
 @dataclass(frozen=True)
@@ -45,17 +64,24 @@ class Loop:
         learning_rate: of Adam on the items at the start; features have about unit variance.
         schedule_learning_rate: the same on what an objective learns besides items and labels,
             such as the logarithms of step sizes.
-        initialisation: of the candidate: "real" utterances, drawn at random, which the set may
-            then resemble; or "noise" around the class means, which are asked at the door. Where
-            a class has fewer than are needed, "real" becomes "noise", and the set says so.
+        initialisation: of the candidate (`INITIALISATIONS`): "real" utterances, drawn at random,
+            or chosen by "k-means" or "herding", all of which the set may then resemble;
+            "class-means", which are asked at the door, with noise; or "noise" alone. Where a class
+            has fewer utterances than are needed, they are taken again, with noise.
         noise: its standard deviation.
+        average: what is returned is a moving average of what is learned, which keeps so much of
+            itself at every step; 0 for the last step alone.
+        checks: how often the candidate is judged on validation speakers, where there are any, not
+            counting its start; what is returned is the best one found, so never worse than that.
     """
 
     steps: Count = 1000
     learning_rate: Positive = 0.03
     schedule_learning_rate: Positive = 0.03
-    initialisation: Literal["real", "noise"] = "real"
+    initialisation: Literal["real", "k-means", "herding", "class-means", "noise"] = "real"
     noise: NotNegative = 0.5
+    average: Momentum = 0.0
+    checks: Count = 2
 
 
 @dataclass(frozen=True)
@@ -70,6 +96,8 @@ class OuterLoop:
         parameterisation: what is learned.
         loop: how.
         seed: that all random numbers are derived from.
+        judge: says how good what is learned is; without one the last step's is taken.
+        max_seconds: that the loop may take, with what was asked before it and with judging.
     """
 
     curator: Curator
@@ -79,6 +107,8 @@ class OuterLoop:
     parameterisation: Parameterisation
     loop: Loop
     seed: int
+    judge: Judge | None = None
+    max_seconds: float | None = None
 
     @property
     def per_class(self) -> int:
@@ -88,28 +118,28 @@ class OuterLoop:
     def begin(self) -> dict[str, Tensor]:
         """The progress of a run before its first step."""
         began = time.monotonic()
-        initial, from_real = self._initial(generator(self.seed, "candidate"))
+        initial = self._initial(generator(self.seed, "candidate"))
         learned = self.parameterisation.begin(initial, self.targets.to(initial.device))
         for name, value in self.objective.learned().items():
             learned[LEARNED + name] = value.to(initial.device)
         state = self.objective.init(self.curator, self.student, self.seed)
         progress = {
             "initial": initial,
-            "from_real": torch.tensor(from_real),
             "step": torch.tensor(0),
             "generator": generator(self.seed, "steps").get_state(),
-            **{VALUE + name: value for name, value in learned.items()},
-            **{MEAN + name: torch.zeros_like(value) for name, value in learned.items()},
-            **{SQUARE + name: torch.zeros_like(value) for name, value in learned.items()},
-            **{NORM + name: torch.tensor(0.0) for name in learned},
-            **{STATE + name: tensor for name, tensor in state.items()},
-            **{QUESTIONS + name: torch.tensor(n) for name, n in self.curator.questions.items()},
+            "scores": torch.zeros(0, 2),
+            **_under(VALUE, learned),
+            **_under(AVERAGE, {name: value.clone() for name, value in learned.items()}),
+            **_under(BEST, {name: value.clone() for name, value in learned.items()}),
+            **_under(MEAN, {name: torch.zeros_like(value) for name, value in learned.items()}),
+            **_under(SQUARE, {name: torch.zeros_like(value) for name, value in learned.items()}),
+            **_under(NORM, {name: torch.tensor(0.0) for name in learned}),
+            **_under(STATE, state),
+            **_under(QUESTIONS, {n: torch.tensor(k) for n, k in self.curator.questions.items()}),
         }
         return {**progress, "seconds": torch.tensor(time.monotonic() - began)}
 
-    def run(
-        self, before: Mapping[str, Tensor], saved: Checkpoint, progress: Progress
-    ) -> dict[str, Tensor]:
+    def run(self, before: Mapping[str, Tensor], saved: Checkpoint, progress: Progress) -> Made:
         """Takes the steps that are left and returns what was learned.
 
         Args:
@@ -125,8 +155,12 @@ class OuterLoop:
             name: value.clone().requires_grad_()
             for name, value in _named(before, VALUE, device).items()
         }
+        average, best = _named(before, AVERAGE, device), _named(before, BEST, device)
         state: State = _named(before, STATE, device)
         norms = _named(before, NORM, torch.device("cpu"))
+        scores: list[tuple[int, float]] = [
+            (int(at), score) for at, score in before["scores"].tolist()
+        ]
         questions = self.curator.questions
         questions.clear()
         questions.update(
@@ -137,33 +171,60 @@ class OuterLoop:
         first = int(before["step"])
         optimiser = self._adam(learned, before, first)
         began = time.monotonic() - float(before["seconds"])
+        judging = 0.0
+
+        def now() -> Mapping[str, Tensor]:
+            return average if self.loop.average else learned
+
+        def consider(step: int) -> None:
+            nonlocal best, judging
+            if self.judge is None or (scores and scores[-1][0] == step):
+                return
+            asked = time.monotonic()
+            score = self.judge({name: value.detach() for name, value in now().items()})
+            if not scores or score > max(score for _, score in scores):
+                best = {name: value.detach().clone() for name, value in now().items()}
+            scores.append((step, score))
+            judging = time.monotonic() - asked
 
         def save(step: int) -> None:
             moments = {name: optimiser.state[value] for name, value in learned.items()}
             saved.save(
                 {
                     "initial": before["initial"],
-                    "from_real": before["from_real"],
                     "step": torch.tensor(step),
                     "seconds": torch.tensor(time.monotonic() - began),
                     "generator": draws.get_state(),
-                    **{VALUE + name: value for name, value in learned.items()},
-                    **{MEAN + name: each["exp_avg"] for name, each in moments.items()},
-                    **{SQUARE + name: each["exp_avg_sq"] for name, each in moments.items()},
-                    **{NORM + name: norm for name, norm in norms.items()},
-                    **{STATE + name: tensor for name, tensor in state.items()},
-                    **{QUESTIONS + name: torch.tensor(n) for name, n in questions.items()},
+                    "scores": torch.tensor(scores, dtype=torch.float64).reshape(-1, 2),
+                    **_under(VALUE, learned),
+                    **_under(AVERAGE, average),
+                    **_under(BEST, best),
+                    **_under(MEAN, {name: each["exp_avg"] for name, each in moments.items()}),
+                    **_under(SQUARE, {name: each["exp_avg_sq"] for name, each in moments.items()}),
+                    **_under(NORM, norms),
+                    **_under(STATE, state),
+                    **_under(QUESTIONS, {n: torch.tensor(k) for n, k in questions.items()}),
                 }
             )
 
+        if first == 0:
+            consider(0)
         save(first)
-        last_save, without = time.monotonic(), 0
+        steps = self.loop.steps
+        checks = {round(steps * check / self.loop.checks) for check in range(1, self.loop.checks)}
+        last_save, without, taken = time.monotonic(), 0, first
         frames, targets = self.curator.spec.frames, self.targets.to(device)
-        bar = progress(range(first, self.loop.steps), initial=first, total=self.loop.steps)
+        bar = progress(range(first, steps), initial=first, total=steps)
         for step in bar:
-            decay = 0.5 * (1 + math.cos(math.pi * step / self.loop.steps))
+            done = step / steps
+            if self.max_seconds is not None:
+                # What is left includes being judged once more.
+                left = self.max_seconds - (time.monotonic() - began) - judging
+                if left <= 0:
+                    break
+                done = max(done, 1 - left / self.max_seconds)
             for group in optimiser.param_groups:
-                group["lr"] = group["initial_lr"] * decay
+                group["lr"] = group["initial_lr"] * 0.5 * (1 + math.cos(math.pi * done))
             candidate = self.parameterisation.candidate(learned, targets, frames, self.per_class)
             loss, state = self.objective.step(state, candidate, self.curator, self.student, draws)
             optimiser.zero_grad(set_to_none=True)
@@ -173,17 +234,29 @@ class OuterLoop:
                 optimiser.step()
                 with torch.no_grad():
                     learned[ITEMS].clamp_(-self.parameterisation.limit, self.parameterisation.limit)
+                    for name, value in average.items():
+                        value.lerp_(learned[name], 1 - self.loop.average)
             elif (without := without + 1) == PATIENCE:
                 raise UserError(
                     f"{self.objective.name} has had no finite gradient for {PATIENCE} steps, up to "
                     f"step {step + 1}: lower its learning rates, or those of the loop"
                 )
+            taken = step + 1
+            if taken in checks:
+                consider(taken)
             if time.monotonic() - last_save > SAVE_EVERY:
-                save(step + 1)
+                save(taken)
                 last_save = time.monotonic()
                 bar.set_postfix(loss=f"{float(loss.detach()):.3g}", refresh=False)
-        save(self.loop.steps)
-        return {name: value.detach().cpu() for name, value in learned.items()}
+        consider(taken)
+        save(taken)
+        ended = best if self.judge else now()
+        return Made(
+            {name: value.detach().cpu() for name, value in ended.items()},
+            max(scores, key=lambda each: each[1])[0] if scores else taken,
+            tuple(scores),
+            taken,
+        )
 
     def _adam(
         self, learned: Mapping[str, Tensor], before: Mapping[str, Tensor], step: int
@@ -206,17 +279,12 @@ class OuterLoop:
             }
         return optimiser
 
-    def _initial(self, draws: torch.Generator) -> tuple[Float[Tensor, "n mel frame"], bool]:
-        """The items before the first step, and whether they are real utterances."""
-        if self.loop.initialisation == "real":
-            try:
-                return self.curator.draw_real(self.per_class, draws), True
-            except TooFewUtterancesError as reason:
-                logger.warning("starting from noise around the class means: %s", reason)
-        means = self.curator.mean(lambda features, _: features, purpose="class means")
-        around = means.repeat_interleave(self.per_class, dim=0)
-        noise = torch.randn(around.shape, generator=draws).to(around.device)
-        return around + self.loop.noise * noise, False
+    def _initial(self, draws: torch.Generator) -> Float[Tensor, "n mel frame"]:
+        """The items before the first step."""
+        begin = INITIALISATIONS[self.loop.initialisation].begin
+        items, noisy = begin(self.curator, self.student, self.per_class, draws)
+        noise = torch.randn(items.shape, generator=draws) * noisy[:, None, None]
+        return items + self.loop.noise * noise.to(items.device)
 
 
 def _clipped(learned: Mapping[str, Tensor], norms: dict[str, Tensor]) -> bool:
@@ -236,6 +304,10 @@ def _clipped(learned: Mapping[str, Tensor], norms: dict[str, Tensor]) -> bool:
             norm = CLIP * norms[name]
         norms[name] = MEMORY * norms[name] + (1 - MEMORY) * norm if norms[name] > 0 else norm
     return True
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {prefix + name: tensor for name, tensor in tensors.items()}
 
 
 def _named(tensors: Mapping[str, Tensor], prefix: str, device: torch.device) -> dict[str, Tensor]:

@@ -8,7 +8,6 @@ from functools import cached_property
 import torch
 
 from evaluation.baselines import BASELINES, Baseline, Competitor, NotAvailable, Reference, Stock
-from evaluation.edge import peak_memory
 from evaluation.jobs import Heard, Job
 from evaluation.named_sets import NamedSet
 from evaluation.networks import NETWORKS, draw_weights, skeleton
@@ -20,6 +19,7 @@ from evaluation.options import (
     GENERIC,
     HARD_LABELS,
     MASKS,
+    NATIVE,
     NONE,
     RANDOM,
     REFERENCE,
@@ -27,7 +27,17 @@ from evaluation.options import (
 )
 from evaluation.runner import Done, Runner
 from evaluation.runs import FULL, RANDOM_SUBSET, Run
-from evaluation.students import RECIPES, Examples, Recipe, StudentRecipe, embeddings_of, logits_of
+from evaluation.starts import nearby
+from evaluation.student_runs import runs_of
+from evaluation.students import (
+    RECIPES,
+    Examples,
+    NativeRecipe,
+    Recipe,
+    StudentRecipe,
+    embeddings_of,
+    logits_of,
+)
 from synth_data.randomness import generator
 from synth_data.real import RealSet
 
@@ -71,6 +81,7 @@ class Bench:
         own = [_competitor(one) for one in self.judged]
         others = self._baselines(own)
         jobs = [*self._jobs(own), *self._jobs(others), *self._for_scores([*own, *others])]
+        jobs += self._natives(own)
         yield from self.in_order([*self.graduation, *self.runner.run(jobs)])
 
     def in_order(self, done: Sequence[Done]) -> Iterator[Run]:
@@ -79,7 +90,7 @@ class Bench:
             if found.outcome.error:
                 self.failed.append(f"{found.job}: {found.outcome.error}")
             else:
-                yield from self._of(found)
+                yield from runs_of(found, len(self.train.emotions), self.options.memory)
 
     def _baselines(self, own: Sequence[Competitor]) -> list[Competitor]:
         """All baselines, at each size that is judged, and which of them cannot be had."""
@@ -119,17 +130,30 @@ class Bench:
         self, one: Competitor, student: str, recipe: StudentRecipe, recipe_name: str, seed: int
     ) -> Iterator[Job]:
         """The student's jobs from each initialisation that it has."""
-        base = self.options.seed
-        if student not in NETWORKS:
-            yield Job(one, student, NONE, {}, recipe, recipe_name, seed, base)
-            return
-        # What every report holds: the next one may hear other speech, and want their weights.
-        keep = one.judged or one.name in (FULL, RANDOM_SUBSET)
+        base, keep = self.options.seed, _in_every_report(one)
         if start := self._start(one, student):
-            yield Job(one, student, FIXED, start, recipe, recipe_name, seed, base, keep)
-        network = skeleton(student, self.train.spec.mels, len(self.train.emotions))
-        weights = draw_weights(network, generator(base, "student", student, seed))
-        yield Job(one, student, RANDOM, weights, recipe, recipe_name, seed, base, keep)
+            fixed = Job(one, student, FIXED, start, recipe, recipe_name, seed, base, keep)
+            yield fixed
+            if keep:
+                yield from nearby(fixed, self.options.start_noise)
+        yield self.random_start(one, student, recipe, recipe_name, seed)
+
+    def _natives(self, own: Sequence[Competitor]) -> Iterator[Job]:
+        """Of sets with a schedule: the student that each was made for, trained by it.
+
+        Nothing in it is random, so there is one; more start from near the fixed weights.
+        """
+        for one, competitor in zip(self.judged, own, strict=True):
+            start, schedule = one.synthetic.start, one.synthetic.schedule
+            if start is None or schedule is None or start.network not in self.students:
+                continue
+            recipe, base = NativeRecipe.of(schedule), self.options.seed
+            job = Job(
+                competitor, start.network, FIXED, start.weights, recipe, NATIVE, 0, base, keep=True
+            )
+            yield job
+            for seed in range(self.options.seeds):
+                yield from nearby(replace(job, seed=seed), self.options.start_noise)
 
     def _start(self, one: Competitor, student: str) -> Mapping[str, torch.Tensor] | None:
         """The fixed weights: a judged set's own, or for others those of the first that has any."""
@@ -165,8 +189,13 @@ class Bench:
         self, one: Competitor, student: str, recipe: StudentRecipe, recipe_name: str, seed: int
     ) -> Job:
         """The student's job from random weights, or from none if it has none."""
-        *_, job = self._starts(one, student, recipe, recipe_name, seed)
-        return job
+        base = self.options.seed
+        if student not in NETWORKS:
+            return Job(one, student, NONE, {}, recipe, recipe_name, seed, base)
+        network = skeleton(student, self.train.spec.mels, len(self.train.emotions))
+        weights = draw_weights(network, generator(base, "student", student, seed))
+        keep = _in_every_report(one)
+        return Job(one, student, RANDOM, weights, recipe, recipe_name, seed, base, keep)
 
     def recipe_name(self, student: str) -> str:
         """As in the report."""
@@ -216,44 +245,6 @@ class Bench:
             raise NotAvailable(f"no {REFERENCE} could be trained on the full data")
         return done
 
-    def _of(self, done: Done) -> Iterator[Run]:
-        """A run for each way in which the test speech is heard."""
-        job, competitor = done.job, done.job.competitor
-        start_bytes = 0
-        if job.initialisation == FIXED:
-            start_bytes = sum(weight.nbytes for weight in job.weights.values())
-        recipe = job.recipe
-        memory = None
-        measured = self.options.memory and (competitor.judged or competitor.name == FULL)
-        if measured and isinstance(recipe, Recipe):
-            _, mels, frames = competitor.examples.features.shape
-            memory = peak_memory(
-                job.student, len(competitor), mels, frames, len(self.train.emotions), recipe.batch
-            )
-        for speech, predicted in done.outcome.test.items():
-            yield Run(
-                set=competitor.name,
-                draw=competitor.draw,
-                ipc=competitor.ipc,
-                student=job.student,
-                initialisation=job.initialisation,
-                recipe=job.recipe_name,
-                speech=speech,
-                seed=job.seed,
-                judged=competitor.judged,
-                made_for=competitor.made_for,
-                ships=competitor.ships,
-                setting=str(done.setting),
-                steps=done.setting.steps,
-                utterances=len(competitor),
-                parameters=done.outcome.parameters,
-                bytes=competitor.bytes + start_bytes,
-                making_seconds=competitor.making_seconds,
-                student_seconds=done.outcome.seconds,
-                peak_memory=memory,
-                predicted=predicted,
-            )
-
 
 def _competitor(one: NamedSet) -> Competitor:
     synthetic = one.synthetic
@@ -267,6 +258,11 @@ def _competitor(one: NamedSet) -> Competitor:
         judged=True,
         made_for=one.network,
     )
+
+
+def _in_every_report(one: Competitor) -> bool:
+    """The next report may hear other speech, and want the weights of these students."""
+    return one.judged or one.name in (FULL, RANDOM_SUBSET)
 
 
 def _hardened(one: Competitor) -> Competitor | None:

@@ -10,10 +10,11 @@ from evaluation.options import AUGMENTED, HARD_LABELS
 from evaluation.records import Confusion, Group
 from evaluation.runs import CLEAN, FULL, RANDOM_SUBSET, Condition
 from evaluation.scope import Sample, Scope
+from evaluation.starts import noise_of
 
 
 def confusions(scope: Scope) -> list[Confusion]:
-    """Of every condition on clean speech, but for those that only scores are made of."""
+    """Of every condition on clean speech, without noise on the start, that tables show."""
     return [
         Confusion(
             **condition._asdict(),
@@ -35,7 +36,11 @@ def groups(scope: Scope) -> list[Group]:
 
 def _shown(scope: Scope) -> Iterator[tuple[Condition, Sample]]:
     for condition, sample in scope.samples.items():
-        if condition.speech == CLEAN and condition.recipe not in (AUGMENTED, HARD_LABELS):
+        if (
+            condition.speech == CLEAN
+            and condition.recipe not in (AUGMENTED, HARD_LABELS)
+            and noise_of(condition.initialisation) is None
+        ):
             yield condition, sample
 
 

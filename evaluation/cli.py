@@ -82,6 +82,14 @@ def evaluate_data(
             metavar="A,B", help=f"Also test under {', '.join(DEGRADATIONS)}; all or none."
         ),
     ] = SPEECH,
+    start_noise: Annotated[
+        str | None,
+        typer.Option(
+            metavar="0.1,0.3,...",
+            help="Also start students from the fixed weights plus noise of these sizes; 1 is as "
+            "large as random weights.",
+        ),
+    ] = None,
     scores: Annotated[
         bool, typer.Option(help="DD-Ranking's scores, which take more students.")
     ] = True,
@@ -147,6 +155,7 @@ def evaluate_data(
             seeds=seeds,
             seed=seed,
             recipes=_recipes(recipe),
+            start_noise=_sizes(start_noise),
             robust_scores=scores,
             memory=True,
         ),
@@ -233,6 +242,21 @@ def _chosen(kind: str, words: str, table: object) -> tuple[str, ...]:
         if name not in names:
             raise unknown_name(kind, name, names)
     return chosen
+
+
+def _sizes(words: str | None) -> tuple[float, ...]:
+    """The numbers that the option lists; none if it is not given.
+
+    Raises:
+        UserError: one is no number.
+    """
+    try:
+        return tuple(float(word) for word in words.split(",")) if words is not None else ()
+    except ValueError as error:
+        raise UserError(
+            f"--start-noise takes numbers with commas between them, such as 0.1,0.3,1,3; found "
+            f"{words!r}"
+        ) from error
 
 
 def _is_free(folder: Path) -> bool:

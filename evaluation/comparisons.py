@@ -3,14 +3,25 @@
 from collections.abc import Iterator
 
 from evaluation.intervals import interval
-from evaluation.options import MAJORITY, PUPIL, TEACHER, UNTRAINED
+from evaluation.options import (
+    AUGMENTED,
+    HARD_LABELS,
+    MAJORITY,
+    NATIVE,
+    PUPIL,
+    TEACHER,
+    UNTRAINED,
+)
 from evaluation.records import Comparison, Estimate
 from evaluation.runs import FULL, Condition
 from evaluation.scope import Scope
 
 
 def comparisons(scope: Scope) -> list[Comparison]:
-    """Each judged set against every other of its size; teachers and pupils against full data."""
+    """Each judged set against every other of its size; teachers and pupils against full data.
+
+    A student by its set's native schedule meets those that others train by the common recipe.
+    """
     return [_difference(scope, one, other) for one, other in _pairs(scope)]
 
 
@@ -21,7 +32,7 @@ def _pairs(scope: Scope) -> Iterator[tuple[Condition, Condition]]:
     ]
     for position, one in enumerate(judged):
         for other in others:
-            if other.ipc in (one.ipc, None) and _same_students(one, other):
+            if other.ipc in (one.ipc, None) and _same_students(_common(one, other), other):
                 yield one, other
         for other in judged[position + 1 :]:
             if other.ipc == one.ipc and _same_students(one, other):
@@ -35,6 +46,13 @@ def _pairs(scope: Scope) -> Iterator[tuple[Condition, Condition]]:
 
 def _same_students(one: Condition, other: Condition) -> bool:
     return other == one._replace(set=other.set, ipc=other.ipc)
+
+
+def _common(one: Condition, other: Condition) -> Condition:
+    """A native condition as if it were by the other's recipe, if that is the common one."""
+    if one.recipe == NATIVE and other.recipe not in (AUGMENTED, HARD_LABELS):
+        return one._replace(recipe=other.recipe)
+    return one
 
 
 def _difference(scope: Scope, one: Condition, other: Condition) -> Comparison:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 
@@ -14,6 +15,7 @@ from evaluation.runs import FULL
 from evaluation.students import Examples, Recipe, Setting, train
 from evaluation.teachers import FACULTY
 from synth_data.randomness import generator
+from synth_data.synthetic import SyntheticSet
 
 CROWDED = 1.2  # all cores busy are slower than the one that is timed
 SOLVER = 1.0  # seconds, about, for a student that is no network
@@ -41,6 +43,23 @@ class Pace:
         return self.step + items * self.item
 
 
+class Native(NamedTuple):
+    """Training by a set's own schedule: which network, its steps, and the items of a batch."""
+
+    student: str
+    steps: int
+    batch: int
+
+    @classmethod
+    def of(cls, synthetic: SyntheticSet) -> "Native | None":
+        """A set's; None if it has no schedule."""
+        start, schedule = synthetic.start, synthetic.schedule
+        if start is None or schedule is None:
+            return None
+        batch = schedule.together * len(synthetic.emotions)
+        return cls(start.network, len(schedule.learning_rates), batch)
+
+
 def seconds(
     options: Options,
     students: Sequence[str],
@@ -48,6 +67,7 @@ def seconds(
     utterances: int,
     shape: tuple[int, int],
     emotions: int,
+    natives: Sequence[Native] = (),
 ) -> float:
     """Of one fold on one core, if nothing is stored from before; good to about a factor of two.
 
@@ -58,6 +78,7 @@ def seconds(
         utterances: on the training side.
         shape: (mel, frame) of an item.
         emotions: how many there are.
+        natives: of the judged sets that have a schedule.
     """
     total = 0.0
     sizes = sorted({items for items, _ in own})
@@ -72,17 +93,24 @@ def seconds(
         def cost(items: int, seeds: int, recipe: Recipe = recipe, timed: Pace = timed) -> float:
             return trained_steps(recipe, seeds) * timed.of(recipe.batch_of(items))
 
-        fixed_too = 2 if fixed else 1
+        near = 1 + len(set(options.start_noise))  # the fixed weights, and with noise on them
         full = cost(utterances, options.seeds)
-        total += fixed_too * full
-        total += sum((1 + has_start) * cost(items, options.seeds) for items, has_start in own)
+        total += (1 + fixed * near) * full
+        total += sum(
+            (1 + has_start * near) * cost(items, options.seeds) for items, has_start in own
+        )
+        total += sum(
+            (1 + (near - 1) * options.seeds) * native.steps * timed.of(native.batch)
+            for native in natives
+            if native.student == student
+        )
         for size in sizes:
             for name in options.baselines:
                 if name == FULL or name not in BASELINES:
                     continue
                 items = utterances if name == "full-balanced" else TIMES.get(name, 1) * size
                 seeds = DRAWS if name in MANY_DRAWS else options.seeds
-                starts = fixed_too if name in ALSO_FIXED else 1
+                starts = 1 + fixed * near if name in ALSO_FIXED else 1
                 total += starts * cost(min(items, utterances), seeds)
         if options.robust_scores:
             total += sum(cost(items, options.seeds) for items, _ in own)

@@ -16,6 +16,7 @@ from evaluation import augment, networks, students
 from evaluation.baselines import Competitor
 from evaluation.networks import NETWORKS, Weights
 from evaluation.students import Setting, StudentRecipe
+from synth_data import schedule
 from synth_data.randomness import generator
 
 
@@ -53,7 +54,8 @@ class Job:
     Attributes:
         competitor: what it is trained on.
         student: its name.
-        initialisation: "fixed", "random", or "none" for students that start from nothing.
+        initialisation: "fixed", "random", between them (`evaluation.starts`), or "none" for
+            students that start from nothing.
         weights: that it starts from.
         recipe: how it is trained.
         recipe_name: as in the report.
@@ -173,7 +175,7 @@ def _software() -> str:
     """Names all code that decides an outcome, beside the job's own values."""
     content = hashlib.sha256()
     modules = [augment, networks, students, networks.layers]
-    modules += [students.network, students.pooled]
+    modules += [students.network, students.pooled, students.native, schedule]
     for module in modules:
         content.update(getsource(module).encode())
     for make in NETWORKS.values():

@@ -1,5 +1,6 @@
 """What an evaluation includes, and the names of what is in it."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -13,6 +14,7 @@ from synth_data.errors import UserError, unknown_name
 FIXED, RANDOM, NONE = "fixed", "random", "none"  # initialisations
 GENERIC = "generic"  # the student's recipe in RECIPES, which is the same for every set
 CUSTOM = "custom"  # another recipe, but the same for every set too
+NATIVE = "native"  # the set's own schedule, where it was made for one
 AUGMENTED = "augmented"  # the same recipe with masks
 HARD_LABELS = "hard-labels"  # the same recipe, and of each soft target its largest share
 UNTRAINED = "untrained"  # the fixed initialisation as it is: it has seen no data
@@ -39,6 +41,8 @@ class Options:
         seeds: students per set and initialisation.
         seed: that all random numbers are derived from.
         recipes: by student.
+        start_noise: sizes of noise on the fixed weights, from which students of judged sets, full
+            data and random subsets start as well (`evaluation.starts`).
         robust_scores: also train with masks and on hard labels, for DD-Ranking's scores.
         memory: measure the peak memory of training.
     """
@@ -49,6 +53,7 @@ class Options:
     seeds: int = 5
     seed: int = 0
     recipes: Mapping[str, StudentRecipe] = field(default_factory=lambda: RECIPES)
+    start_noise: tuple[float, ...] = ()
     robust_scores: bool = False
     memory: bool = False
 
@@ -63,6 +68,12 @@ class Options:
                     raise unknown_name(kind, name, allowed)
         if self.seeds < 1:
             raise UserError(f"a set needs at least one student; found seeds = {self.seeds}")
+        for size in self.start_noise:
+            if not 0 < size < math.inf:
+                raise UserError(
+                    f"noise on the fixed weights must be positive; found {size:g}: give sizes such "
+                    f"as 0.1 (close to them) or 1 (as large as random weights)"
+                )
 
 
 EVERY_BASELINE = (*BASELINES, MODEL, MAJORITY)

@@ -24,6 +24,7 @@ from evaluation.options import AUGMENTED, HARD_LABELS
 from evaluation.records import Estimate, Score
 from evaluation.runs import CLEAN, FULL, RANDOM_SUBSET, Condition
 from evaluation.scope import Scope
+from evaluation.starts import noise_of
 
 LABELS_WEIGHT = 0.5  # w
 AUGMENTATION_WEIGHT = 0.5  # g
@@ -41,6 +42,7 @@ def scores(scope: Scope) -> list[Score]:
         if sample.runs[0].judged
         and condition.speech == CLEAN
         and condition.recipe not in (AUGMENTED, HARD_LABELS)
+        and noise_of(condition.initialisation) is None
     ]
     return [score for score in found if score.label_robust or score.augmentation_robust]
 

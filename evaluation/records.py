@@ -51,11 +51,13 @@ class Key(Record):
     student: str
     """The network's name, or that of a classifier of pooled statistics."""
     initialisation: str
-    """The students' weights before training: fixed (those stored with the set) or random; none for
-    students without."""
+    """The students' weights before training: fixed (those stored with the set) or random; between
+    them, fixed + 0.3 and the like (those stored, and noise of so many times the size that random
+    weights have); none for students without."""
     recipe: str
-    """How the students were trained: generic; custom, where its settings were given; augmented, the
-    same with masks; hard-labels, the same on each item's likeliest emotion alone."""
+    """How the students were trained: generic; custom, where its settings were given; native, by the
+    schedule that comes with the set; augmented, the common one with masks; hard-labels, the common
+    one on each item's likeliest emotion alone."""
     speech: str
     """How the test speech was heard: clean, or a degradation by name."""
 
@@ -80,8 +82,8 @@ class Row(Key):
     macro_f1: Spread
     """Mean F1 over the emotions present in the test data."""
     relative_uar: Estimate | None
-    """UAR divided by that of the full row of the same fold, student, initialisation and speech (and
-    recipe, if full data were trained with several); null without such a row."""
+    """UAR divided by that of the full row of the same fold, student, initialisation and speech, by
+    the common recipe; null without such a row."""
     recovery: Estimate | None
     """(UAR - chance) / (UAR of that full row - chance), where chance is one over the number of
     emotions present; null unless that full row is above chance. Its interval is null if some
@@ -148,7 +150,7 @@ class Comparison(Key):
 
     against: str
     """The other set, of the same ipc (or without one, such as full), student, initialisation,
-    recipe and speech."""
+    recipe (the common one, if this is native) and speech."""
     fold: FoldName
     """As in the rows: all folds if there are several."""
     difference: Estimate

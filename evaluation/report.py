@@ -15,12 +15,13 @@ from evaluation.breakdown import confusions, groups
 from evaluation.comparisons import comparisons
 from evaluation.files import write_atomically
 from evaluation.intervals import REPLICATES
-from evaluation.options import AUGMENTED, HARD_LABELS, PUPIL, TEACHER
+from evaluation.options import AUGMENTED, HARD_LABELS, NATIVE, PUPIL, TEACHER
 from evaluation.ranking import scores
 from evaluation.records import Comparison, Confusion, Group, Record, Row, Score, Versions
 from evaluation.remarks import not_pooled, partly_pooled, reasons, untested
 from evaluation.runs import CLEAN, FoldResult
 from evaluation.scope import Scope
+from evaluation.starts import noise_of
 from evaluation.tables import WIDTH
 from synth_data.errors import UserError
 
@@ -32,6 +33,10 @@ COLUMNS = (
     "UAR: mean ± standard deviation over draws of the set and seeds of the student. interval: of "
     "that mean, 95 %, over test speakers. ratio: UAR relative to full data. recovery: the same, "
     "both above chance. minutes: to make the set and train one student on it, per fold."
+)
+NATIVES = (
+    "native: trained by the schedule that comes with the set, from its fixed weights. Nothing in "
+    "it is random or chosen, so there is one student and no standard deviation."
 )
 
 DIFFERENCES = "Differences of UAR on the same test speakers [95 % interval]"
@@ -144,13 +149,13 @@ class Report(Record):
         """The main table for a terminal: 110 characters or less, for names of usual length."""
         parts = []
         for (student, recipe), rows in tables.by_student(self._pooled(CLEAN)).items():
-            parts += [self._heading(rows[0]), tables.plain(tables.main_table(rows))]
+            parts += [self._heading(rows[0], recipe), tables.plain(tables.main_table(rows))]
             for number, differences in enumerate(self._differences(student, recipe)):
                 start = f"{DIFFERENCES}:\n" if number == 0 else ""
                 parts.append(start + tables.plain(differences))
         for word, texts in (("not available", self.unavailable), ("failed", self.failed)):
             parts.append("\n".join(fill(f"{word}: {text}", WIDTH) for text in texts))
-        parts.append(f"{fill(COLUMNS, WIDTH)}\n{fill(PRIVACY, WIDTH)}")
+        parts.append("\n".join(fill(text, WIDTH) for text in (*self._columns(), PRIVACY)))
         return "\n\n".join(part for part in parts if part)
 
     def markdown(self) -> str:
@@ -158,7 +163,10 @@ class Report(Record):
         protocol = tables.escaped(self.protocol)
         parts = [f"# {protocol}", PRIVACY]
         for (student, recipe), rows in tables.by_student(self._pooled(CLEAN)).items():
-            parts += [f"## {self._heading(rows[0])}", tables.markdown(tables.main_table(rows))]
+            parts += [
+                f"## {self._heading(rows[0], recipe)}",
+                tables.markdown(tables.main_table(rows)),
+            ]
             differences = self._differences(student, recipe)
             if differences:
                 parts += [f"{DIFFERENCES}:", *map(tables.markdown, differences)]
@@ -166,11 +174,12 @@ class Report(Record):
                 per_fold = [row for row in self._shown(CLEAN) if row.fold != "all"]
                 every = tables.by_student(per_fold)[student, recipe]
                 parts += ["UAR per fold:", tables.markdown(tables.fold_table(every))]
-        parts.append(COLUMNS)
+        parts += self._columns()
         pooled, home = self._pooled(), self._home()
         parts += [
             sections.robustness(pooled),
             sections.students(pooled),
+            sections.start_noise(self._pooled(CLEAN, start_noise=True)),
             sections.who_loses(self.groups, home),
             sections.needs(pooled, home),
             sections.model_distillation(pooled, self.comparisons),
@@ -194,19 +203,27 @@ class Report(Record):
         ]
         return "\n\n".join(part for part in parts if part) + "\n"
 
-    def _shown(self, *speeches: str) -> list[Row]:
-        """The rows, but for those that only scores are made of; heard as told, if told."""
+    def _shown(self, *speeches: str, start_noise: bool = False) -> list[Row]:
+        """The rows, but for those that only scores are made of; heard as told, if told.
+
+        Those with noise on their fixed weights only if they are asked for.
+        """
         return [
             row
             for row in self.rows
             if row.recipe not in (AUGMENTED, HARD_LABELS)
             and (not speeches or row.speech in speeches)
+            and (start_noise or noise_of(row.initialisation) is None)
         ]
 
-    def _pooled(self, *speeches: str) -> list[Row]:
+    def _pooled(self, *speeches: str, start_noise: bool = False) -> list[Row]:
         """The same, over all folds if there are several."""
         first = self.rows[0].fold
-        return [row for row in self._shown(*speeches) if row.fold == first]
+        return [row for row in self._shown(*speeches, start_noise=start_noise) if row.fold == first]
+
+    def _columns(self) -> list[str]:
+        """What the columns mean."""
+        return [COLUMNS, *([NATIVES] if any(row.recipe == NATIVE for row in self.rows) else [])]
 
     def _home(self) -> str:
         """The student that the first judged set was made for, or else the first."""
@@ -215,11 +232,11 @@ class Report(Record):
         made_for = [row.made_for for row in rows if row.judged and row.made_for in names]
         return made_for[0] or "" if made_for else rows[0].student
 
-    def _heading(self, row: Row) -> str:
+    def _heading(self, row: Row, recipe: str) -> str:
         count = len({row.fold for row in self.rows} - {"all"})
         data = f"{count} folds pooled" if row.fold == "all" else f"fold {row.fold}"
         return (
-            f"{row.student} ({row.parameters:,} parameters), {row.recipe} recipe, {data}, "
+            f"{row.student} ({row.parameters:,} parameters), {recipe} recipe, {data}, "
             f"{_count(row.speakers, 'test speaker')}"
         )
 
@@ -228,7 +245,9 @@ class Report(Record):
             [
                 one
                 for one in self.comparisons
-                if (one.student, one.recipe, one.speech) == (student, recipe, CLEAN)
+                if (one.student, one.speech) == (student, CLEAN)
+                and one.recipe in (recipe, NATIVE)
+                and noise_of(one.initialisation) is None
                 and not one.set.startswith((TEACHER, PUPIL))
             ]
         )

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from evaluation.options import FIXED, MAJORITY, PUPIL, TEACHER, UNTRAINED
+from evaluation.options import FIXED, MAJORITY, PUPIL, RANDOM, TEACHER, UNTRAINED
 from evaluation.records import Comparison, Group, Row, Score
 from evaluation.runs import CLEAN, FULL, RANDOM_SUBSET
+from evaluation.starts import name_of, noise_of
 from evaluation.tables import (
     NONE,
     Table,
@@ -16,6 +17,7 @@ from evaluation.tables import (
     mean,
     size,
     spread,
+    start,
 )
 
 LOSERS = 5  # speakers
@@ -48,7 +50,7 @@ def robustness(rows: Sequence[Row]) -> str:
         return ""
     lines: dict[tuple[str, ...], dict[str, str]] = {}
     for row in rows:
-        name = (row.set, items(row.ipc), row.student, row.initialisation)
+        name = (row.set, items(row.ipc), row.student, start(row))
         lines.setdefault(name, {})[row.speech] = f"{row.uar.mean:.3f}"
     return _section(
         "Robustness",
@@ -88,6 +90,33 @@ def students(rows: Sequence[Row]) -> str:
     )
 
 
+def start_noise(rows: Sequence[Row]) -> str:
+    """Sets by how far from the fixed weights their students start; full data and others beside."""
+    sizes = sorted({noise for row in rows if (noise := noise_of(row.initialisation)) is not None})
+    if not sizes:
+        return ""
+    lines: dict[tuple[str, ...], dict[str, str]] = {}
+    for row in rows:
+        name = (row.set, items(row.ipc), row.student, row.recipe)
+        ratio = "" if row.relative_uar is None else f" ({row.relative_uar.mean:.2f})"
+        lines.setdefault(name, {})[row.initialisation] = f"{row.uar.mean:.3f}{ratio}"
+    near = [name_of(size) for size in sizes]
+    places = (FIXED, *near, RANDOM)
+    return _section(
+        "Between fixed and random",
+        "UAR, with the ratio to full data from the same start in brackets, of students that start "
+        "from the fixed weights plus noise; at 1 it is as large as random weights are.",
+        Table(
+            ("set", "ipc", "student", "recipe", *places),
+            [
+                [*name, *(of.get(one, NONE) for one in places)]
+                for name, of in lines.items()
+                if of.keys() & set(near)
+            ],
+        ),
+    )
+
+
 def who_loses(groups: Sequence[Group], student: str) -> str:
     """UAR by gender, and the speakers who lose most against full data."""
     own = [group for group in groups if group.student == student]
@@ -97,7 +126,7 @@ def who_loses(groups: Sequence[Group], student: str) -> str:
     lines: dict[tuple[str, ...], dict[str, str]] = {}
     for group in own:
         if group.kind == "gender":
-            name = (group.set, items(group.ipc), group.initialisation)
+            name = (group.set, items(group.ipc), start(group))
             lines.setdefault(name, {})[group.group] = f"{group.uar:.3f}"
     by_gender = Table(
         ("set", "ipc", "init", *genders),
@@ -120,7 +149,7 @@ def _losers(groups: Sequence[Group]) -> list[list[str]]:
     losses: dict[tuple[str, ...], list[tuple[float, Group]]] = {}
     for one in speakers:
         if one.set not in (FULL, RANDOM_SUBSET) and (one.initialisation, one.group) in full:
-            name = (one.set, items(one.ipc), one.initialisation)
+            name = (one.set, items(one.ipc), start(one))
             loss = full[one.initialisation, one.group] - one.uar
             losses.setdefault(name, []).append((loss, one))
     return [
@@ -189,7 +218,7 @@ def model_distillation(rows: Sequence[Row], comparisons: Sequence[Comparison]) -
         if (row.student, row.initialisation) in rooms and (row.set == FULL or row.judged)
     ]
     leads = {
-        (one.set, one.ipc, one.student, one.initialisation): difference(one.difference)
+        (one.set, one.ipc, one.student, start(one)): difference(one.difference)
         for one in comparisons
         if one.against == FULL and one.speech == CLEAN
     }
@@ -207,11 +236,11 @@ def model_distillation(rows: Sequence[Row], comparisons: Sequence[Comparison]) -
                     row.set,
                     items(row.ipc),
                     row.student,
-                    row.initialisation,
+                    start(row),
                     spread(row.uar),
                     interval(row.uar),
                     mean(row.relative_uar),
-                    leads.get((row.set, row.ipc, row.student, row.initialisation), NONE),
+                    leads.get((row.set, row.ipc, row.student, start(row)), NONE),
                     f"{row.parameters:,}",
                     size(row.bytes),
                     f"{row.seconds / 60:.1f}",

@@ -183,8 +183,9 @@ class Session:
         number, sets = next(iter(folds.items()))
         train = len(self.protocol.folds(real.utterances)[number - 1].train)
         own = [(len(one.synthetic), one.synthetic.start is not None) for one in sets]
-        students, shape = self.students(), self.spec.shape
-        one = forecast.seconds(self.options, students, own, train, shape, len(real.emotions))
+        students, shape, emotions = self.students(), self.spec.shape, len(real.emotions)
+        natives = [found for one in sets if (found := forecast.Native.of(one.synthetic))]
+        one = forecast.seconds(self.options, students, own, train, shape, emotions, natives)
         return len(folds) * one / cpu_count()
 
     def run(self, real: RealSet, folds: Mapping[int, Sequence[NamedSet]]) -> Report:

@@ -4,14 +4,15 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from evaluation.options import PUPIL, TEACHER
-from evaluation.records import Comparison, Estimate, Row, Spread
+from evaluation.options import NATIVE, PUPIL, TEACHER
+from evaluation.records import Comparison, Estimate, Key, Row, Spread
 from evaluation.runs import FULL, RANDOM_SUBSET
 
 NONE = "-"
 WIDTH = 110  # characters of a terminal
 LONG = 12  # lines, beyond which a table is broken into blocks
-LEFT = ("set", "init", "student", "made for", "leaves the owner", "speaker")  # words, no numbers
+# Columns of words.
+LEFT = ("set", "init", "student", "recipe", "made for", "leaves the owner", "speaker")
 # Left out, in this order, where names are so long that a terminal's line does not hold all.
 EXPENDABLE = ("recovery", "WA", "F1", "minutes", "bytes")
 
@@ -27,13 +28,26 @@ def by_student(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
     """The main table's rows of each student and recipe.
 
     They stand by initialisation: full data first, then judged sets, then the others in their
-    order. Teachers are no students of theirs, and stand elsewhere with their pupils.
+    order. Those by a set's native schedule stand with what they are compared with. Teachers are no
+    students of theirs, and stand elsewhere with their pupils.
     """
     groups: dict[tuple[str, str], list[Row]] = {}
-    for row in sorted(rows, key=lambda row: (row.initialisation, row.set != FULL, not row.judged)):
+    recipes = common_recipes(rows)
+    for row in sorted(rows, key=lambda row: (start(row), row.set != FULL, not row.judged)):
         if not row.set.startswith((TEACHER, PUPIL)):
-            groups.setdefault((row.student, row.recipe), []).append(row)
+            recipe = recipes[row.student] if row.recipe == NATIVE else row.recipe
+            groups.setdefault((row.student, recipe), []).append(row)
     return groups
+
+
+def common_recipes(rows: Sequence[Row]) -> dict[str, str]:
+    """By student, the recipe that all sets share; the native one if there is no other."""
+    return {row.student: row.recipe for row in sorted(rows, key=lambda row: row.recipe != NATIVE)}
+
+
+def start(key: Key) -> str:
+    """Initialisation, and schedule if it is the set's own."""
+    return f"{key.initialisation}, {NATIVE}" if key.recipe == NATIVE else key.initialisation
 
 
 def main_table(rows: Sequence[Row]) -> Table:
@@ -47,7 +61,7 @@ def main_table(rows: Sequence[Row]) -> Table:
             [
                 row.set,
                 items(row.ipc),
-                row.initialisation,
+                start(row),
                 spread(row.uar),
                 interval(row.uar),
                 f"{row.wa.mean:.3f}",
@@ -77,15 +91,15 @@ def fold_table(rows: Sequence[Row]) -> Table:
 
 
 def differences(comparisons: Sequence[Comparison]) -> list[Table]:
-    """A table for each set that is compared: a line per other set, a column per initialisation."""
+    """A table for each set that is compared: a line per other set, a column per start."""
     tables = []
     for of, ipc in dict.fromkeys((one.set, one.ipc) for one in comparisons):
         own = [one for one in comparisons if (one.set, one.ipc) == (of, ipc)]
-        found = {(one.against, one.initialisation): difference(one.difference) for one in own}
-        starts = sorted({one.initialisation for one in own})
+        found = {(one.against, start(one)): difference(one.difference) for one in own}
+        starts = sorted({start(one) for one in own})
         name = of if ipc is None else f"{of}, ipc {ipc}"
         lines = [
-            [against, *(found.get((against, start), NONE) for start in starts)]
+            [against, *(found.get((against, place), NONE) for place in starts)]
             for against in dict.fromkeys(one.against for one in own)
         ]
         tables.append(Table((f"{name}, minus", *starts), lines))
@@ -161,8 +175,8 @@ def plain(table: Table, width: int = WIDTH) -> str:
     ]
     text = ["  ".join(line).rstrip() for line in aligned]
     if len(lines) > LONG and "init" in header:
-        start = header.index("init")
-        breaks = [i for i in range(1, len(lines)) if lines[i][start] != lines[i - 1][start]]
+        init = header.index("init")
+        breaks = [i for i in range(1, len(lines)) if lines[i][init] != lines[i - 1][init]]
         for at in reversed(breaks):
             text.insert(at + 1, "")
     return "\n".join(text)
@@ -197,4 +211,4 @@ def _is_left(header: Sequence[str], position: int) -> bool:
 
 def _column(row: Row) -> str:
     at = "" if row.ipc is None else f" {row.ipc}"
-    return f"{row.set}{at}, {row.initialisation}"
+    return f"{row.set}{at}, {start(row)}"

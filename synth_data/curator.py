@@ -4,19 +4,18 @@ One `Curator` holds the real training utterances. Everything that makes a synthe
 questions, and every question is a mean over utterances of a statistic of one utterance. So what
 privacy costs is decided in one place, the mechanism, and what was asked can be listed.
 
-What is not a mean is a separate, named method of the door (`draw_real`).
+What is not a mean is a separate, named method of the door (`choose_real`).
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from synth_data.corpora.facts import Corpus
-from synth_data.errors import UserError
 from synth_data.mechanism import Exact, Loss, Mechanism, Statistic
 from synth_data.real import RealSet
 from synth_data.transforms import Transform
@@ -43,8 +42,8 @@ class Draw:
 Sample = All | Draw
 
 
-class TooFewUtterancesError(UserError):
-    """More real utterances of an emotion were asked for than there are."""
+# From the utterances of one emotion [n mel frame] and a count to so many distinct rows.
+Choice = Callable[[Tensor, int], Sequence[int]]
 
 
 @dataclass(frozen=True)
@@ -167,24 +166,42 @@ class Curator:
         mapped.questions = self.questions
         return mapped
 
-    def draw_real(self, per_class: int, generator: torch.Generator) -> Float[Tensor, "n mel frame"]:
+    def seen(self, other: RealSet) -> Float[Tensor, "n mel frame"]:
+        """The features of utterances that are not behind the door, transformed as those are."""
+        features = other.features
+        for transform in self.transforms:
+            features = transform(features.to(self.device))
+        return features.cpu()
+
+    def choose_real(
+        self, per_class: int, choose: Choice
+    ) -> tuple[Float[Tensor, "n mel frame"], Bool[Tensor, " n"]]:
         """Real utterances as they are, `per_class` of each emotion in order: not a mean.
 
-        Raises:
-            TooFewUtterancesError: an emotion has fewer; none is given then.
+        An emotion with fewer gives all of them, and then chosen ones a second time, and so on.
+
+        Args:
+            per_class: how many.
+            choose: which.
+
+        Returns:
+            Their features, and which of them have been given before.
         """
         rows: list[int] = []
-        for emotion, name in enumerate(self.emotions):
+        again: list[bool] = []
+        for emotion in range(len(self.emotions)):
             of_emotion = self._real.class_rows(emotion)
-            if len(of_emotion) < per_class:
-                raise TooFewUtterancesError(
-                    f"{per_class} real utterances of {name} asked, {len(of_emotion)} there: "
-                    f"initialise from noise, or lower --ipc"
-                )
-            order = torch.randperm(len(of_emotion), generator=generator)[:per_class]
-            rows += [of_emotion[i] for i in order.tolist()]
-        self.questions["real utterances, as they are"] += len(rows)
-        return self._real.features[rows].clone()
+            whole, rest = divmod(per_class, len(of_emotion))
+            chosen = choose(self._real.features[of_emotion], rest) if rest else ()
+            rows += whole * of_emotion + [of_emotion[row] for row in chosen]
+            again += [item >= len(of_emotion) for item in range(per_class)]
+        self.questions["real utterances, as they are"] += len(set(rows))
+        return self._real.features[rows].clone(), torch.tensor(again)
+
+    def most_of_an_emotion(self) -> int:
+        """How many utterances the most frequent emotion has: not a mean."""
+        self.questions["utterances of the most frequent emotion"] += 1
+        return int(self._real.targets.sum(dim=0).max())
 
     def _groups(self, sample: Sample, per_class: bool) -> list[Tensor]:
         chosen = torch.ones(len(self._real), dtype=torch.bool)

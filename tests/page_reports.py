@@ -1,14 +1,19 @@
 """A made-up report with something in every section of the page, and a set to look at."""
 
+import base64
 import random
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from small_sets import small_set
 
 from evaluation.page.exhibit import Exhibit
+from evaluation.page.table import Table
 from evaluation.report import Report
 from evaluation.runs import FoldResult, Run
+from evaluation.starts import name_of
 from synth_data.features import FeatureSpec
 
 EMOTIONS = ("anger", "boredom", "disgust", "fear", "happiness", "neutral", "sadness")
@@ -46,7 +51,7 @@ CAST: tuple[tuple[str, int | None, Any, float, dict[str, Any]], ...] = (
 
 
 def rich_report(**changes: Any) -> Report:
-    """Six speakers, two students, nine sets, two sizes, noise, teachers, scores."""
+    """Six speakers, two students, nine sets, two sizes, noise, starts, teachers, scores."""
     made = Report.of(
         LINE,
         [_fold(number, speaker) for number, speaker in enumerate(GENDERS, start=1)],
@@ -87,6 +92,16 @@ def exhibit(name: str = "distilled, ipc 2", per_class: int = 2) -> Exhibit:
     return Exhibit(name, synthetic, [*means, None])
 
 
+def texts(table: Table) -> list[list[str]]:
+    """What stands in a table."""
+    return [[cell.text for cell in row] for body in table.bodies for row in body.rows]
+
+
+def content(uri: str) -> bytes:
+    """Of a data URI."""
+    return base64.b64decode(uri.split(",", 1)[1])
+
+
 def _fold(number: int, speaker: str) -> FoldResult:
     truth = tuple(index for index in range(len(EMOTIONS)) for _ in range(6))
     runs = [
@@ -103,10 +118,29 @@ def _fold(number: int, speaker: str) -> FoldResult:
         speakers=(speaker,) * len(truth),
         genders=(GENDERS[speaker],) * len(truth),
         truth=truth,
-        runs=tuple(runs),
+        runs=(*runs, *_other_starts(runs)),
         unavailable=("herding: ipc 60 exceeds the 46 utterances of disgust",),
         failed=("k-center, ipc 1, tdnn, random initialisation: the loss is not finite",),
     )
+
+
+def _other_starts(runs: Sequence[Run]) -> list[Run]:
+    """At ipc 10: from near the fixed weights, and by the set's own schedule."""
+    fixed = [
+        run
+        for run in runs
+        if run.set in ("full", "distilled", "random")
+        and run.ipc != 1
+        and (run.student, run.initialisation, run.recipe, run.speech)
+        == ("tdnn", "fixed", "generic", "clean")
+    ]
+    near = [replace(run, initialisation=name_of(size)) for size in (0.3, 1.0) for run in fixed]
+    native = [
+        replace(run, recipe="native", setting="20 steps of its own", steps=20)
+        for run in (*fixed, *near)
+        if run.judged and (run.seed == 0 or run not in fixed)
+    ]
+    return [*near, *native]
 
 
 def _ways(name: str, initialisation: str) -> list[dict[str, str]]:

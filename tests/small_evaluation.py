@@ -17,6 +17,7 @@ from evaluation.students import PooledRecipe, Recipe, StudentRecipe
 from evaluation.students.network import Schedule
 from synth_data.provenance import Start
 from synth_data.real import RealSet
+from synth_data.schedule import NativeSchedule
 from synth_data.synthetic import SyntheticSet
 
 QUICK = Recipe(schedules=(Schedule(6, 1e-2),), batch=8, warm_up=2)
@@ -29,6 +30,7 @@ RECIPES: Mapping[str, StudentRecipe] = {
 TRAIN = fake_speech((6, 5, 4), apart=0.2)
 VALIDATION = fake_speech((4, 4, 4), seed=1, apart=0.2)
 TEST = fake_speech((9, 7, 5), seed=2, apart=0.2, fold=3)
+SCHEDULE = NativeSchedule(torch.tensor([0.05, 0.2, 0.1, 0.03, 0.08]), 0.9, 1)
 OF_OPTIONS = {field.name for field in fields(Options)}
 
 

@@ -24,6 +24,14 @@ def test_the_command_line_overrides_the_file_and_the_file_the_defaults(tmp_path)
     assert config.build_loop().initialisation == "real"
 
 
+def test_the_command_line_changes_single_settings_of_a_files_tables(tmp_path):
+    text = "[loop]\nsteps = 11\ninitialisation = 'noise'\n"
+    config = config_of(text, tmp_path, loop={"initialisation": "herding", "noise": None})
+    assert (config.build_loop().steps, config.build_loop().initialisation) == (11, "herding")
+    with pytest.raises(UserError, match="loop: input should be a valid dictionary, found 3"):
+        config_of("loop = 3", tmp_path, loop={"initialisation": "herding"})
+
+
 def test_what_is_written_resolves_to_itself(tmp_path):
     schedules = "[{ steps = 5, learning_rate = 0.1 }, { steps = 7, learning_rate = 0.2 }]"
     config = config_of(f"fold = 'all'\n[recipe]\nschedules = {schedules}\n", tmp_path)
@@ -38,6 +46,7 @@ def test_everything_resolved_is_written(tmp_path):
     written = tomllib.loads((tmp_path / "run.toml").read_text())
     assert set(written) == set(RunConfig.model_fields) - {
         "data_root",  # the toy corpus has none
+        "max_minutes",  # as long as it takes
         "recordings",  # a run knows them once it has read them
     }
     assert set(written["settings"]) >= {"starts", "checkpoints", "augment"}
@@ -88,7 +97,12 @@ def test_full_runs_are_the_default_of_real_corpora(tmp_path):
         ("device = 'abacus'", "device 'abacus' cannot be used here .*: try auto or cpu"),
         ("[loop]\nstep = 3", "unknown setting of the outer loop 'step': did you mean 'steps'"),
         ("[loop]\nsteps = 'x'", "the outer loop: steps: input should be a valid integer"),
-        ("[loop]\ninitialisation = 'r'", "initialisation: input should be 'real' or 'noise'"),
+        (
+            "[loop]\ninitialisation = 'r'",
+            "initialisation: input should be 'real', 'k-means', 'herd",
+        ),
+        ("[settings]\nstarts_from = 'zero'", "starts_from: input should be 'both', 'fixed' or 'r"),
+        ("max_minutes = 0", "max_minutes: input should be greater than 0, found 0"),
         ("[settings]\nstart = 3", "of gradient-matching 'start': did you mean 'starts'"),
         ("[settings.augment]\nband = 3", "gradient-matching, augment 'band': .* 'bands'"),
         ("[settings]\naugment = 3", "augment: should be a table of settings, found 3"),

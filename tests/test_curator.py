@@ -11,10 +11,9 @@ from torch import Tensor
 from evaluation.networks import apply, draw_weights, skeleton
 from evaluation.students import cross_entropy
 from synth_data import mechanism
-from synth_data.curator import All, Curator, Draw, Sample, TooFewUtterancesError
+from synth_data.curator import All, Curator, Draw, Sample
 from synth_data.mechanism import CHUNK
 from synth_data.normalisation import normalised
-from synth_data.randomness import generator
 from synth_data.transforms import Standardise
 
 MORE_THAN_A_CHUNK = (CHUNK + 3, 2, 5)
@@ -142,7 +141,7 @@ def test_questions_are_counted_by_purpose_on_every_door_to_the_same_speech():
     curator.class_shares()
     mapped = curator.map(Standardise(torch.zeros(16), torch.full((16,), 2.0)))
     mapped.class_shares()
-    mapped.draw_real(2, torch.Generator().manual_seed(0))
+    mapped.choose_real(2, first)
     assert curator.questions == {"class shares": 2, "real utterances, as they are": 6}
     assert mapped.questions is curator.questions
 
@@ -165,23 +164,45 @@ def test_what_is_public_is_said():
     assert source.facts.name == "toy"
 
 
-def test_drawn_utterances_are_real_different_and_in_the_order_of_their_emotions():
+def first(features: torch.Tensor, count: int) -> range:  # noqa: ARG001 - whatever they are
+    """The first rows."""
+    return range(count)
+
+
+def test_chosen_utterances_are_real_different_and_in_the_order_of_their_emotions():
     real = fake_speech()
-    drawn = Curator(real).draw_real(4, torch.Generator().manual_seed(0))
+    chosen, again = Curator(real).choose_real(4, first)
     rows = [
         next(row for row in range(len(real)) if torch.equal(real.features[row], features))
-        for features in drawn
+        for features in chosen
     ]
     assert len(set(rows)) == 12
+    assert not again.any()
     labels = [real.utterances[row].emotion for row in rows]
     assert labels == [emotion for emotion in EMOTIONS for _ in range(4)]
 
 
-def test_more_utterances_than_there_are_cannot_be_drawn():
+def test_where_there_are_too_few_all_are_given_and_some_again():
     curator = Curator(fake_speech((6, 4, 5)))
-    with pytest.raises(TooFewUtterancesError, match="5 real utterances of neutral asked, 4 there"):
-        curator.draw_real(5, torch.Generator().manual_seed(0))
-    assert not curator.questions
+    chosen, again = curator.choose_real(5, first)
+    assert again.tolist() == [False] * 5 + [False] * 4 + [True] + [False] * 5
+    neutral = chosen[5:10]
+    assert torch.equal(neutral[4], neutral[0])
+    assert len(neutral.unique(dim=0)) == 4
+    assert curator.questions == {"real utterances, as they are": 14}
+
+
+def test_the_size_of_the_largest_class():
+    curator = Curator(fake_speech((6, 4, 5)))
+    assert curator.most_of_an_emotion() == 6
+    assert curator.questions.total() == 1
+
+
+def test_others_are_seen_as_those_behind_the_door():
+    halve = Standardise(torch.zeros(16), torch.full((16,), 2.0))
+    other = fake_speech(seed=1)
+    seen = Curator(fake_speech()).map(halve).map(halve).seen(other)
+    assert torch.allclose(seen, other.features / 4)
 
 
 def test_normalised_speech_has_mean_0_and_deviation_1_in_each_band_of_the_training_set():
@@ -211,8 +232,3 @@ def test_utterances_that_normalised_themselves_are_left_alone():
     curator = Curator(fake_speech())
     assert normalised(curator) is curator
     assert not curator.questions
-
-
-def test_draws_of_one_purpose_are_the_same_every_time():
-    samples = [Curator(fake_speech()).draw_real(2, generator(0, "candidate")) for _ in range(2)]
-    assert torch.equal(*samples)

@@ -1,7 +1,7 @@
 """The outer loop: the same bits every time, interrupted or not."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,12 +12,15 @@ from safetensors import safe_open
 from torch import Tensor
 
 from distill import outer_loop
+from distill.candidate import Parameterisation
 from distill.engine import distill
 from distill.objectives.gradient_matching import GradientMatching
 from distill.objectives.objective import Candidate, Cost, Objective, State, Student
 from distill.outer_loop import Loop
 from evaluation.augment import Augment
+from evaluation.baselines.herding import herd
 from evaluation.networks import draw_weights, skeleton
+from evaluation.students import embeddings_of
 from synth_data.curator import Curator
 from synth_data.errors import UserError
 from synth_data.normalisation import normalised
@@ -209,35 +212,66 @@ def test_initialised_from_real_utterances():
     assert "(mean correlation 1.00)" in note
 
 
-def test_initialised_from_noise_around_the_class_means():
+@pytest.mark.parametrize("kind", ["noise", "class-means"])
+def test_initialised_without_real_utterances(kind):
     curator = Curator(fake_speech((60, 50, 40)))
-    loop = Loop(steps=0, initialisation="noise", noise=0.1)
+    loop = Loop(steps=0, initialisation=kind, noise=0.1)
     synthetic = made(curator=curator, ipc=20, loop=loop)
     means = Curator(fake_speech((60, 50, 40))).mean(lambda x, _: x, purpose="test")
-    around = synthetic.features - means.repeat_interleave(20, dim=0)
+    centre = means.repeat_interleave(20, dim=0) if kind == "class-means" else 0.0
+    around = synthetic.features - centre
     assert float(around.std()) == pytest.approx(0.1, rel=0.05)
     assert "real utterances, as they are" not in curator.questions
     assert synthetic.provenance.notes == ()
 
 
-def test_more_items_than_utterances_start_from_noise_and_say_so(caplog, tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", ["k-means", "herding"])
+def test_initialised_with_chosen_utterances(kind):
+    """Chosen in the eyes of the fixed initialisation, class by class."""
+    real = fake_speech((9, 8, 7))
+    loop = Loop(steps=0, initialisation=kind)
+    synthetic = made(curator=Curator(real), loop=loop)
+    assert synthetic.start is not None
+    network = skeleton("tdnn", SPEC.mels, 3)
+    points = embeddings_of(network, synthetic.start.weights, real.features)
+    for emotion in range(3):
+        rows = torch.tensor(real.class_rows(emotion))
+        ours = synthetic.features[2 * emotion : 2 * emotion + 2]
+        chosen = [
+            row
+            for item in ours
+            for row in range(len(rows))
+            if torch.equal(real.features[rows[row]], item)
+        ]
+        assert len(set(chosen)) == 2
+        if kind == "herding":
+            assert chosen == herd(points[rows], 2)
+    assert made(curator=Curator(real), loop=loop).provenance == synthetic.provenance
+
+
+def test_more_items_than_utterances_take_some_again_with_noise(tmp_path, monkeypatch):
     real = replace(fake_speech((6, 4, 5)), notes=("one file was empty",))
     path = tmp_path / "progress.safetensors"
-    many = {"ipc": 5, "loop": Loop(steps=5, initialisation="real"), "checkpoint": path}
+    many = {"ipc": 5, "loop": Loop(steps=5), "checkpoint": path}
     with monkeypatch.context() as patch:
         interrupt(patch, ToTheMeans(), after=2)
         with pytest.raises(KeyboardInterrupt):
             made(**many, curator=Curator(real))
-    assert "5 real utterances of neutral asked, 4 there" in caplog.text
-    curator = Curator(real)
-    synthetic = made(**many, curator=curator)  # resumed: the note is not lost
+    synthetic = made(**many, curator=Curator(real))  # resumed: the notes are not lost
     assert synthetic.per_class == dict.fromkeys(EMOTIONS, 5)
     first, second = synthetic.provenance.notes
     assert first == "one file was empty"
-    assert second.startswith("initialisation from real utterances not available: ")
-    assert "fewer than 5" in second
-    assert "real utterances, as they are" not in curator.questions
-    assert not any((synthetic.features == utterance).any() for utterance in real.features)
+    assert "started as one real utterance" in second
+    start = made(ipc=5, loop=Loop(steps=0), curator=Curator(real)).features
+    there = [any(torch.equal(item, utterance) for utterance in real.features) for item in start]
+    assert there == [True] * 9 + [False] + [True] * 5
+
+
+def test_bytes_for_more_items_than_there_are_utterances_are_left():
+    real = fake_speech((6, 4, 5))
+    packed = Parameterisation(slices=4, numbers="int8")
+    synthetic = made(ipc=1, loop=Loop(steps=0), curator=Curator(real), parameterisation=packed)
+    assert synthetic.per_class == dict.fromkeys(EMOTIONS, 6)  # not 16
 
 
 def test_the_set_says_how_it_was_made():
@@ -252,7 +286,7 @@ def test_the_set_says_how_it_was_made():
     assert told.settings["student"] == "tdnn"
     assert told.settings["loop"]["steps"] == 10
     assert told.settings["objective"]["checkpoints"] == 2
-    assert told.settings["objective"]["augment"] == {"bands": 2, "frames": 0.1}
+    assert told.settings["objective"]["augment"] == asdict(MATCHING.augment)
     assert told.settings["features"]["mels"] == SPEC.mels
     asked = told.settings["questions asked of the real speech"]
     assert asked["class gradients"] == 4

@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 from fake_speech import EMOTIONS, SPEC
-from small_evaluation import QUICK, TRAIN, a_set, judged
+from small_evaluation import QUICK, SCHEDULE, TRAIN, a_set, judged
 
 from evaluation import forecast
 from evaluation import runner as runner_module
 from evaluation.baselines import BASELINES
-from evaluation.forecast import CROWDED, FEW, SOLVER, TIMES, Pace, pace, seconds
+from evaluation.forecast import CROWDED, FEW, SOLVER, TIMES, Native, Pace, pace, seconds
 from evaluation.jobs import Heard, Job, Outcome, carry_out
 from evaluation.options import Options
 from evaluation.runs import FULL
-from evaluation.students import RECIPES, Recipe, Setting
+from evaluation.students import RECIPES, NativeRecipe, Recipe, Setting
 from evaluation.students.network import Schedule
 
 TWICE = replace(QUICK, schedules=(Schedule(3, 1e-2), Schedule(3, 1e-3)))
@@ -30,10 +30,11 @@ def by_the_item(monkeypatch: pytest.MonkeyPatch) -> None:
 def told(
     students: tuple[str, ...] = ("tdnn",),
     own: tuple[tuple[int, bool], ...] = ((6, True),),
+    natives: tuple[Native, ...] = (),
     **options: Any,
 ) -> float:
     given = Options(**{"recipes": SHORT, "seeds": 2, **options})
-    return seconds(given, students, own, len(TRAIN), SPEC.shape, len(EMOTIONS))
+    return seconds(given, students, own, len(TRAIN), SPEC.shape, len(EMOTIONS), natives)
 
 
 def test_a_timed_network_takes_some_time():
@@ -55,6 +56,10 @@ def test_a_timed_network_takes_some_time():
         ({"own": ((6, True),)}, {"own": ((6, True), (9, True))}),
         *(({"baselines": (FULL,)}, {"baselines": (FULL, n)}) for n in BASELINES if n != FULL),
         ({}, {"robust_scores": True}),
+        ({}, {"start_noise": (0.3,)}),
+        ({"start_noise": (0.3,)}, {"start_noise": (0.3, 1.0)}),
+        ({}, {"natives": (Native("tdnn", 2, 3),)}),
+        ({"natives": (Native("convnet", 9, 9),)}, {"natives": (Native("tdnn", 2, 3),)}),
         ({}, {"teachers": ("ensemble",)}),
         ({"teachers": ("ensemble",)}, {"teachers": ("architectures",)}),
         ({"teachers": ("ensemble",)}, {"teachers": ("richer-features",)}),
@@ -73,6 +78,7 @@ def test_more_takes_longer(less, more):
         ({"baselines": (FULL, "herding", "noise", "model")}, 1e-6),
         ({"baselines": (*TIMES, "class-means")}, 0.2),  # how many items is rounded
         ({"robust_scores": True}, 1e-6),
+        ({"start_noise": (0.3, 1.0, 0.3)}, 1e-6),
         ({"teachers": ("ensemble",)}, 1e-6),
         ({"teachers": ("ensemble", "architectures")}, 1e-6),
     ],
@@ -82,13 +88,20 @@ def test_what_is_trained_is_what_was_told(monkeypatch, options, error):
     spent = []
 
     def counted(job: Job, setting: Setting, heard: Heard) -> Outcome:
-        assert isinstance(job.recipe, Recipe)
-        spent.append(setting.steps * job.recipe.batch_of(len(job.competitor)))
+        if isinstance(job.recipe, NativeRecipe):
+            batch = job.recipe.together * len(EMOTIONS)
+        else:
+            assert isinstance(job.recipe, Recipe)
+            batch = job.recipe.batch_of(len(job.competitor))
+        spent.append(setting.steps * batch)
         return carry_out(job, setting, heard)
 
     monkeypatch.setattr(runner_module, "carry_out", counted)
-    judged(a_set(), recipes=SHORT, **options)
-    assert told(**options) / CROWDED == pytest.approx(sum(spent), rel=error)
+    synthetic = a_set(schedule=SCHEDULE)
+    judged(synthetic, recipes=SHORT, **options)
+    native = Native.of(synthetic)
+    assert native is not None
+    assert told(natives=(native,), **options) / CROWDED == pytest.approx(sum(spent), rel=error)
 
 
 def test_a_solver_takes_about_a_second():

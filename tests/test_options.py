@@ -8,7 +8,7 @@ import torch
 from fake_speech import fake_speech
 from small_evaluation import QUICK, TEST, TRAIN, VALIDATION, a_set, judged, of, untimed
 
-from evaluation import bench, students
+from evaluation import student_runs, students
 from evaluation.baselines.random_subset import DRAWS
 from evaluation.options import (
     AUGMENTED,
@@ -106,7 +106,7 @@ def test_hard_labels_are_not_hardened_again():
 
 def test_memory_is_measured_where_it_is_asked_for(result, monkeypatch):
     asked: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(bench, "peak_memory", lambda *shape: asked.append(shape) or 1000)
+    monkeypatch.setattr(student_runs, "peak_memory", lambda *shape: asked.append(shape) or 1000)
     found = judged(a_set(), memory=True, students=("tdnn", "linear"), seeds=1)
     assert {(run.set, run.peak_memory) for run in found.runs if run.student == "tdnn"} == {
         (DISTILLED, 1000),
@@ -139,6 +139,10 @@ def test_a_student_whose_recipe_is_not_given_has_its_generic_one(monkeypatch):
         ({"baselines": ("hearding",)}, "unknown baseline 'hearding': did you mean 'herding'"),
         ({"teachers": ("assemble",)}, "unknown teacher 'assemble': did you mean 'ensemble'"),
         ({"seeds": 0}, "needs at least one student; found seeds = 0"),
+        ({"start_noise": (0.3, 0.0)}, r"must be positive; found 0: give sizes such as 0.1 \(close"),
+        ({"start_noise": (-1.0,)}, "must be positive; found -1"),
+        ({"start_noise": (float("inf"),)}, "must be positive; found inf"),
+        ({"start_noise": (float("nan"),)}, "must be positive; found nan"),
         ({"seeds": -1}, "needs at least one student; found seeds = -1"),
     ],
 )

@@ -14,7 +14,8 @@ from evaluation.page.page import html, write
 from evaluation.report import PRIVACY, Report, limits
 
 SECTIONS = [
-    *("summary", "results", "differences", "sizes", "architectures", "confusions", "speakers"),
+    *("summary", "results", "differences", "sizes", "between"),
+    *("architectures", "confusions", "speakers"),
     *("gallery", "robustness", "model-distillation", "ways", "scores", "limits", "again"),
 ]
 

@@ -28,7 +28,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from distill.objectives.objective import Candidate, Cost, State, Student
-from distill.objectives.trajectories import WEIGHT, AlongTrajectories, stacked, weights_of
+from distill.objectives.trajectories import (
+    VIEW,
+    WEIGHT,
+    AlongTrajectories,
+    View,
+    stacked,
+    weights_of,
+)
 from evaluation.networks import Weights, embedded
 from evaluation.students import cross_entropy
 from synth_data.curator import Curator
@@ -37,7 +44,7 @@ from synth_data.mechanism import Statistic
 from synth_data.randomness import generator
 from synth_data.settings import Count, NotNegative, Positive, Share
 
-MEAN, FREQUENCY = "mean", "frequency"
+MEAN = "mean"
 
 
 @dataclass(frozen=True)
@@ -79,23 +86,26 @@ class DistributionMatching(AlongTrajectories):
             )
 
     def init(self, curator: Curator, student: Student, seed: int) -> State:
-        directions = self._directions(student, seed).to(curator.device)
+        if not self.one_release:
+            return super().init(curator, student, seed)
         kept: dict[str, list[Tensor]] = {}
         seen: list[Statistic] = []
-        for weights, draws in self.networks(curator, student, seed):
-            for name, value in weights.items():
-                kept.setdefault(WEIGHT + name, []).append(value)
-            seen.append(self._seen(student, weights, draws, directions))
-            if not self.one_release:
-                kept.setdefault(MEAN, []).append(curator.mean(seen[-1], purpose="class means"))
-        if self.one_release:
+        for weights, view, view_seed in self.networks(curator, student, seed):
+            found = {WEIGHT + name: value for name, value in weights.items()}
+            for name, value in (found | {VIEW: view_seed}).items():
+                kept.setdefault(name, []).append(value)
+            seen.append(self._seen(student, weights, view))
 
-            def together(features: Tensor, targets: Tensor) -> Tensor:
-                return torch.stack([statistic(features, targets) for statistic in seen], dim=1)
+        def together(features: Tensor, targets: Tensor) -> Tensor:
+            return torch.stack([statistic(features, targets) for statistic in seen], dim=1)
 
-            every = curator.mean(together, purpose="class means in the eyes of all networks")
-            kept[MEAN] = list(every.unbind(dim=1))
-        return {**stacked(kept), FREQUENCY: directions}
+        every = curator.mean(together, purpose="class means in the eyes of all networks")
+        return stacked(kept | {MEAN: list(every.unbind(dim=1))})
+
+    def ask(
+        self, curator: Curator, student: Student, weights: Weights, view: View
+    ) -> dict[str, Tensor]:
+        return {MEAN: curator.mean(self._seen(student, weights, view), purpose="class means")}
 
     def step(
         self,
@@ -105,52 +115,44 @@ class DistributionMatching(AlongTrajectories):
         student: Student,
         generator: torch.Generator,
     ) -> tuple[Float[Tensor, ""], State]:
-        checkpoint = self.drawn(state, generator)
+        checkpoint, met, state = self.meet(state, candidate, generator)
         weights = weights_of(state, checkpoint)
-        embedding, logits = embedded(student.network, weights, candidate.features)
-        ours = candidate.class_means(self._statistic(embedding, state[FREQUENCY]))
+        embedding, logits = embedded(student.network, weights, met.features)
+        ours = met.class_means(self._statistic(embedding))
         loss = self._distance(ours, state[MEAN][checkpoint])
         if self.classification and checkpoint % self.checkpoints:
-            loss = loss + self.classification * cross_entropy(logits, candidate.targets).mean()
+            loss = loss + self.classification * cross_entropy(logits, met.targets).mean()
         return loss, state
 
-    def cost(self, per_class: int) -> Cost:  # noqa: ARG002 - each item is met at every step
+    def cost(self, per_class: int) -> Cost:
         return Cost(
             real_passes=self.real_passes,
-            step_passes=1.0,
+            step_passes=self.met(per_class),
             checkpoints=self.starts * self.checkpoints,
         )
 
-    def _seen(
-        self, student: Student, weights: Weights, draws: torch.Generator, directions: Tensor
-    ) -> Statistic:
+    def _seen(self, student: Student, weights: Weights, view: View) -> Statistic:
         """What a network sees in an utterance, as a question for the door."""
 
         def statistic(features: Tensor, targets: Tensor) -> Tensor:  # noqa: ARG001 - for the door
             with torch.no_grad():
-                embedding, _ = embedded(student.network, weights, self.augment(features, draws))
-                return self._statistic(embedding, directions)
+                embedding, _ = embedded(student.network, weights, view(features))
+                return self._statistic(embedding)
 
         return statistic
 
-    def _directions(self, student: Student, seed: int) -> Float[Tensor, "frequency embedding"]:
-        """The frequencies t; none where no characteristic function is asked for."""
-        size = student.start["head.weight"].shape[1]
-        count = self.frequencies if self.statistic == "characteristic" else 0
-        draws = generator(seed, self.name, "frequencies")
-        return torch.randn(count, size, generator=draws) * self.bandwidth / math.sqrt(size)
-
-    def _statistic(
-        self,
-        embedding: Float[Tensor, "n embedding"],
-        directions: Float[Tensor, "frequency embedding"],
-    ) -> Float[Tensor, "n statistic"]:
+    def _statistic(self, embedding: Float[Tensor, "n embedding"]) -> Float[Tensor, "n statistic"]:
         if self.statistic == "mean":
             return embedding
         if self.statistic == "moments":
             return torch.cat([embedding, embedding.square()], dim=1)
-        sphere = functional.normalize(embedding, dim=1) * math.sqrt(embedding.shape[1])
-        angles = sphere @ directions.T
+        size = embedding.shape[1]
+        # Always the same frequencies: where to look is no secret, and no question of chance.
+        draws = generator(0, self.name, "frequencies")
+        scale = self.bandwidth / math.sqrt(size)
+        directions = scale * torch.randn(self.frequencies, size, generator=draws)
+        sphere = functional.normalize(embedding, dim=1) * math.sqrt(size)
+        angles = sphere @ directions.to(embedding.device).T
         return torch.cat([angles.cos(), angles.sin()], dim=1)
 
     def _distance(

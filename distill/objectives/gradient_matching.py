@@ -23,7 +23,7 @@ from torch import Tensor
 
 from distill.objectives.finite_difference import along, with_slopes
 from distill.objectives.objective import Candidate, Cost, State, Student
-from distill.objectives.trajectories import WEIGHT, AlongTrajectories, stacked, weights_of
+from distill.objectives.trajectories import AlongTrajectories, View, weights_of
 from evaluation.networks import Weights, apply
 from evaluation.students import cross_entropy
 from synth_data.curator import Curator
@@ -44,17 +44,12 @@ class GradientMatching(AlongTrajectories):
 
     derivative: Literal["finite-difference", "exact"] = "finite-difference"
 
-    def init(self, curator: Curator, student: Student, seed: int) -> State:
-        kept: dict[str, list[Tensor]] = {}
-        for weights, draws in self.networks(curator, student, seed):
-            gradient = curator.mean_gradient(
-                self.real_loss(student, draws), weights, purpose="class gradients"
-            )
-            for name, value in weights.items():
-                kept.setdefault(WEIGHT + name, []).append(value)
-            for name in matched(weights):
-                kept.setdefault(GRADIENT + name, []).append(gradient[name])
-        return stacked(kept)
+    def ask(
+        self, curator: Curator, student: Student, weights: Weights, view: View
+    ) -> dict[str, Tensor]:
+        loss = self.real_loss(student, view)
+        gradient = curator.mean_gradient(loss, weights, purpose="class gradients")
+        return {GRADIENT + name: gradient[name] for name in matched(weights)}
 
     def step(
         self,
@@ -64,14 +59,14 @@ class GradientMatching(AlongTrajectories):
         student: Student,
         generator: torch.Generator,
     ) -> tuple[Float[Tensor, ""], State]:
-        checkpoint = self.drawn(state, generator)
+        checkpoint, met, state = self.meet(state, candidate, generator)
         weights = {
             name: weight.requires_grad_() for name, weight in weights_of(state, checkpoint).items()
         }
         names = matched(weights)
         items = zip(
-            candidate.features.split(candidate.per_class),
-            candidate.targets.split(candidate.per_class),
+            met.features.split(met.per_class),
+            met.targets.split(met.per_class),
             strict=True,
         )
         total = candidate.features.new_zeros(())
@@ -80,11 +75,11 @@ class GradientMatching(AlongTrajectories):
             total = total + self._distance(student, weights, theirs, features, targets)
         return total, state
 
-    def cost(self, per_class: int) -> Cost:  # noqa: ARG002 - each item is met at every step
+    def cost(self, per_class: int) -> Cost:
+        passes = 3.5 if self.derivative == "finite-difference" else 7.0  # class by class; measured
         return Cost(
             real_passes=self.real_passes,
-            # Class by class; measured.
-            step_passes=3.5 if self.derivative == "finite-difference" else 7.0,
+            step_passes=passes * self.met(per_class),
             checkpoints=self.starts * self.checkpoints,
         )
 

@@ -12,6 +12,7 @@ the one of each checkpoint. The distance is that of `gradient_matching`, class b
 row, where they take one cosine of the whole gradient.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -21,7 +22,7 @@ from torch import Tensor
 
 from distill.objectives.gradient_matching import row_distance
 from distill.objectives.objective import Candidate, Cost, State, Student
-from distill.objectives.trajectories import WEIGHT, AlongTrajectories, stacked, weights_of
+from distill.objectives.trajectories import AlongTrajectories, View, weights_of
 from evaluation.networks import Weights, embedded
 from synth_data.curator import Curator
 
@@ -42,25 +43,18 @@ class LinearGradientMatching(AlongTrajectories):
 
     body: Literal["trained", "frozen"] = "trained"
 
-    def init(self, curator: Curator, student: Student, seed: int) -> State:
-        kept: dict[str, list[Tensor]] = {}
-        only = HEAD if self.body == "frozen" else ()
-        for weights, draws in self.networks(curator, student, seed, only):
+    @property
+    def moving(self) -> Sequence[str]:
+        return HEAD if self.body == "frozen" else ()
 
-            def statistic(
-                features: Tensor,
-                targets: Tensor,
-                weights: Weights = weights,
-                draws: torch.Generator = draws,
-            ) -> Tensor:
-                with torch.no_grad():
-                    return head_gradients(student, weights, self.augment(features, draws), targets)
+    def ask(
+        self, curator: Curator, student: Student, weights: Weights, view: View
+    ) -> dict[str, Tensor]:
+        def statistic(features: Tensor, targets: Tensor) -> Tensor:
+            with torch.no_grad():
+                return head_gradients(student, weights, view(features), targets)
 
-            asked = curator.mean(statistic, purpose="class gradients of the head")
-            kept.setdefault(GRADIENT, []).append(asked)
-            for name, value in weights.items():
-                kept.setdefault(WEIGHT + name, []).append(value)
-        return stacked(kept)
+        return {GRADIENT: curator.mean(statistic, purpose="class gradients of the head")}
 
     def step(
         self,
@@ -70,17 +64,15 @@ class LinearGradientMatching(AlongTrajectories):
         student: Student,
         generator: torch.Generator,
     ) -> tuple[Float[Tensor, ""], State]:
-        checkpoint = self.drawn(state, generator)
-        each = head_gradients(
-            student, weights_of(state, checkpoint), candidate.features, candidate.targets
-        )
-        ours = candidate.class_means(each)
+        checkpoint, met, state = self.meet(state, candidate, generator)
+        weights = weights_of(state, checkpoint)
+        ours = met.class_means(head_gradients(student, weights, met.features, met.targets))
         return row_distance(ours.flatten(0, 1), state[GRADIENT][checkpoint].flatten(0, 1)), state
 
-    def cost(self, per_class: int) -> Cost:  # noqa: ARG002 - each item is met at every step
+    def cost(self, per_class: int) -> Cost:
         return Cost(
             real_passes=self.real_passes,
-            step_passes=1.0,
+            step_passes=self.met(per_class),
             checkpoints=self.starts * self.checkpoints,
         )
 

@@ -1,9 +1,9 @@
 """What an objective is to the engine."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -45,6 +45,22 @@ class Candidate:
         """The mean of a row per item over the items of each class."""
         return each.unflatten(0, (-1, self.per_class)).mean(dim=1)
 
+    def some(self, per_class: int, generator: torch.Generator) -> "Candidate":
+        """So many items of each class, drawn at random; all of them if there are no more."""
+        if per_class >= self.per_class:
+            return self
+        classes = len(self.features) // self.per_class
+        order = torch.rand(classes, self.per_class, generator=generator).argsort(dim=1)
+        first = torch.arange(classes)[:, None] * self.per_class
+        rows = (first + order[:, :per_class]).flatten().to(self.features.device)
+        return replace(
+            self, features=self.features[rows], targets=self.targets[rows], per_class=per_class
+        )
+
+    def seen(self, view: Callable[[Tensor], Tensor]) -> "Candidate":
+        """The same items as something makes them look."""
+        return replace(self, features=view(self.features))
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -73,9 +89,13 @@ class Objective(ABC):
 
     Attributes:
         name: in `OBJECTIVES` and on the command line.
+        starts_from: the initialisations of the students that a set is made for: the "fixed" one,
+            "random" ones, or "both".
     """
 
     name: ClassVar[str]
+
+    starts_from: Literal["both", "fixed", "random"] = field(default="both", kw_only=True)
 
     @abstractmethod
     def init(self, curator: Curator, student: Student, seed: int) -> State:

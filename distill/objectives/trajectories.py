@@ -4,23 +4,40 @@ A trajectory does not depend on the synthetic set, so it is walked once, before 
 whatever is asked at its checkpoints is asked once and kept.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
+from typing import NamedTuple
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-from distill.objectives.objective import Objective, State, Student
+from distill.objectives.objective import Candidate, Objective, State, Student
 from evaluation.augment import Augment
 from evaluation.networks import Weights, apply, draw_weights
 from evaluation.students import cross_entropy
 from synth_data.curator import Curator, Draw
 from synth_data.mechanism import Loss
 from synth_data.randomness import generator
-from synth_data.settings import Count, Positive, Probability
+from synth_data.settings import Count, Positive, Probability, Whole
 
 WEIGHT = "weight/"  # how a state names what a network's weights are
+VIEW = "view"  # seeds of siamese augmentations
+TAKEN = "taken"  # outer steps
+
+# How utterances look to a network.
+View = Callable[[Tensor], Tensor]
+
+
+class Meeting(NamedTuple):
+    """What an outer step compares: a checkpoint, and items as they are seen there."""
+
+    checkpoint: int
+    items: Candidate
+    state: State
 
 
 @dataclass(frozen=True)
@@ -28,14 +45,19 @@ class AlongTrajectories(Objective):
     """An objective that compares at checkpoints of networks trained on the real data.
 
     Attributes:
-        starts: trajectories: the first from the fixed initialisation, the others from random
-            ones. One makes a set for the fixed initialisation alone.
+        starts: trajectories; for both kinds of students the first starts from the fixed
+            initialisation, the others from random ones.
         checkpoints: of each trajectory, the first being its start.
         stride: optimiser steps between two checkpoints.
         learning_rate: of AdamW along the trajectory.
         sampling_probability: of each utterance, at each step of a trajectory.
         augment: how the real utterances are augmented, along the trajectory and in what is
             matched: what the synthetic set learns should not hang on the training speakers.
+        siamese: augment what is matched alike on both sides, all utterances and items in one way
+            at each checkpoint (Zhao and Bilen 2021); else the real side alone, each afresh.
+        curriculum: outer steps over which checkpoints come into play, the starts first (as the
+            difficulty window of DATM, Guo et al. 2024); 0 for all at once.
+        together: items of each class that a step compares, drawn afresh.
     """
 
     starts: Count = 4
@@ -44,28 +66,90 @@ class AlongTrajectories(Objective):
     learning_rate: Positive = 1e-3
     sampling_probability: Probability = 0.1
     augment: Augment = Augment()
+    siamese: bool = False
+    curriculum: Whole = 0
+    together: Count = 16
+
+    def init(self, curator: Curator, student: Student, seed: int) -> State:
+        kept: dict[str, list[Tensor]] = {}
+        for weights, view, view_seed in self.networks(curator, student, seed):
+            answers = self.ask(curator, student, weights, view)
+            found = {WEIGHT + name: value for name, value in weights.items()} | answers
+            for name, value in (found | {VIEW: view_seed}).items():
+                kept.setdefault(name, []).append(value)
+        return stacked(kept)
+
+    @abstractmethod
+    def ask(
+        self, curator: Curator, student: Student, weights: Weights, view: View
+    ) -> dict[str, Tensor]:
+        """What is asked at a checkpoint, and kept, by name.
+
+        Args:
+            curator: the door.
+            student: the network.
+            weights: at the checkpoint.
+            view: how utterances look there; it is part of the question.
+        """
+
+    @property
+    def moving(self) -> Sequence[str]:
+        """Names of the weights that are trained along a trajectory; empty for all."""
+        return ()
 
     def networks(
-        self, curator: Curator, student: Student, seed: int, only: Sequence[str] = ()
-    ) -> Iterator[tuple[Weights, torch.Generator]]:
-        """The weights at every checkpoint of every trajectory, and a generator to ask there with.
+        self, curator: Curator, student: Student, seed: int
+    ) -> Iterator[tuple[Weights, View, Tensor]]:
+        """The weights at every checkpoint of every trajectory, and how utterances look there.
 
         Args:
             curator: the door, which the trajectories ask for gradients.
-            student: the network, whose fixed initialisation the first trajectory starts from.
+            student: the network, with its fixed initialisation.
             seed: that all random numbers are derived from.
-            only: weights that are trained, by name; all of them if empty.
+
+        Yields:
+            The weights, the view, and the seed of the view.
         """
         for start in range(self.starts):
             draws = generator(seed, self.name, "trajectory", start)
-            weights = student.start if start == 0 else draw_weights(student.network, draws)
-            for checkpoint in self._trajectory(curator, student, weights, draws, only):
-                yield checkpoint, draws
+            fixed = self.starts_from == "fixed" or (self.starts_from == "both" and start == 0)
+            weights = student.start if fixed else draw_weights(student.network, draws)
+            for checkpoint in self._trajectory(curator, student, weights, draws):
+                if self.siamese:
+                    view_seed = torch.randint(2**31, (), generator=draws)
+                    yield checkpoint, partial(self._alike, seed=view_seed), view_seed
+                else:
+                    yield checkpoint, partial(self.augment, generator=draws), torch.tensor(0)
 
-    def drawn(self, state: State, generator: torch.Generator) -> int:
-        """One of the checkpoints in the state."""
-        total = next(len(values) for name, values in state.items() if name.startswith(WEIGHT))
-        return int(torch.randint(total, (1,), generator=generator))
+    def meet(self, state: State, candidate: Candidate, generator: torch.Generator) -> Meeting:
+        """What an outer step compares.
+
+        Args:
+            state: of `init`, or of the step before.
+            candidate: whose items are drawn from.
+            generator: for the draws.
+        """
+        taken, seeds = int(state[TAKEN]), state[VIEW]
+        share = (taken + 1) / self.curriculum if taken < self.curriculum else 1.0
+        open_ones = [
+            checkpoint
+            for checkpoint in range(len(seeds))
+            if checkpoint % self.checkpoints < share * self.checkpoints
+        ]
+        drawn = int(torch.randint(len(open_ones), (1,), generator=generator))
+        items = candidate.some(self.together, generator)
+        if self.siamese:
+            items = items.seen(partial(self._alike, seed=seeds[open_ones[drawn]]))
+        return Meeting(open_ones[drawn], items, {**state, TAKEN: state[TAKEN] + 1})
+
+    def met(self, per_class: int) -> float:
+        """The share of all items that a step compares."""
+        return min(self.together, per_class) / per_class
+
+    def _alike(
+        self, features: Float[Tensor, "n mel frame"], seed: Tensor
+    ) -> Float[Tensor, "n mel frame"]:
+        return self.augment(features, torch.Generator().manual_seed(int(seed)), alike=True)
 
     def _trajectory(
         self,
@@ -73,16 +157,16 @@ class AlongTrajectories(Objective):
         student: Student,
         start: Weights,
         draws: torch.Generator,
-        only: Sequence[str],
     ) -> Iterator[Weights]:
         weights = {name: w.detach().clone().to(curator.device) for name, w in start.items()}
         yield {name: weight.clone() for name, weight in weights.items()}
         if self.checkpoints == 1:
             return
         balance = 1.0 / (curator.class_shares() * len(curator.emotions)).clamp_min(1e-6)
-        moving = {name: weights[name] for name in only or weights}
+        moving = {name: weights[name] for name in self.moving or weights}
         still = {name: weight for name, weight in weights.items() if name not in moving}
-        loss = self.real_loss(student, draws, balance, still)
+        view = partial(self.augment, generator=draws)
+        loss = self.real_loss(student, view, balance, still)
         optimiser = torch.optim.AdamW(moving.values(), lr=self.learning_rate, fused=True)
         for _ in range(1, self.checkpoints):
             for _ in range(self.stride):
@@ -101,21 +185,21 @@ class AlongTrajectories(Objective):
     def real_loss(
         self,
         student: Student,
-        draws: torch.Generator,
+        view: View,
         balance: Tensor | float = 1.0,
         still: Weights = MappingProxyType({}),
     ) -> Loss:
-        """The student's loss on real utterances, augmented.
+        """The student's loss on real utterances.
 
         Args:
             student: the network.
-            draws: for the augmentation.
+            view: how they look to it.
             balance: weights of the classes.
             still: weights of the network that the loss is no function of.
         """
 
         def loss(weights: Weights, features: Tensor, targets: Tensor) -> Tensor:
-            logits = apply(student.network, {**still, **weights}, self.augment(features, draws))
+            logits = apply(student.network, {**still, **weights}, view(features))
             return cross_entropy(logits, targets * balance)
 
         return loss
@@ -134,8 +218,9 @@ class AlongTrajectories(Objective):
 
 
 def stacked(kept: dict[str, list[Tensor]]) -> dict[str, Tensor]:
-    """A state of what was kept at each checkpoint, by name."""
-    return {name: torch.stack(values) for name, values in kept.items()}
+    """A state of what was kept at each checkpoint, by name, before the first step."""
+    state = {name: torch.stack(values) for name, values in kept.items()}
+    return {**state, TAKEN: torch.tensor(0)}
 
 
 def weights_of(state: State, checkpoint: int) -> dict[str, Tensor]:

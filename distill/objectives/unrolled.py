@@ -61,8 +61,8 @@ class Unrolled(Objective):
         together: items of each class in a step's batch.
         learning_rate: of every step, to start with.
         momentum: of the student's SGD, mu.
-        fixed: share of outer steps in which the student starts from the fixed initialisation; in
-            the others it starts from random weights.
+        fixed: share of outer steps in which the student starts from the fixed initialisation,
+            where the set is made for both kinds; in the others it starts from random weights.
         window: steps that are differentiated where it starts from random weights.
         sampling_probability: of each real utterance, in the question at the end of a run.
         augment: how real utterances are augmented in it.
@@ -76,7 +76,7 @@ class Unrolled(Objective):
     together: Count = 1
     learning_rate: Positive = 0.02
     momentum: Momentum = 0.9
-    fixed: Share = 1.0
+    fixed: Share = 0.5
     window: Count = 8
     sampling_probability: Probability = 0.2
     augment: Augment = Augment()
@@ -88,7 +88,9 @@ class Unrolled(Objective):
     def learned(self) -> dict[str, Tensor]:
         return {LOG_RATES: torch.full((self.steps,), math.log(self.learning_rate))}
 
-    def schedule(self, learned: Mapping[str, Tensor]) -> NativeSchedule:
+    def schedule(self, learned: Mapping[str, Tensor]) -> NativeSchedule | None:
+        if self.starts_from == "random":
+            return None  # a schedule starts from the fixed initialisation
         rates = learned[LOG_RATES].detach().exp().cpu()
         return NativeSchedule(rates, self.momentum, self.together)
 
@@ -124,7 +126,7 @@ class Unrolled(Objective):
 
     def cost(self, per_class: int) -> Cost:
         # One pass over a batch forwards, and two backwards where a step is differentiated.
-        window = self.fixed + (1 - self.fixed) * min(1.0, self.window / self.steps)
+        window = self.share + (1 - self.share) * min(1.0, self.window / self.steps)
         times = self.steps * self.together / per_class  # that a run meets an item
         return Cost(
             real_passes=0.0,
@@ -133,11 +135,16 @@ class Unrolled(Objective):
             step_real_passes=self.sampling_probability,
         )
 
+    @property
+    def share(self) -> float:
+        """Of outer steps in which the student starts from the fixed initialisation."""
+        return {"fixed": 1.0, "random": 0.0, "both": self.fixed}[self.starts_from]
+
     def _window(
         self, student: Student, generator: torch.Generator
     ) -> tuple[dict[str, Tensor], int, int]:
         """The weights that a run starts from, and the steps of it that are differentiated."""
-        if float(torch.rand((), generator=generator)) < self.fixed:
+        if float(torch.rand((), generator=generator)) < self.share:
             return dict(student.start), 0, self.steps
         device = next(iter(student.start.values())).device
         drawn = draw_weights(student.network, generator)

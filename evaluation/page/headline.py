@@ -23,7 +23,7 @@ def headline(view: View) -> list[Headline]:
 
 
 def _headline(row: Row, full: Row | None) -> Headline:
-    about = f"{row.set}, {row.student}, {initialised(row.initialisation)}"
+    about = f"{row.set}, {row.student}, {initialised(row)}"
     items = "The items" if row.ipc is None else f"{count(row.ipc, 'item')} per class"
     if full is None or row.relative_uar is None:
         return Headline(

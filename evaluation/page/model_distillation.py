@@ -44,7 +44,7 @@ def model_distillation(view: View) -> Table | None:
                 [
                     [
                         Cell(name(row), look=view.looks[row.set]),
-                        Cell(f"{row.student}, {row.initialisation}"),
+                        Cell(f"{row.student}, {tables.start(row)}"),
                         Cell(spread(row.uar), small=interval(row.uar)),
                         lead(row),
                         Cell(mean(row.relative_uar)),

@@ -6,6 +6,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from evaluation.files import write_atomically
+from evaluation.options import NATIVE
 from evaluation.page.architectures import architectures
 from evaluation.page.confusions import confusions
 from evaluation.page.exhibit import Exhibit
@@ -17,9 +18,10 @@ from evaluation.page.results import differences, results
 from evaluation.page.robustness import robustness
 from evaluation.page.scores import scores
 from evaluation.page.speakers import speakers
+from evaluation.page.start_noise import start_noise
 from evaluation.page.view import View
 from evaluation.page.ways import cost, ways
-from evaluation.report import PRIVACY, Report, limits
+from evaluation.report import NATIVES, PRIVACY, Report, limits
 
 
 def write(path: Path, report: Report, exhibits: Sequence[Exhibit] = ()) -> None:
@@ -49,8 +51,10 @@ def html(report: Report, exhibits: Sequence[Exhibit] = ()) -> str:
         limits=limits(max(row.speakers for row in report.rows)),
         headline=headline(view),
         results=results(view),
+        natives=NATIVES if any(row.recipe == NATIVE for row in view.rows) else "",
         differences=differences(view),
         over_ipc=over_ipc(view),
+        start_noise=start_noise(view),
         architectures=architectures(view),
         confusions=confusions(view),
         speakers=speakers(view),

@@ -5,6 +5,8 @@ from itertools import groupby
 from typing import TypeVar
 
 from evaluation import tables
+from evaluation.options import NATIVE
+from evaluation.options import NONE as NO_WEIGHTS
 from evaluation.page.table import Body, Cell, Column, Line, Part, Plot, Scale, Table, reach
 from evaluation.page.view import TAUGHT, Classroom, View, name
 from evaluation.page.wording import (
@@ -19,6 +21,7 @@ from evaluation.page.wording import (
 )
 from evaluation.records import Comparison, Key, Row
 from evaluation.runs import CLEAN
+from evaluation.starts import noise_of
 
 K = TypeVar("K", bound=Key)
 
@@ -35,8 +38,9 @@ def differences(view: View) -> list[Part]:
         own = [
             one
             for one in view.report.comparisons
-            if (one.student, one.recipe) == classroom
+            if view.classroom(one) == classroom
             and one.speech == CLEAN
+            and noise_of(one.initialisation) is None
             and not one.set.startswith(TAUGHT)
         ]
         if own:
@@ -49,20 +53,23 @@ def heading(classroom: Classroom) -> str:
     return f"{classroom.student}, {classroom.recipe} recipe"
 
 
-def initialised(name: str) -> str:
-    """Names the rows of an initialisation."""
-    return "no initial weights" if name == "none" else f"{name} initialisation"
+def initialised(row: Key) -> str:
+    """Names where a row's students start, and the schedule if it is the set's own."""
+    if row.initialisation == NO_WEIGHTS:
+        return "no initial weights"
+    schedule = ", native schedule" if row.recipe == NATIVE else ""
+    return f"{row.initialisation} initialisation{schedule}"
 
 
 def title(row: Key) -> str:
     """Names a set with its size and initialisation."""
-    return f"{name(row)}, {initialised(row.initialisation)}"
+    return f"{name(row)}, {initialised(row)}"
 
 
 def by_initialisation(rows: Sequence[K]) -> list[tuple[str, list[K]]]:
-    """The rows of each initialisation, in the order of their names."""
-    ordered = sorted(rows, key=lambda row: row.initialisation)
-    return [(name, list(own)) for name, own in groupby(ordered, lambda row: row.initialisation)]
+    """The rows of each start under its name, in the order of these."""
+    ordered = sorted(rows, key=initialised)
+    return [(name, list(own)) for name, own in groupby(ordered, initialised)]
 
 
 def _main(view: View, classroom: Classroom) -> Part:
@@ -82,8 +89,8 @@ def _main(view: View, classroom: Classroom) -> Part:
         Column("minutes", "to make the set and train one student on it"),
     ]
     bodies = [
-        Body([_cells(view, row, scale) for row in own], initialised(weights))
-        for weights, own in by_initialisation(rows)
+        Body([_cells(view, row, scale) for row in own], start)
+        for start, own in by_initialisation(rows)
     ]
     first = rows[0]
     caption = (
@@ -148,9 +155,9 @@ def _paired(view: View, classroom: Classroom, own: Sequence[Comparison]) -> Tabl
                 ]
                 for one in group
             ],
-            initialised(weights),
+            start,
         )
-        for weights, group in by_initialisation(own)
+        for start, group in by_initialisation(own)
     ]
     caption = f"Differences of UAR on the same {count(own[0].speakers, 'test speaker')}"
     return Table(caption, f"Differences: {heading(classroom)}", columns, bodies)

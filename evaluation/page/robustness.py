@@ -1,6 +1,6 @@
 """How much is left in noise and in reverberation."""
 
-from evaluation.page.results import by_initialisation, heading, initialised
+from evaluation.page.results import by_initialisation, heading
 from evaluation.page.table import Body, Cell, Column, Part, Table
 from evaluation.page.view import View
 from evaluation.page.wording import NONE, interval
@@ -43,9 +43,9 @@ def robustness(view: View) -> list[Part]:
                                 ]
                                 for row in own
                             ],
-                            initialised(name),
+                            start,
                         )
-                        for name, own in by_initialisation(view.of(classroom, view.clean))
+                        for start, own in by_initialisation(view.of(classroom, view.clean))
                     ],
                 )
             ],

@@ -5,17 +5,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from evaluation.options import AUGMENTED, HARD_LABELS, PUPIL, TEACHER
+from evaluation.options import AUGMENTED, HARD_LABELS, NATIVE, PUPIL, TEACHER
 from evaluation.page.colours import Look, looks
 from evaluation.records import Key, Row
 from evaluation.report import Report
 from evaluation.runs import CLEAN, FULL, RANDOM_SUBSET
+from evaluation.starts import noise_of
+from evaluation.tables import common_recipes
 
 TAUGHT = (TEACHER, PUPIL)  # begin the names of models of model distillation
 
 
 class Classroom(NamedTuple):
-    """The students of one kind, trained in one way."""
+    """The students of one kind, trained in one way; native ones sit with those of the others."""
 
     student: str
     recipe: str
@@ -29,6 +31,11 @@ class View:
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
+        """Of the starts that tables show: no noise on the fixed weights."""
+        return tuple(row for row in self.all_starts if noise_of(row.initialisation) is None)
+
+    @cached_property
+    def all_starts(self) -> tuple[Row, ...]:
         """Over all folds if there are several, of the recipes that tables show."""
         folds = {row.fold for row in self.report.rows}
         main = "all" if "all" in folds else min(folds)
@@ -58,7 +65,7 @@ class View:
     @cached_property
     def classrooms(self) -> tuple[Classroom, ...]:
         """The one that the first judged set was made for first."""
-        found = dict.fromkeys(Classroom(row.student, row.recipe) for row in self.clean)
+        found = dict.fromkeys(self.classroom(row) for row in self.clean)
         wanted = next((row.made_for for row in self.clean if row.judged and row.made_for), None)
         return tuple(sorted(found, key=lambda one: one.student != wanted))
 
@@ -83,27 +90,39 @@ class View:
         """The UAR of guessing, in [0, 1]."""
         return 1 / self.emotions_present
 
+    @cached_property
+    def _common_recipes(self) -> dict[str, str]:
+        """By student."""
+        return common_recipes(self.rows)
+
+    def classroom(self, row: Key) -> Classroom:
+        """Where a row's students sit."""
+        recipe = self._common_recipes[row.student] if row.recipe == NATIVE else row.recipe
+        return Classroom(row.student, recipe)
+
     def of(self, classroom: Classroom, rows: Sequence[Row]) -> list[Row]:
         """A classroom's rows: full data first, then by items per class, judged sets first."""
-        own = [row for row in rows if Classroom(row.student, row.recipe) == classroom]
+        own = [row for row in rows if self.classroom(row) == classroom]
         return sorted(own, key=lambda row: (row.set != FULL, (row.ipc or 0), not row.judged))
 
     def beside(self, judged: Key) -> tuple[Key, ...]:
         """Names of a judged set's rivals: full data, itself, random subsets of its size."""
         own = judged.model_dump(include=set(Key.model_fields))
-        return tuple(
-            Key(**(own | change))
-            for change in ({"set": FULL, "ipc": None}, {}, {"set": RANDOM_SUBSET})
+        other = {"recipe": self.classroom(judged).recipe}
+        return (
+            Key(**(own | other | {"set": FULL, "ipc": None})),
+            Key(**own),
+            Key(**(own | other | {"set": RANDOM_SUBSET})),
         )
 
     def full(self, row: Key) -> Row | None:
         """Full data with the same students."""
-        same = ("student", "initialisation", "recipe", "speech")
+        same = row.initialisation, row.speech
         return next(
             (
                 other
-                for other in self.rows
-                if other.set == FULL and all(getattr(other, x) == getattr(row, x) for x in same)
+                for other in self.of(self.classroom(row), self.rows)
+                if other.set == FULL and (other.initialisation, other.speech) == same
             ),
             None,
         )

@@ -2,7 +2,7 @@
 
 from evaluation import tables
 from evaluation.options import FIXED, MAJORITY, UNTRAINED
-from evaluation.page.results import by_initialisation, initialised
+from evaluation.page.results import by_initialisation
 from evaluation.page.table import Body, Cell, Column, Table
 from evaluation.page.view import View, name
 from evaluation.page.wording import NONE
@@ -81,8 +81,8 @@ def cost(view: View) -> Table | None:
                     ]
                     for row in own
                 ],
-                initialised(initialisation),
+                start,
             )
-            for initialisation, own in by_initialisation(rows)
+            for start, own in by_initialisation(rows)
         ],
     )

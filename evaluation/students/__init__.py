@@ -6,6 +6,7 @@ A student is a network of `evaluation.networks` or a classifier of pooled statis
 from collections.abc import Mapping
 
 from evaluation.networks import NETWORKS
+from evaluation.students.native import NativeRecipe
 from evaluation.students.network import (
     Recipe,
     Schedule,
@@ -45,6 +46,7 @@ __all__ = [
     "Examples",
     "Fitted",
     "Lesson",
+    "NativeRecipe",
     "PooledRecipe",
     "Recipe",
     "Schedule",

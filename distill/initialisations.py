@@ -1,0 +1,102 @@
+"""Where a candidate starts: from real utterances, from class means, or from noise."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from distill.objectives.objective import Student
+from evaluation.baselines.herding import herd
+from evaluation.baselines.k_means import medoids
+from evaluation.students import embeddings_of
+from synth_data.curator import Curator
+
+# (door, student, items per class, generator) to items in the order of their classes, and which of
+# them need noise to differ from others.
+Begin = Callable[
+    [Curator, Student, int, torch.Generator],
+    tuple[Float[Tensor, "n mel frame"], Bool[Tensor, " n"]],
+]
+
+
+@dataclass(frozen=True)
+class Initialisation:
+    """A way to start.
+
+    Attributes:
+        begin: makes the items, without noise.
+        real: whether they are real utterances.
+    """
+
+    begin: Begin
+    real: bool
+
+
+def _random(
+    curator: Curator,
+    student: Student,  # noqa: ARG001 - nobody looks
+    per_class: int,
+    draws: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    def choose(features: Tensor, count: int) -> list[int]:
+        return torch.randperm(len(features), generator=draws)[:count].tolist()
+
+    return curator.choose_real(per_class, choose)
+
+
+def _k_means(
+    curator: Curator, student: Student, per_class: int, draws: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    def choose(features: Tensor, count: int) -> list[int]:
+        order = torch.randperm(len(features), generator=draws)
+        points = embeddings_of(student.network, student.start, features[order]).cpu()
+        return order[medoids(points, count, draws)].tolist()
+
+    return curator.choose_real(per_class, choose)
+
+
+def _herding(
+    curator: Curator,
+    student: Student,
+    per_class: int,
+    draws: torch.Generator,  # noqa: ARG001 - nothing is drawn
+) -> tuple[Tensor, Tensor]:
+    def choose(features: Tensor, count: int) -> list[int]:
+        return herd(embeddings_of(student.network, student.start, features).cpu(), count)
+
+    return curator.choose_real(per_class, choose)
+
+
+def _class_means(
+    curator: Curator,
+    student: Student,  # noqa: ARG001 - nobody looks
+    per_class: int,
+    draws: torch.Generator,  # noqa: ARG001 - nothing is drawn
+) -> tuple[Tensor, Tensor]:
+    means = curator.mean(lambda features, _: features, purpose="class means")
+    items = means.repeat_interleave(per_class, dim=0)
+    return items, torch.ones(len(items), dtype=torch.bool)
+
+
+def _nothing(
+    curator: Curator,
+    student: Student,  # noqa: ARG001 - nobody looks
+    per_class: int,
+    draws: torch.Generator,  # noqa: ARG001 - nothing is drawn
+) -> tuple[Tensor, Tensor]:
+    items = per_class * len(curator.emotions)
+    nothing = torch.zeros(items, *curator.spec.shape, device=curator.device)
+    return nothing, torch.ones(items, dtype=torch.bool)
+
+
+# By the names that they have in settings. k-means and herding look through the eyes of the fixed
+# initialisation, which has seen nothing.
+INITIALISATIONS: dict[str, Initialisation] = {
+    "real": Initialisation(_random, real=True),
+    "k-means": Initialisation(_k_means, real=True),
+    "herding": Initialisation(_herding, real=True),
+    "class-means": Initialisation(_class_means, real=False),
+    "noise": Initialisation(_nothing, real=False),
+}

@@ -1,0 +1,78 @@
+"""Validation speakers, while a set is being made: is it worth more than what it started from?"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from distill.candidate import Parameterisation
+from distill.objectives.objective import Objective
+from evaluation import metrics
+from evaluation.networks import Weights, draw_weights, skeleton
+from evaluation.students import CannotTrain, Examples, Recipe, StudentRecipe
+from evaluation.students.native import NativeRecipe
+from synth_data.provenance import Start
+from synth_data.randomness import generator
+from synth_data.real import RealSet
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Trains students on what is learned, as it would be stored, and tests them.
+
+    Attributes:
+        validation: utterances of speakers who are neither in training nor in test, as students
+            hear them.
+        start: the network that the set is made for, and its fixed weights.
+        objective: that makes it: for which initialisations, and with a schedule or without.
+        parameterisation: how it is stored.
+        targets: of the items, one-hot.
+        per_class: items of each class.
+        recipe: of the students; its first setting is taken.
+        seed: that all random numbers are derived from.
+    """
+
+    validation: RealSet
+    start: Start
+    objective: Objective
+    parameterisation: Parameterisation
+    targets: Float[Tensor, "n emotion"]
+    per_class: int
+    recipe: Recipe
+    seed: int
+
+    def __call__(self, learned: Mapping[str, Tensor]) -> float:
+        """UAR, as a mean over the initialisations that the set is made for.
+
+        From the fixed one a student is trained by the set's own schedule, where there is one; a
+        student that cannot be trained scores 0.
+        """
+        frames = self.validation.spec.frames
+        made, _ = self.parameterisation.finished(learned, self.targets, frames, self.per_class)
+        examples = Examples(made.features, made.targets)
+        found = [
+            self._uar(examples, weights, recipe) for weights, recipe in self._students(made.learned)
+        ]
+        return sum(found) / len(found)
+
+    def _students(self, learned: Mapping[str, Tensor]) -> Iterator[tuple[Weights, StudentRecipe]]:
+        if self.objective.starts_from != "random":
+            schedule = self.objective.schedule(learned)
+            yield self.start.weights, NativeRecipe.of(schedule) if schedule else self.recipe
+        if self.objective.starts_from != "fixed":
+            network = skeleton(
+                self.start.network, self.validation.spec.mels, len(self.validation.emotions)
+            )
+            yield draw_weights(network, generator(self.seed, "judge")), self.recipe
+
+    def _uar(self, examples: Examples, weights: Weights, recipe: StudentRecipe) -> float:
+        draws = generator(self.seed, "judge", "training")
+        setting = recipe.settings[0]
+        try:
+            fitted = recipe.fit(self.start.network, weights, examples, setting, draws)
+        except CannotTrain:
+            return 0.0
+        truth = self.validation.targets.argmax(dim=1).tolist()
+        heard = fitted.predict(self.validation.features).tolist()
+        return float(metrics.uar(metrics.confusion(truth, heard, len(self.validation.emotions))))

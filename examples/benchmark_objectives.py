@@ -1,0 +1,377 @@
+"""What each objective buys for its CPU time, beside plain dataset condensation.
+
+    python examples/benchmark_objectives.py --dataset ravdess --data-root data/ravdess --ipc 10
+
+All run in one process on one thread, from the same items, on the same real tensors, for the same
+network. Items are worth the UAR of students on *validation* speakers, trained by the first setting
+of the generic recipe, half of them from the fixed initialisation and half from random ones; that
+takes no part in the CPU time. Each point of an objective is a run of its own, `init` included,
+since the learning rate's schedule depends on the number of steps.
+
+The reference is the loop of Zhao et al. 2021 ("Dataset condensation with gradient matching") as
+its authors run it: a second backward pass at networks that are drawn afresh and trained on the
+synthetic items. It is here to be compared with, and so reads the real tensors without the door.
+"""
+
+import json
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from statistics import fmean
+from typing import Annotated, Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity
+from tqdm import tqdm
+from typer import Option
+
+from distill.config import RunConfig
+from distill.engine import distill
+from distill.objectives import OBJECTIVES
+from distill.objectives.objective import Objective
+from distill.outer_loop import Loop
+from evaluation.files import write_atomically
+from evaluation.metrics import confusion, uar
+from evaluation.networks import Weights, apply, draw_weights, skeleton
+from evaluation.students import RECIPES, CannotTrain, Examples, cross_entropy
+from synth_data.console import command_line, run
+from synth_data.corpus import load, protocol_line
+from synth_data.curator import Curator
+from synth_data.errors import UserError, unknown_name
+from synth_data.progress import SILENT, Progress, bar
+from synth_data.randomness import generator
+from synth_data.real import RealSet
+from synth_data.synthetic import SyntheticSet
+
+REFERENCE = "reference (DC, double backward)"
+SHARES = (1 / 8, 1 / 4, 1 / 2, 1)  # of the reference's time, after which its items are judged
+
+# Matches per network, and epochs of its training between two of them, by ipc: as published.
+LOOPS = {1: (1, 1), 10: (10, 50), 20: (20, 25), 30: (30, 20), 40: (40, 15), 50: (50, 10)}
+BATCH = 256  # at most so many real utterances of a class, and so many items in a training step
+RATE, MOMENTUM, NETWORK_RATE = 0.1, 0.5, 0.01  # of SGD on the items, and on the network
+
+Made = tuple[int, float, float, Examples]  # steps, CPU-seconds of init and in all, items
+
+
+@dataclass(frozen=True)
+class Point:
+    """What items are worth, after so many outer steps: mean UARs of students, in [0, 1].
+
+    Attributes:
+        steps: after which the items are judged.
+        init: CPU-seconds before the first of them.
+        seconds: CPU-seconds in all.
+        fixed: from the fixed initialisation.
+        random: from random ones.
+    """
+
+    steps: int
+    init: float
+    seconds: float
+    fixed: float
+    random: float
+
+    @property
+    def uar(self) -> float:
+        """Mean over the students of both initialisations."""
+        return (self.fixed + self.random) / 2
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The points of an objective, or of the reference: the first has no step, the last the most."""
+
+    name: str
+    points: tuple[Point, ...]
+
+    @property
+    def seconds_per_step(self) -> float:
+        """CPU-seconds of an outer step: all that happens between two changes of the items."""
+        last = self.points[-1]
+        return (last.seconds - last.init) / last.steps
+
+    def seconds_to(self, aim: float) -> float | None:
+        """CPU-seconds at the first point of at least this UAR; None if there is none."""
+        return next((point.seconds for point in self.points if point.uar >= aim), None)
+
+
+def loops(ipc: int) -> tuple[int, int]:
+    """The reference's loops: those published for the largest ipc that is not above this one."""
+    return LOOPS[max(published for published in LOOPS if published <= ipc)]
+
+
+def condense(
+    real: RealSet, network: nn.Module, start: Examples, rate: float, draws: torch.Generator
+) -> Iterator[Float[Tensor, "n mel frame"]]:
+    """Dataset condensation, plainly: the items after each outer step, without an end.
+
+    Args:
+        real: the training utterances.
+        network: from `skeleton`.
+        start: as many items of each class, in the order of the classes.
+        rate: of SGD on the items.
+        draws: for networks and batches.
+    """
+    items, targets = start.features.clone().requires_grad_(), start.targets
+    ipc = len(items) // len(real.emotions)
+    matches, epochs = loops(ipc)
+    of_class = [torch.tensor(real.class_rows(emotion)) for emotion in range(len(real.emotions))]
+    optimiser = torch.optim.SGD([items], lr=rate, momentum=MOMENTUM)
+    while True:
+        weights = {name: w.requires_grad_() for name, w in draw_weights(network, draws).items()}
+        training = torch.optim.SGD(weights.values(), lr=NETWORK_RATE)
+        for match in range(1, matches + 1):
+            total = items.new_zeros(())
+            for rows, own in zip(of_class, torch.arange(len(items)).split(ipc), strict=True):
+                drawn = rows[torch.randperm(len(rows), generator=draws)[:BATCH]]
+                heard = Examples(real.features[drawn], real.targets[drawn])
+                made = Examples(items[own], targets[own])
+                total = total + distance(network, weights, made, heard)
+            optimiser.zero_grad()
+            total.backward(inputs=[items])
+            optimiser.step()
+            yield items.detach().clone()
+
+            for _ in range(epochs if match < matches else 0):
+                for batch in torch.randperm(len(items), generator=draws).split(BATCH):
+                    made = Examples(items.detach()[batch], targets[batch])
+                    training.zero_grad()
+                    loss(network, weights, made).backward()
+                    training.step()
+
+
+def distance(
+    network: nn.Module, weights: Weights, synthetic: Examples, real: Examples
+) -> Float[Tensor, ""]:
+    """One minus the cosine of two gradients, summed over the rows of every matrix of weights."""
+    matrices = [weight for weight in weights.values() if weight.ndim > 1]
+    theirs = torch.autograd.grad(loss(network, weights, real), matrices)
+    ours = torch.autograd.grad(loss(network, weights, synthetic), matrices, create_graph=True)
+    cosines = [
+        cosine_similarity(one.flatten(1), other.flatten(1), dim=1)
+        for one, other in zip(ours, theirs, strict=True)
+    ]
+    return (1 - torch.cat(cosines)).sum()
+
+
+def loss(network: nn.Module, weights: Weights, examples: Examples) -> Float[Tensor, ""]:
+    """Mean cross-entropy."""
+    return cross_entropy(apply(network, weights, examples.features), examples.targets).mean()
+
+
+def along(condensing: Iterator[Tensor], start: Examples, budget: float) -> Iterator[Made]:
+    """Checkpoints of one run of the reference, until it has spent so many CPU-seconds."""
+    yield 0, 0.0, 0.0, start
+    steps, spent = 0, 0.0
+    for until in (share * budget for share in SHARES):
+        if spent >= until:
+            continue  # the step before took that long
+        with progress("reference, CPU s")(total=round(until), initial=round(spent)) as shown:
+            while spent < until:
+                began = time.process_time()
+                items = next(condensing)
+                took = time.process_time() - began
+                steps, spent = steps + 1, spent + took
+                shown.update(took)
+        yield steps, 0.0, spent, Examples(items, start.targets)
+
+
+def separately(
+    make: Callable[[int, Progress], SyntheticSet], name: str, lengths: Sequence[int]
+) -> Iterator[Made]:
+    """A run of its own for each number of outer steps; `init` ends where their bar begins."""
+    for steps in lengths:
+        marks = [time.process_time()]
+        made = make(steps, marking(marks, progress(f"{name}, {steps} steps")))
+        seconds = time.process_time() - marks[0]
+        yield steps, marks[1] - marks[0], seconds, Examples(made.features, made.targets)
+
+
+def marking(marks: list[float], shown: Progress) -> Progress:
+    """The same bar, which leaves a mark of the CPU time when it begins."""
+
+    def begin(*given: Any, **named: Any) -> tqdm:
+        marks.append(time.process_time())
+        return shown(*given, **named)
+
+    return partial(begin)
+
+
+def judged(
+    examples: Examples, start: Weights, validation: RealSet, config: RunConfig
+) -> tuple[float, float]:
+    """Mean UAR of students from the fixed initialisation `start`, and from random ones."""
+    recipe, emotions = RECIPES[config.student], len(validation.emotions)
+    truth = validation.targets.argmax(dim=1).tolist()
+
+    def one(weights: Weights, n: int) -> float:
+        draws = generator(config.seed, "benchmark", "training", n)
+        try:
+            fitted = recipe.fit(config.student, weights, examples, recipe.settings[0], draws)
+        except CannotTrain:  # items that no student survives are worth no more than a guess
+            return 1 / emotions
+        predicted = fitted.predict(validation.features).tolist()
+        return float(uar(confusion(truth, predicted, emotions)))
+
+    network = skeleton(config.student, validation.spec.mels, emotions)
+    draws = [generator(config.seed, "benchmark", "weights", n) for n in range(config.seeds)]
+    fixed = [one(start, n) for n in range(config.seeds)]
+    random = [one(draw_weights(network, own), n) for n, own in enumerate(draws)]
+    return fmean(fixed), fmean(random)
+
+
+def benchmark(
+    train: RealSet,
+    validation: RealSet,
+    objectives: Mapping[str, Objective],
+    config: RunConfig,
+    lengths: Sequence[int],
+    budget: float,
+    rate: float = RATE,
+) -> list[Curve]:
+    """The curves of the objectives, by name, and last that of the reference.
+
+    Args:
+        train: real utterances to make sets from.
+        validation: of other speakers, to judge by.
+        objectives: at least one.
+        config: its student, ipc, seed and number of students per initialisation count.
+        lengths: outer steps of the objectives' runs, rising from 0.
+        budget: of the reference, in CPU-seconds.
+        rate: of its SGD on the items.
+    """
+
+    def make(objective: Objective, steps: int, shown: Progress) -> SyntheticSet:
+        student, ipc, seed, loop = config.student, config.ipc, config.seed, Loop(steps=steps)
+        return distill(
+            Curator(train), objective, student, ipc=ipc, seed=seed, loop=loop, progress=shown
+        )
+
+    # Without a step, the sets of one seed are alike; and this first run warms the machine up.
+    first = make(next(iter(objectives.values())), 0, SILENT)
+    assert first.start is not None
+    start, weights = Examples(first.features, first.targets), first.start.weights
+    train_seen, validation_seen = (
+        replace(side, features=first.transform(side.features)) for side in (train, validation)
+    )
+    network = skeleton(config.student, first.spec.mels, len(first.emotions))
+    draws = generator(config.seed, "benchmark", "reference")
+    runs = {
+        name: separately(partial(make, objective), name, lengths)
+        for name, objective in objectives.items()
+    }
+    runs[REFERENCE] = along(condense(train_seen, network, start, rate, draws), start, budget)
+    curves = []
+    for name, run_of_it in runs.items():
+        points = []
+        for steps, init, seconds, examples in run_of_it:
+            found = judged(examples, weights, validation_seen, config)
+            points.append(Point(steps, init, seconds, *found))
+            line = f"{name}: {steps} steps, {seconds:.1f} CPU s, UAR {points[-1].uar:.3f}"
+            print(line, file=sys.stderr, flush=True)
+        curves.append(Curve(name, tuple(points)))
+    return curves
+
+
+def tables(curves: Sequence[Curve]) -> str:
+    """A row per objective, then a row per point, as Markdown; the reference is the last curve."""
+    reference = curves[-1]
+    aim = reference.points[-1].uar
+    rows = [
+        "| objective | init, CPU s | outer step, CPU s | UAR at last | the reference's UAR after "
+        "| ratio |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for curve in curves:
+        reached = curve.seconds_to(aim)
+        rows.append(
+            f"| {curve.name} | {curve.points[-1].init:.2f} | {curve.seconds_per_step:.4f} "
+            f"| {curve.points[-1].uar:.3f} | {'-' if reached is None else f'{reached:.1f} CPU s'} "
+            f"| {ratio(curve, reference)} |"
+        )
+    rows += ["", "| objective | outer steps | CPU s | UAR, fixed | UAR, random | UAR |"]
+    rows += ["|---|---:|---:|---:|---:|---:|"]
+    rows += [
+        f"| {c.name} | {p.steps} | {p.seconds:.1f} | {p.fixed:.3f} | {p.random:.3f} | {p.uar:.3f} |"
+        for c in curves
+        for p in c.points
+    ]
+    return "\n".join(rows)
+
+
+def ratio(curve: Curve, reference: Curve) -> str:
+    """CPU time of the reference to its final UAR, over that of the objective to the same UAR."""
+    theirs, ours = (each.seconds_to(reference.points[-1].uar) for each in (reference, curve))
+    if not theirs:  # its start is as good
+        return "reference gained nothing"
+    return f"{theirs / ours:.2f}" if ours else "not reached"
+
+
+def progress(what: str) -> Progress:
+    """A bar, where somebody sees it."""
+    return bar(what) if sys.stderr.isatty() else SILENT
+
+
+app = command_line("Benchmark objectives beside plain dataset condensation.")
+
+
+@app.command()
+def main(
+    dataset: str = "toy",
+    data_root: Path | None = None,
+    feature: str | None = None,
+    fold: int = 1,
+    ipc: int = 10,
+    student: str = "tdnn",
+    objectives: Annotated[str, Option(metavar="A,B")] = ",".join(OBJECTIVES),
+    steps: Annotated[str, Option(metavar="N,M", help="Of each run.")] = "125,250,500,1000",
+    minutes: Annotated[float, Option(min=0.001, help="CPU time of the reference.")] = 30.0,
+    reference_rate: Annotated[float, Option(min=0.0, help="Of its SGD on the items.")] = RATE,
+    seeds: Annotated[int, Option(help="Students per initialisation.")] = 3,
+    seed: Annotated[int, Option(help="Of everything random.")] = 0,
+    json_file: Annotated[Path | None, Option("--json", help="For the figures.")] = None,
+) -> None:
+    """Print UAR on validation speakers over CPU time, of objectives and plain condensation."""
+    torch.set_num_threads(1)
+    names = objectives.split(",")
+    for name in names:
+        if name not in OBJECTIVES:
+            raise unknown_name("objective", name, OBJECTIVES)
+    if not all(word.isdecimal() and int(word) for word in steps.split(",")):
+        raise UserError(f"--steps takes numbers of outer steps, such as 100,1000; found '{steps}'")
+    lengths = sorted({0, *map(int, steps.split(","))})
+    given = {"dataset": dataset, "data_root": data_root, "feature": feature, "fold": fold}
+    given |= {"ipc": ipc, "student": student, "seed": seed, "seeds": seeds}
+    config = RunConfig.of(None, given).resolved()
+    real = load(config.corpus, config.data_root, config.spec, progress=sys.stderr.isatty())
+    train, validation, _ = real.fold(config.corpus_protocol, fold)
+    chosen = {name: OBJECTIVES[name]() for name in names}
+    budget = 60 * minutes
+    curves = benchmark(train, validation, chosen, config, lengths, budget, reference_rate)
+    matches, epochs = loops(ipc)
+    protocol = (
+        f"{protocol_line(real, config.corpus_protocol, config.feature_name)} · validation speakers "
+        f"of fold {fold} · ipc {ipc} · {student}, {RECIPES[student].settings[0]} · "
+        f"{seeds} students per initialisation"
+    )
+    how = (
+        f"Reference: matches per network: {matches}; epochs of its training between two: {epochs}; "
+        f"at most {BATCH} real utterances of a class in a match, and {BATCH} items in a "
+        f"training step; SGD at {reference_rate:g} on the items, {NETWORK_RATE:g} on the network."
+    )
+    if json_file is not None:
+        figures = {"protocol": protocol, "reference": how, "command": shlex.join(sys.argv)}
+        text = json.dumps({**figures, "curves": [asdict(curve) for curve in curves]}, indent=2)
+        write_atomically(json_file, text + "\n")
+    print(f"{protocol}\n\n{tables(curves)}\n\n{how}")
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,101 @@
+"""What an outer step compares: which checkpoint, which items, and how they look."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from fake_speech import SPEC, fake_speech
+from torch import Tensor
+
+from distill.objectives.gradient_matching import GradientMatching
+from distill.objectives.objective import Candidate, Student
+from distill.objectives.trajectories import TAKEN, VIEW, WEIGHT
+from evaluation.augment import Augment
+from evaluation.networks import draw_weights, skeleton
+from synth_data.curator import Curator
+
+SMALL = GradientMatching(starts=2, checkpoints=3, stride=1, sampling_probability=0.5)
+
+
+def student() -> Student:
+    module = skeleton("tdnn", SPEC.mels, 3)
+    return Student(module, draw_weights(module, torch.Generator().manual_seed(0)))
+
+
+def numbered(per_class: int) -> Candidate:
+    """Items that are told apart by their value, which is their row."""
+    rows = torch.arange(3.0 * per_class)[:, None, None]
+    targets = torch.eye(3).repeat_interleave(per_class, dim=0)
+    return Candidate(rows.expand(-1, *SPEC.shape).clone(), targets, per_class)
+
+
+def test_items_are_drawn_afresh_class_by_class():
+    objective = replace(SMALL, together=2)
+    state = objective.init(Curator(fake_speech()), student(), 0)
+    draws = torch.Generator().manual_seed(0)
+    seen = set()
+    for _ in range(30):
+        _, items, state = objective.meet(state, numbered(5), draws)
+        rows = items.features[:, 0, 0].long()
+        assert items.per_class == 2
+        assert (rows // 5).tolist() == [0, 0, 1, 1, 2, 2]
+        assert torch.equal(items.targets.argmax(dim=1), rows // 5)
+        assert len(rows.unique()) == 6
+        seen |= set(rows.tolist())
+    assert seen == set(range(15))
+    assert objective.met(5) == 0.4
+    assert objective.met(1) == 1.0
+    assert torch.equal(
+        objective.meet(state, numbered(2), draws).items.features, numbered(2).features
+    )
+
+
+def test_a_curriculum_opens_one_checkpoint_after_the_other():
+    objective = replace(SMALL, curriculum=30)
+    state = objective.init(Curator(fake_speech()), student(), 0)
+    draws = torch.Generator().manual_seed(0)
+    met = []
+    for _ in range(60):
+        checkpoint, _, state = objective.meet(state, numbered(2), draws)
+        met.append(checkpoint)
+    assert int(state[TAKEN]) == 60
+    assert set(met[:10]) == {0, 3}  # the starts
+    assert set(met[10:20]) <= {0, 1, 3, 4}
+    assert set(met[30:]) == set(range(6))
+
+
+@pytest.mark.parametrize(
+    ("starts_from", "fixed"),
+    [("both", [True, False]), ("fixed", [True, True]), ("random", [False, False])],
+)
+def test_trajectories_start_where_students_will(starts_from, fixed):
+    model = student()
+    objective = replace(SMALL, starts_from=starts_from)
+    state = objective.init(Curator(fake_speech()), model, 0)
+    weights = state[WEIGHT + "head.weight"]
+    found = [torch.equal(weights[row], model.start["head.weight"]) for row in (0, 3)]
+    assert found == fixed
+    # Even from the same start, real batches differ.
+    assert not torch.equal(weights[1], weights[4])
+
+
+def test_siamese_sides_look_alike():
+    """Whatever the shift and the masks, the same utterances leave nothing to match."""
+    real, model = fake_speech((4, 4, 4)), student()
+    augment = Augment(bands=6, frames=0.3, shift=0.5)
+    order = real.targets.argmax(dim=1).argsort()
+    same = Candidate(real.features[order].clone().requires_grad_(), real.targets[order], 4)
+
+    def losses(siamese: bool) -> Tensor:
+        objective = replace(SMALL, augment=augment, siamese=siamese)
+        curator, draws = Curator(real), torch.Generator().manual_seed(0)
+        state = objective.init(curator, model, 0)
+        assert (len(state[VIEW].unique()) == 6) == siamese
+        found = []
+        for _ in range(6):
+            loss, state = objective.step(state, same, curator, model, draws)
+            found.append(loss.detach())
+        return torch.stack(found)
+
+    assert losses(siamese=True).max() < 1e-3
+    assert losses(siamese=False).min() > 0.01
