@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from distill.objectives.objective import Candidate
-from synth_data.codecs import Codec, Packed, codec_of
+from synth_data.codecs import Codec, Packed, codec_of, size
+from synth_data.features import FeatureSpec
 from synth_data.settings import Count, Positive
 
 ITEMS, LABELS, LEARNED = "items", "labels", "learned/"
@@ -25,14 +27,16 @@ class Parameterisation:
             frames, along time only, with straight lines between them (IDC's multi-formation, Kim
             et al. 2022).
         numbers: that items are stored in, once they are learned; half the width, twice the items.
-        labels: "hard", or "soft": learned with the items, and starting near the hard ones.
+        labels: "hard"; "soft": learned with the items, and starting near the hard ones; or
+            "taught": starting as what a teacher of the real data hears in the items
+            (`distill.teacher`), and learned by objectives that can tell labels apart.
         label_learning_rate: of Adam, on the labels' logits.
         limit: items stay within plus and minus so many standard deviations of features.
     """
 
     slices: Count = 1
     numbers: Literal["float32", "float16", "int8"] = "float32"
-    labels: Literal["hard", "soft"] = "hard"
+    labels: Literal["hard", "soft", "taught"] = "hard"
     label_learning_rate: Positive = 0.01
     limit: Positive = 8.0
 
@@ -45,12 +49,17 @@ class Parameterisation:
         """Items of each class in the bytes of `ipc` items as they are."""
         return ipc * self.slices * WIDTH[self.numbers]
 
+    def bytes(self, items: int, spec: FeatureSpec) -> int:
+        """That so many items take, without their targets."""
+        one = self.codec.encode(torch.zeros(1, *spec.shape))
+        return items * size(one)
+
     def begin(
         self, features: Float[Tensor, "n mel frame"], targets: Float[Tensor, "n emotion"]
     ) -> dict[str, Tensor]:
         """What is learned, as it starts, by name."""
         learned = {ITEMS: self.codec.frames.shorten(features).clone()}
-        if self.labels == "soft":
+        if self.labels != "hard":
             learned[LABELS] = SURE * targets
         return learned
 

@@ -90,7 +90,9 @@ def distill_data(
     numbers: Annotated[
         str | None, typer.Option(help=f"That items are stored in: {_names(list(NUMBERS))}.")
     ] = None,
-    labels: Annotated[str | None, typer.Option(help="hard; or soft, which are learned.")] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="hard; soft, which are learned; taught, by a teacher.")
+    ] = None,
     max_minutes: Annotated[
         float | None, typer.Option(help="That making a fold's set may take.")
     ] = None,
@@ -197,9 +199,7 @@ def _print_plan(experiment: Experiment, json: bool) -> None:
     config = experiment.config
     listed = experiment.listed()
     folds = experiment.folds(listed)
-    estimate = plan(
-        config, len(listed.utterances), len(listed.emotions), len(folds) or 1, bool(folds)
-    )
+    estimate = plan(config, listed, len(folds) or 1, bool(folds))
     line = experiment.protocol_line(listed)
     if json:
         settings = config.model_dump(mode="json")
@@ -219,7 +219,7 @@ def _carry_out(experiment: Experiment, resume: bool, json: bool) -> None:
     folds = experiment.folds(real)
     if not json:
         print(line, flush=True)
-    estimate = plan(config, len(real), len(real.emotions), len(folds) or 1, bool(folds))
+    estimate = plan(config, real, len(folds) or 1, bool(folds))
     experiment.say(f"{estimate}; results in {experiment.out}")
     experiment.begin(real)
     if config.fold == "none":

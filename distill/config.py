@@ -105,7 +105,7 @@ class RunConfig(BaseModel):
             if isinstance(value, Mapping):
                 inner: dict[str, Any] = {k: v for k, v in value.items() if v is not None}
                 before = values.get(name, {})
-                values[name] = before | inner if isinstance(before, Mapping) else before
+                values[name] = {**before, **inner} if isinstance(before, Mapping) else before
             elif value is not None:
                 values[name] = value
         for name in values:

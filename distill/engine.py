@@ -14,6 +14,7 @@ from distill.initialisations import INITIALISATIONS
 from distill.judge import Judge
 from distill.objectives.objective import Objective, Student
 from distill.outer_loop import Loop, Made, OuterLoop
+from distill.outer_state import OuterState
 from evaluation.networks import draw_weights, require_uncoupled, skeleton
 from evaluation.students import Recipe
 from synth_data.curator import Curator
@@ -109,10 +110,11 @@ def distill(
     work = OuterLoop(
         curator, objective, model, targets, parameterisation, loop, seed, judge, seconds
     )
-    before = saved.load() or work.begin()
-    ended = work.run(before, saved, progress)
+    before = saved.load()
+    state = OuterState.of(before, curator.device) if before else work.begin()
+    ended = work.run(state, saved, progress)
     made, packed = parameterisation.finished(ended.learned, targets, curator.spec.frames, per_class)
-    notes = source.notes + tuple(_notes(made.features, before["initial"], ended, loop))
+    notes = source.notes + tuple(_notes(made.features, state.initial, ended, loop))
 
     return SyntheticSet(
         features=made.features,

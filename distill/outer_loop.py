@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -14,7 +13,9 @@ from torch import Tensor
 from distill.candidate import ITEMS, LABELS, LEARNED, Parameterisation
 from distill.checkpoint import Checkpoint
 from distill.initialisations import INITIALISATIONS
-from distill.objectives.objective import Objective, State, Student
+from distill.objectives.objective import Objective, Student
+from distill.outer_state import OuterState
+from distill.teacher import heard
 from synth_data.curator import Curator
 from synth_data.errors import UserError
 from synth_data.progress import Progress
@@ -26,10 +27,6 @@ SAVE_EVERY = 20.0  # seconds between checkpoints: at most so much work is lost
 CLIP = 2.0  # times its running mean, that a gradient's norm may be
 MEMORY = 0.9  # of that running mean
 PATIENCE = 20  # steps in a row without a usable gradient, before a run is given up
-
-# How a checkpoint names what it holds, each followed by a name.
-VALUE, MEAN, SQUARE, NORM = "learned/", "adam/mean/", "adam/square/", "norm/"
-STATE, QUESTIONS, AVERAGE, BEST = "state/", "questions/", "average/", "best/"
 
 # What validation speakers say of what is learned: the higher, the better.
 Judge = Callable[[Mapping[str, Tensor]], float]
@@ -115,106 +112,54 @@ class OuterLoop:
         """Items of each class."""
         return len(self.targets) // len(self.curator.emotions)
 
-    def begin(self) -> dict[str, Tensor]:
-        """The progress of a run before its first step."""
+    def begin(self) -> OuterState:
+        """Asks what must be asked before the first step."""
         began = time.monotonic()
         initial = self._initial(generator(self.seed, "candidate"))
         learned = self.parameterisation.begin(initial, self.targets.to(initial.device))
+        if self.parameterisation.labels == "taught":
+            learned[LABELS] = heard(self.curator, self.student, initial, self.seed)
         for name, value in self.objective.learned().items():
             learned[LEARNED + name] = value.to(initial.device)
-        state = self.objective.init(self.curator, self.student, self.seed)
-        progress = {
-            "initial": initial,
-            "step": torch.tensor(0),
-            "generator": generator(self.seed, "steps").get_state(),
-            "scores": torch.zeros(0, 2),
-            **_under(VALUE, learned),
-            **_under(AVERAGE, {name: value.clone() for name, value in learned.items()}),
-            **_under(BEST, {name: value.clone() for name, value in learned.items()}),
-            **_under(MEAN, {name: torch.zeros_like(value) for name, value in learned.items()}),
-            **_under(SQUARE, {name: torch.zeros_like(value) for name, value in learned.items()}),
-            **_under(NORM, {name: torch.tensor(0.0) for name in learned}),
-            **_under(STATE, state),
-            **_under(QUESTIONS, {n: torch.tensor(k) for n, k in self.curator.questions.items()}),
-        }
-        return {**progress, "seconds": torch.tensor(time.monotonic() - began)}
+        state = OuterState.begin(
+            initial=initial,
+            learned=learned,
+            objective=self.objective.init(self.curator, self.student, self.seed),
+            questions=self.curator.questions,
+            draws=generator(self.seed, "steps"),
+        )
+        state.seconds = time.monotonic() - began
+        return state
 
-    def run(self, before: Mapping[str, Tensor], saved: Checkpoint, progress: Progress) -> Made:
+    def run(self, state: OuterState, saved: Checkpoint, progress: Progress) -> Made:
         """Takes the steps that are left and returns what was learned.
 
         Args:
-            before: of `begin`, or saved.
-            saved: where progress goes.
+            state: of `begin`, or saved; it moves on.
+            saved: where it goes on the way.
             progress: a bar for the steps.
 
         Raises:
             UserError: the objective has no usable gradient any more.
         """
-        device = self.curator.device
-        learned = {
-            name: value.clone().requires_grad_()
-            for name, value in _named(before, VALUE, device).items()
-        }
-        average, best = _named(before, AVERAGE, device), _named(before, BEST, device)
-        state: State = _named(before, STATE, device)
-        norms = _named(before, NORM, torch.device("cpu"))
-        scores: list[tuple[int, float]] = [
-            (int(at), score) for at, score in before["scores"].tolist()
-        ]
-        questions = self.curator.questions
-        questions.clear()
-        questions.update(
-            Counter({name: int(n) for name, n in _named(before, QUESTIONS, device).items()})
-        )
-        draws = torch.Generator()
-        draws.set_state(before["generator"])
-        first = int(before["step"])
-        optimiser = self._adam(learned, before, first)
-        began = time.monotonic() - float(before["seconds"])
-        judging = 0.0
+        asked = dict(state.questions)  # which may be the door's own list
+        self.curator.questions.clear()
+        self.curator.questions.update(asked)
+        state.questions = self.curator.questions
+        for value in state.learned.values():
+            value.requires_grad_()
+        optimiser = self._adam(state)
+        began = time.monotonic() - state.seconds
 
-        def now() -> Mapping[str, Tensor]:
-            return average if self.loop.average else learned
+        def save() -> None:
+            state.seconds = time.monotonic() - began
+            saved.save(state.tensors())
 
-        def consider(step: int) -> None:
-            nonlocal best, judging
-            if self.judge is None or (scores and scores[-1][0] == step):
-                return
-            asked = time.monotonic()
-            score = self.judge({name: value.detach() for name, value in now().items()})
-            if not scores or score > max(score for _, score in scores):
-                best = {name: value.detach().clone() for name, value in now().items()}
-            scores.append((step, score))
-            judging = time.monotonic() - asked
-
-        def save(step: int) -> None:
-            moments = {name: optimiser.state[value] for name, value in learned.items()}
-            saved.save(
-                {
-                    "initial": before["initial"],
-                    "step": torch.tensor(step),
-                    "seconds": torch.tensor(time.monotonic() - began),
-                    "generator": draws.get_state(),
-                    "scores": torch.tensor(scores, dtype=torch.float64).reshape(-1, 2),
-                    **_under(VALUE, learned),
-                    **_under(AVERAGE, average),
-                    **_under(BEST, best),
-                    **_under(MEAN, {name: each["exp_avg"] for name, each in moments.items()}),
-                    **_under(SQUARE, {name: each["exp_avg_sq"] for name, each in moments.items()}),
-                    **_under(NORM, norms),
-                    **_under(STATE, state),
-                    **_under(QUESTIONS, {n: torch.tensor(k) for n, k in questions.items()}),
-                }
-            )
-
-        if first == 0:
-            consider(0)
-        save(first)
-        steps = self.loop.steps
+        judging = self._look(state) if state.step == 0 else 0.0
+        save()
+        steps, last_save, without = self.loop.steps, time.monotonic(), 0
         checks = {round(steps * check / self.loop.checks) for check in range(1, self.loop.checks)}
-        last_save, without, taken = time.monotonic(), 0, first
-        frames, targets = self.curator.spec.frames, self.targets.to(device)
-        bar = progress(range(first, steps), initial=first, total=steps)
+        bar = progress(range(state.step, steps), initial=state.step, total=steps)
         for step in bar:
             done = step / steps
             if self.max_seconds is not None:
@@ -223,59 +168,86 @@ class OuterLoop:
                 if left <= 0:
                     break
                 done = max(done, 1 - left / self.max_seconds)
-            for group in optimiser.param_groups:
-                group["lr"] = group["initial_lr"] * 0.5 * (1 + math.cos(math.pi * done))
-            candidate = self.parameterisation.candidate(learned, targets, frames, self.per_class)
-            loss, state = self.objective.step(state, candidate, self.curator, self.student, draws)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward(inputs=list(learned.values()))
-            if _clipped(learned, norms):
-                without = 0
-                optimiser.step()
-                with torch.no_grad():
-                    learned[ITEMS].clamp_(-self.parameterisation.limit, self.parameterisation.limit)
-                    for name, value in average.items():
-                        value.lerp_(learned[name], 1 - self.loop.average)
-            elif (without := without + 1) == PATIENCE:
+            loss = self._step(state, optimiser, 0.5 * (1 + math.cos(math.pi * done)))
+            without = without + 1 if loss is None else 0
+            if without == PATIENCE:
                 raise UserError(
                     f"{self.objective.name} has had no finite gradient for {PATIENCE} steps, up to "
                     f"step {step + 1}: lower its learning rates, or those of the loop"
                 )
-            taken = step + 1
-            if taken in checks:
-                consider(taken)
+            state.step = step + 1
+            if state.step in checks:
+                judging = self._look(state)
             if time.monotonic() - last_save > SAVE_EVERY:
-                save(taken)
+                save()
                 last_save = time.monotonic()
-                bar.set_postfix(loss=f"{float(loss.detach()):.3g}", refresh=False)
-        consider(taken)
-        save(taken)
-        ended = best if self.judge else now()
+                if loss is not None:
+                    bar.set_postfix(loss=f"{float(loss):.3g}", refresh=False)
+        self._look(state)
+        save()
+        ended = state.best if state.scores else self._now(state)
         return Made(
             {name: value.detach().cpu() for name, value in ended.items()},
-            max(scores, key=lambda each: each[1])[0] if scores else taken,
-            tuple(scores),
-            taken,
+            max(state.scores, key=lambda each: each[1])[0] if state.scores else state.step,
+            tuple(state.scores),
+            state.step,
         )
 
-    def _adam(
-        self, learned: Mapping[str, Tensor], before: Mapping[str, Tensor], step: int
-    ) -> torch.optim.Adam:
-        """Adam as it was."""
+    def _step(
+        self, state: OuterState, optimiser: torch.optim.Adam, decay: float
+    ) -> Float[Tensor, ""] | None:
+        """One outer step; None if its gradient is not finite, so that it is not taken."""
+        learned, limit = state.learned, self.parameterisation.limit
+        for group in optimiser.param_groups:
+            group["lr"] = group["initial_lr"] * decay
+        targets = self.targets.to(self.curator.device)
+        frames = self.curator.spec.frames
+        candidate = self.parameterisation.candidate(learned, targets, frames, self.per_class)
+        loss, state.objective = self.objective.step(
+            state.objective, candidate, self.curator, self.student, state.draws
+        )
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward(inputs=list(learned.values()))
+        if not _clipped(learned, state.norms):
+            return None
+        optimiser.step()
+        with torch.no_grad():
+            learned[ITEMS].clamp_(-limit, limit)
+            for name, value in state.average.items():
+                value.lerp_(learned[name], 1 - self.loop.average)
+        return loss.detach()
+
+    def _now(self, state: OuterState) -> Mapping[str, Tensor]:
+        return state.average if self.loop.average else state.learned
+
+    def _look(self, state: OuterState) -> float:
+        """Asks validation speakers, once per step, and keeps the best; the seconds it took."""
+        if self.judge is None or (state.scores and state.scores[-1][0] == state.step):
+            return 0.0
+        began = time.monotonic()
+        now = {name: value.detach() for name, value in self._now(state).items()}
+        score = self.judge(now)
+        if not state.scores or score > max(score for _, score in state.scores):
+            state.best = {name: value.clone() for name, value in now.items()}
+        state.scores.append((state.step, score))
+        return time.monotonic() - began
+
+    def _adam(self, state: OuterState) -> torch.optim.Adam:
+        """Adam as it was; its moments are those of the state, and move with it."""
         rates = {
             ITEMS: self.loop.learning_rate,
             LABELS: self.parameterisation.label_learning_rate,
         }
         groups = []
-        for name, value in learned.items():
+        for name, value in state.learned.items():
             rate = rates.get(name, self.loop.schedule_learning_rate)
             groups.append({"params": [value], "lr": rate, "initial_lr": rate})
         optimiser = torch.optim.Adam(groups)
-        for name, value in learned.items():
+        for name, value in state.learned.items():
             optimiser.state[value] = {
-                "step": torch.tensor(float(step)),
-                "exp_avg": before[MEAN + name].to(value.device),
-                "exp_avg_sq": before[SQUARE + name].to(value.device),
+                "step": torch.tensor(float(state.step)),
+                "exp_avg": state.means[name],
+                "exp_avg_sq": state.squares[name],
             }
         return optimiser
 
@@ -304,16 +276,3 @@ def _clipped(learned: Mapping[str, Tensor], norms: dict[str, Tensor]) -> bool:
             norm = CLIP * norms[name]
         norms[name] = MEMORY * norms[name] + (1 - MEMORY) * norm if norms[name] > 0 else norm
     return True
-
-
-def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {prefix + name: tensor for name, tensor in tensors.items()}
-
-
-def _named(tensors: Mapping[str, Tensor], prefix: str, device: torch.device) -> dict[str, Tensor]:
-    # Sorted, since a file has an order of its own, and sums depend on the order in the last bit.
-    return {
-        name.removeprefix(prefix): tensor.to(device)
-        for name, tensor in sorted(tensors.items())
-        if name.startswith(prefix)
-    }

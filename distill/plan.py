@@ -1,13 +1,16 @@
 """What a run will cost, before it starts."""
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 
 from joblib import cpu_count
 
 from distill.config import RunConfig
+from distill.initialisations import INITIALISATIONS
 from evaluation.baselines.random_subset import DRAWS
 from evaluation.forecast import CROWDED, in_words, pace, trained_steps
 from evaluation.networks import skeleton
+from synth_data.real import RealSet
 
 LIBRARIES = 450e6  # bytes that a process holds once torch is imported
 TOGETHER = 16  # items that an objective's pass is about as efficient as
@@ -58,20 +61,23 @@ class Plan:
         )
 
 
-def plan(config: RunConfig, utterances: int, emotions: int, folds: int, tested: bool) -> Plan:
+def plan(config: RunConfig, real: RealSet, folds: int, tested: bool) -> Plan:
     """Estimates a run from a few student steps timed on this machine.
 
     Args:
         config: resolved.
-        utterances: of the corpus.
-        emotions: of the corpus.
+        real: the corpus; as it is listed will do.
         folds: to run.
-        tested: whether students are trained.
+        tested: whether there are speakers to test on, and to validate on.
     """
     spec, recipe, objective = config.spec, config.build_recipe(), config.build_objective()
+    loop, parameterisation = config.build_loop(), config.build_parameterisation()
+    utterances, emotions = len(real.utterances), len(real.emotions)
     item = spec.mels * spec.frames * 4
-    parameterisation = config.build_parameterisation()
     per_class = parameterisation.per_class(config.ipc)
+    if INITIALISATIONS[loop.initialisation].real:
+        most = max(Counter(utterance.emotion for utterance in real.utterances).values())
+        per_class = min(per_class, max(config.ipc, most))
     items = per_class * emotions
     timed = pace(config.student, spec.shape, emotions, recipe)
     per_item = CROWDED * timed.of(TOGETHER) / TOGETHER
@@ -80,22 +86,27 @@ def plan(config: RunConfig, utterances: int, emotions: int, folds: int, tested: 
         CROWDED * timed.of(recipe.batch_of(count)) * trained_steps(recipe, config.seeds)
         for count in (utterances, items)
     )
-    draws = CROWDED * timed.of(recipe.batch_of(items)) * trained_steps(recipe, DRAWS)
-    sets = full + small + draws
+    step = CROWDED * timed.of(recipe.batch_of(items))
+    sets = full + small + step * trained_steps(recipe, DRAWS)
+    starts = 2 if objective.starts_from == "both" else 1
+    judging = step * recipe.settings[0].steps * starts * (1 + loop.checks) if tested else 0.0
+    distilling = judging + per_item * (
+        cost.real_passes * utterances
+        + loop.steps * (cost.step_passes * items + cost.step_real_passes * utterances)
+    )
+    if config.max_minutes is not None:
+        distilling = min(distilling, 60 * config.max_minutes)
     side_by_side = min(cpu_count(), max(1, folds))
     weights = sum(w.numel() for w in skeleton(config.student, spec.mels, emotions).parameters())
     state = cost.checkpoints * weights * 4 * (1 + emotions)
+    met = round(items * min(1.0, cost.step_passes))  # whose activations are held
     return Plan(
         features=utterances * FEATURE_SECONDS,
-        distilling=per_item
-        * (
-            cost.real_passes * utterances
-            + config.build_loop().steps
-            * (cost.step_passes * items + cost.step_real_passes * utterances)
-        ),
+        distilling=distilling,
         students=2 * sets if tested else 0.0,  # from both initialisations
         folds=folds,
         cores=cpu_count(),
-        memory=side_by_side * (LIBRARIES + 2 * utterances * item + 2 * state + 60 * items * item),
-        set_bytes=config.ipc * emotions * item + 4 * items * emotions,
+        memory=side_by_side
+        * (LIBRARIES + 2 * utterances * item + 2 * state + (60 * met + 10 * items) * item),
+        set_bytes=parameterisation.bytes(items, spec) + 4 * items * emotions,
     )

@@ -239,6 +239,33 @@ def test_augmentation_only_masks():
     assert len(kept.flatten(1).unique(dim=0)) > 150  # each item's own
 
 
+def test_a_shift_turns_each_item_along_time():
+    features = torch.randn(5, 3, 40, generator=seeded(0))
+    shifted = Augment(shift=0.25)(features, seeded(1))
+    found = []
+    for item, other in zip(features, shifted, strict=True):
+        by = [n for n in range(-10, 11) if torch.equal(item.roll(n, dims=1), other)]
+        found += by
+    assert len(found) == 5
+    assert len(set(found)) > 1
+
+
+def test_noise_has_its_deviation():
+    features = torch.zeros(8, 16, 64)
+    noisy = Augment(noise=0.3)(features, seeded(0))
+    assert float(noisy.std()) == pytest.approx(0.3, rel=0.05)
+
+
+def test_all_alike():
+    """One shift and the same masks for all; the same ones for a generator in the same state."""
+    features = torch.arange(1.0, 41.0).expand(6, 16, 40)
+    augment = Augment(bands=4, frames=0.2, shift=0.5)
+    alike = augment(features, seeded(2), alike=True)
+    assert (alike == alike[0]).all()
+    assert torch.equal(alike[:2], augment(features[:2], seeded(2), alike=True))
+    assert not (augment(features, seeded(2)) == alike).all()
+
+
 def test_augmentation_of_no_strength_changes_nothing():
     features = torch.randn(5, *SPEC.shape, generator=seeded())
     assert torch.equal(STILL(features, seeded()), features)
