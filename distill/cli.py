@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
+from distill.choice import AUTO, Choice, choose
 from distill.config import RunConfig
 from distill.experiment import REPORT, SETTINGS, Experiment
 from distill.initialisations import INITIALISATIONS
@@ -58,7 +59,7 @@ def distill_data(
     ipc: Annotated[int | None, typer.Option(help="Items per class.  [default: 10]")] = None,
     objective: Annotated[
         str | None,
-        typer.Option(help=f"Objective: {_names(list(OBJECTIVES))}.  [default: gradient-matching]"),
+        typer.Option(help=f"Objective: {_names([AUTO, *OBJECTIVES])}.  [default: auto]"),
     ] = None,
     feature: Annotated[
         str | None,
@@ -139,7 +140,7 @@ def distill_data(
         "allow_missing": allow_missing,
         "skip_bad": skip_bad,
     }
-    resolved = _settings(given, config, out, resume)
+    resolved, choice = _settings(given, config, out, resume)
     experiment = Experiment(
         config=resolved,
         out=out or _new_folder(resolved),
@@ -148,6 +149,8 @@ def distill_data(
         verbose=verbose,
         quiet=quiet,
     )
+    if choice is not None:
+        experiment.say(f"objective: {choice.objective}, {choice.why}")
     if dry_run:
         _print_plan(experiment, json)
         return
@@ -163,8 +166,8 @@ def distill_data(
 
 def _settings(
     given: dict[str, Any], file: Path | None, out: Path | None, resume: bool
-) -> RunConfig:
-    """The run that the command line asks for."""
+) -> tuple[RunConfig, Choice | None]:
+    """The run that the command line asks for, and the objective where that was left open."""
     if resume:
         if out is None or not (out / SETTINGS).exists():
             raise UserError(
@@ -174,8 +177,10 @@ def _settings(
         if file is not None:
             raise UserError(f"--resume takes the settings of {out / SETTINGS}: leave out --config")
         file = out / SETTINGS
-    config = RunConfig.of(file, given).resolved()
-    return config if resume else config.model_copy(update={"recordings": None})
+    asked = RunConfig.of(file, given)
+    choice = choose(asked.max_minutes) if asked.objective == AUTO else None
+    config = asked.resolved()
+    return config if resume else config.model_copy(update={"recordings": None}), choice
 
 
 def _command(out: Path | None, resume: bool) -> str:

@@ -10,6 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from distill.candidate import Parameterisation
+from distill.choice import AUTO, choose
 from distill.objectives import OBJECTIVES
 from distill.objectives.objective import Objective
 from distill.outer_loop import Loop
@@ -30,9 +31,14 @@ FIRST_MINUTE: dict[str, Any] = {
     "fold": 1,
     "feature": "logmel64-short",
     "loop": {"steps": 400, "learning_rate": 0.1},  # fewer steps, so larger ones
-    "settings": {"starts": 2, "checkpoints": 8},  # where an objective has such
+    "settings": {"starts": 4, "checkpoints": 4},  # where an objective has such
     "recipe": {"schedules": [{"steps": 150, "learning_rate": 3e-3}]},
 }
+
+
+# What recordings' sets are made of, if nothing else is said: sixteen items in the bytes of one.
+# The built-in corpus is so small that this would be all of it.
+SMALL_ITEMS = {"slices": 4, "numbers": "int8"}
 
 
 class RunConfig(BaseModel):
@@ -53,8 +59,8 @@ class RunConfig(BaseModel):
     """Name of a feature recipe; if absent, logmel64, or logmel64-short for the built-in corpus."""
     ipc: int = Field(default=10, ge=1)
     """Synthetic items per class."""
-    objective: str = "gradient-matching"
-    """Name of an objective."""
+    objective: str = AUTO
+    """Name of an objective; "auto" for the one that `distill.choice` says."""
     student: str = "tdnn"
     """The network that the set is made for, and that is trained on it."""
     seed: int = 0
@@ -124,15 +130,21 @@ class RunConfig(BaseModel):
             UserError: a name is unknown, or a setting of a table is unknown or of a wrong type.
         """
         first = FIRST_MINUTE if self.corpus.access == "built-in" else {}
+        if self.objective == AUTO:
+            choice = choose(self.max_minutes)
+            settings = {**choice.settings, **self.settings}
+            named = self.model_copy(update={"objective": choice.objective, "settings": settings})
+            return named.resolved()
         if self.student not in NETWORKS:
             raise unknown_name("student", self.student, NETWORKS)
         require_uncoupled(self.student)
         if self.objective not in OBJECTIVES:
-            raise unknown_name("objective", self.objective, OBJECTIVES)
+            raise unknown_name("objective", self.objective, [*OBJECTIVES, AUTO])
         known = {setting.name for setting in dataclasses.fields(OBJECTIVES[self.objective])}
         shorter = {
             "loop": first.get("loop", {}),
             "settings": {k: v for k, v in first.get("settings", {}).items() if k in known},
+            "parameterisation": {} if first else SMALL_ITEMS,
             "recipe": first.get("recipe", {}),
         }
         tables = {name: values | getattr(self, name) for name, values in shorter.items()}

@@ -72,7 +72,7 @@ class Loop:
             counting its start; what is returned is the best one found, so never worse than that.
     """
 
-    steps: Count = 1000
+    steps: Count = 600
     learning_rate: Positive = 0.03
     schedule_learning_rate: Positive = 0.03
     initialisation: Literal["real", "k-means", "herding", "class-means", "noise"] = "real"

@@ -139,7 +139,7 @@ def test_more_items_than_there_are_utterances(distil, tmp_path):
     assert [reason.partition(":")[0] for reason in report.unavailable] == ["random"]
     assert {row.set for row in report.rows} == {"full", "distilled", "untrained"}
     card = (tmp_path / "out" / "fold-1" / "set" / "README.md").read_text()
-    assert "initialisation from real utterances not available" in card
+    assert "every item started as one real utterance" in card
 
 
 def test_a_table_without_a_speaker_column(distil, tmp_path):

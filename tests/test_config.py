@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from distill.candidate import Parameterisation
 from distill.config import RunConfig
 from evaluation.students import RECIPES, Recipe, Setting
 from synth_data.errors import UserError
@@ -103,8 +104,8 @@ def test_full_runs_are_the_default_of_real_corpora(tmp_path):
         ),
         ("[settings]\nstarts_from = 'zero'", "starts_from: input should be 'both', 'fixed' or 'r"),
         ("max_minutes = 0", "max_minutes: input should be greater than 0, found 0"),
-        ("[settings]\nstart = 3", "of gradient-matching 'start': did you mean 'starts'"),
-        ("[settings.augment]\nband = 3", "gradient-matching, augment 'band': .* 'bands'"),
+        ("[settings]\nstart = 3", "of distribution-matching 'start': did you mean 'starts'"),
+        ("[settings.augment]\nband = 3", "distribution-matching, augment 'band': .* 'bands'"),
         ("[settings]\naugment = 3", "augment: should be a table of settings, found 3"),
         ("[recipe]\nbatches = 3", "of the student's recipe 'batches': did you mean 'batch'"),
         ("[loop]\nsteps = 0", "the outer loop: steps: input should be greater than or equal to 1"),
@@ -136,3 +137,22 @@ def test_wrong_settings(tmp_path, text, message):
 def test_no_file(tmp_path):
     with pytest.raises(UserError, match=r"none\.toml: cannot be read as settings"):
         RunConfig.of(tmp_path / "none.toml", {})
+
+
+def test_auto_is_what_was_measured(tmp_path):
+    config = config_of("objective = 'auto'\n[settings]\nstarts = 3\n", tmp_path)
+    assert config.objective == "distribution-matching"
+    assert (config.settings["starts"], config.settings["checkpoints"]) == (3, 4)
+    hurried = config_of("max_minutes = 0.5\n", tmp_path)
+    assert hurried.settings["checkpoints"] == 1
+    assert RunConfig().objective == "auto"
+    named = config_of("objective = 'gradient-matching'\nmax_minutes = 0.5\n", tmp_path)
+    assert (named.objective, named.settings["checkpoints"]) == ("gradient-matching", 4)
+
+
+def test_sets_of_recordings_are_stored_small_unless_told_otherwise(tmp_path):
+    real = f"dataset = 'emodb'\ndata_root = '{tmp_path}'\n"
+    assert config_of(real, tmp_path).build_parameterisation() == Parameterisation(4, "int8")
+    given = "[parameterisation]\nslices = 2\n"
+    assert config_of(real + given, tmp_path).build_parameterisation().slices == 2
+    assert config_of("", tmp_path).build_parameterisation() == Parameterisation()
