@@ -11,6 +11,7 @@ from typing import Any
 
 AUTO = "auto"
 SHORT = 1.0  # minutes: not enough to walk trajectories and to use them
+FEW = 12  # items per class, below which they need help to be told apart
 
 
 @dataclass(frozen=True)
@@ -28,19 +29,26 @@ class Choice:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-def choose(max_minutes: float | None) -> Choice:
+def choose(per_class: int, max_minutes: float | None) -> Choice:
     """The objective for a set.
 
-    Neither ipc nor initialisation changes the choice, as far as was measured: from 1 to 40 items
-    per class, and from fixed weights and random ones, the same objective was best.
+    Initialisation does not change the choice, as far as was measured: what was best from fixed
+    weights was best from random ones.
 
     Args:
+        per_class: items of each class.
         max_minutes: that making the set may take; None for as long as it takes.
     """
     if max_minutes is not None and max_minutes < SHORT:
         return Choice(
             "distribution-matching",
-            "the quickest, with networks that need no training",
+            "with networks that need no training, since time is short",
             {"checkpoints": 1},
+        )
+    if per_class < FEW:
+        return Choice(
+            "distribution-matching",
+            "with a classification term, since the items are few",
+            {"classification": 0.5},
         )
     return Choice("distribution-matching", "the best of all that were compared, and cheap")

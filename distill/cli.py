@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from distill.choice import AUTO, Choice, choose
+from distill.choice import AUTO, Choice
 from distill.config import RunConfig
 from distill.experiment import REPORT, SETTINGS, Experiment
 from distill.initialisations import INITIALISATIONS
@@ -178,7 +178,7 @@ def _settings(
             raise UserError(f"--resume takes the settings of {out / SETTINGS}: leave out --config")
         file = out / SETTINGS
     asked = RunConfig.of(file, given)
-    choice = choose(asked.max_minutes) if asked.objective == AUTO else None
+    choice = asked.choice if asked.objective == AUTO else None
     config = asked.resolved()
     return config if resume else config.model_copy(update={"recordings": None}), choice
 

@@ -10,7 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from distill.candidate import Parameterisation
-from distill.choice import AUTO, choose
+from distill.choice import AUTO, Choice, choose
 from distill.objectives import OBJECTIVES
 from distill.objectives.objective import Objective
 from distill.outer_loop import Loop
@@ -131,10 +131,9 @@ class RunConfig(BaseModel):
         """
         first = FIRST_MINUTE if self.corpus.access == "built-in" else {}
         if self.objective == AUTO:
-            choice = choose(self.max_minutes)
-            settings = {**choice.settings, **self.settings}
-            named = self.model_copy(update={"objective": choice.objective, "settings": settings})
-            return named.resolved()
+            settings = {**self.choice.settings, **self.settings}
+            update = {"objective": self.choice.objective, "settings": settings}
+            return self.model_copy(update=update).resolved()
         if self.student not in NETWORKS:
             raise unknown_name("student", self.student, NETWORKS)
         require_uncoupled(self.student)
@@ -144,10 +143,10 @@ class RunConfig(BaseModel):
         shorter = {
             "loop": first.get("loop", {}),
             "settings": {k: v for k, v in first.get("settings", {}).items() if k in known},
-            "parameterisation": {} if first else SMALL_ITEMS,
             "recipe": first.get("recipe", {}),
         }
         tables = {name: values | getattr(self, name) for name, values in shorter.items()}
+        tables["parameterisation"] = dataclasses.asdict(self.build_parameterisation())
         whole = self.model_copy(update=tables)
         if self.feature_name not in FEATURES:
             raise unknown_name("feature", self.feature_name, FEATURES)
@@ -161,7 +160,7 @@ class RunConfig(BaseModel):
                 "feature": self.feature_name,
                 "device": _device(self.device),
                 "loop": dataclasses.asdict(whole.build_loop()),
-                "parameterisation": dataclasses.asdict(whole.build_parameterisation()),
+                "parameterisation": whole.parameterisation,
                 "settings": dataclasses.asdict(whole.build_objective()),
                 "recipe": dataclasses.asdict(whole.build_recipe()),
             }
@@ -202,7 +201,15 @@ class RunConfig(BaseModel):
 
     def build_parameterisation(self) -> Parameterisation:
         """What is learned."""
-        return changed("the parameterisation", Parameterisation(), self.parameterisation)
+        usual = {} if self.corpus.access == "built-in" else SMALL_ITEMS
+        given = {**usual, **self.parameterisation}
+        return changed("the parameterisation", Parameterisation(), given)
+
+    @property
+    def choice(self) -> Choice:
+        """What "auto" stands for."""
+        per_class = self.build_parameterisation().per_class(self.ipc)
+        return choose(per_class, self.max_minutes)
 
     def build_objective(self) -> Objective:
         """The objective with its settings."""

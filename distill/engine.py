@@ -51,8 +51,9 @@ def distill(
         objective: what the set should match.
         student: the network it is made for, by name; its initial weights, drawn from the seed,
             become the set's fixed initialisation.
-        ipc: items per class, at least 1; in other parameterisations their bytes, and more items,
-            though not more than the real utterances that they start as.
+        ipc: items per class, at least 1; in other parameterisations their bytes, and more items.
+            Where those start as real utterances there are not more of them than the rarest
+            emotion has utterances: no two start as the same one, and no corpus is copied whole.
         seed: equal seeds give equal sets, bit for bit, on one machine.
         loop: how the candidate is optimised.
         parameterisation: how the set spends its bytes, and what of it is learned.
@@ -99,7 +100,7 @@ def distill(
     model = Student(network, {name: w.to(curator.device) for name, w in start.weights.items()})
     per_class = parameterisation.per_class(ipc)
     if INITIALISATIONS[loop.initialisation].real:
-        per_class = min(per_class, max(ipc, curator.most_of_an_emotion()))
+        per_class = min(per_class, max(ipc, curator.fewest_of_an_emotion()))
     targets = torch.eye(emotions).repeat_interleave(per_class, dim=0)
     judge = None
     if validation is not None:

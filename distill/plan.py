@@ -76,8 +76,8 @@ def plan(config: RunConfig, real: RealSet, folds: int, tested: bool) -> Plan:
     item = spec.mels * spec.frames * 4
     per_class = parameterisation.per_class(config.ipc)
     if INITIALISATIONS[loop.initialisation].real:
-        most = max(Counter(utterance.emotion for utterance in real.utterances).values())
-        per_class = min(per_class, max(config.ipc, most))
+        fewest = min(Counter(utterance.emotion for utterance in real.utterances).values())
+        per_class = min(per_class, max(config.ipc, fewest))
     items = per_class * emotions
     timed = pace(config.student, spec.shape, emotions, recipe)
     per_item = CROWDED * timed.of(TOGETHER) / TOGETHER

@@ -198,10 +198,10 @@ class Curator:
         self.questions["real utterances, as they are"] += len(set(rows))
         return self._real.features[rows].clone(), torch.tensor(again)
 
-    def most_of_an_emotion(self) -> int:
-        """How many utterances the most frequent emotion has: not a mean."""
-        self.questions["utterances of the most frequent emotion"] += 1
-        return int(self._real.targets.sum(dim=0).max())
+    def fewest_of_an_emotion(self) -> int:
+        """How many utterances the rarest emotion has: not a mean."""
+        self.questions["utterances of the rarest emotion"] += 1
+        return int(self._real.targets.sum(dim=0).min())
 
     def _groups(self, sample: Sample, per_class: bool) -> list[Tensor]:
         chosen = torch.ones(len(self._real), dtype=torch.bool)

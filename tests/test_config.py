@@ -143,6 +143,12 @@ def test_auto_is_what_was_measured(tmp_path):
     config = config_of("objective = 'auto'\n[settings]\nstarts = 3\n", tmp_path)
     assert config.objective == "distribution-matching"
     assert (config.settings["starts"], config.settings["checkpoints"]) == (3, 4)
+    assert config.settings["classification"] == 0.5  # ten items of each class are few
+    assert config_of("ipc = 12\n", tmp_path).settings["classification"] == 0.0
+    assert (
+        config_of("ipc = 3\n[parameterisation]\nslices = 4\n", tmp_path).settings["classification"]
+        == 0.0
+    )
     hurried = config_of("max_minutes = 0.5\n", tmp_path)
     assert hurried.settings["checkpoints"] == 1
     assert RunConfig().objective == "auto"

@@ -192,9 +192,9 @@ def test_where_there_are_too_few_all_are_given_and_some_again():
     assert curator.questions == {"real utterances, as they are": 14}
 
 
-def test_the_size_of_the_largest_class():
+def test_the_size_of_the_smallest_class():
     curator = Curator(fake_speech((6, 4, 5)))
-    assert curator.most_of_an_emotion() == 6
+    assert curator.fewest_of_an_emotion() == 4
     assert curator.questions.total() == 1
 
 

@@ -39,7 +39,7 @@ def test_a_run_from_start_to_report(run, tmp_path):
     for name in ("full", "distilled", "random"):
         assert re.search(rf"^{name} .*0\.\d\d\d", done.out, re.MULTILINE)
     chosen, estimate = done.err.splitlines()
-    assert chosen.startswith("objective: distribution-matching, the best of all")
+    assert chosen.startswith("objective: distribution-matching, with a classification term, since")
     assert estimate.startswith("estimate: ")
     out = tmp_path / "out"
     found = {str(path.relative_to(out)) for path in out.rglob("*") if path.parent.name != "set"}
