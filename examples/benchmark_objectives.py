@@ -10,7 +10,7 @@ since the learning rate's schedule depends on the number of steps.
 
 The reference is the loop of Zhao et al. 2021 ("Dataset condensation with gradient matching") as
 its authors run it: a second backward pass at networks that are drawn afresh and trained on the
-synthetic items. It is here to be compared with, and so reads the real tensors without the door.
+synthetic items.
 """
 
 import json
@@ -25,12 +25,12 @@ from statistics import fmean
 from typing import Annotated, Any
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
-from torch.nn.functional import cosine_similarity
+from condensation import BATCH, NETWORK_RATE, RATE, condense, loops
+from torch import Tensor
 from tqdm import tqdm
 from typer import Option
 
+from distill.choice import AUTO
 from distill.config import RunConfig
 from distill.engine import distill
 from distill.objectives import OBJECTIVES
@@ -38,8 +38,8 @@ from distill.objectives.objective import Objective
 from distill.outer_loop import Loop
 from evaluation.files import write_atomically
 from evaluation.metrics import confusion, uar
-from evaluation.networks import Weights, apply, draw_weights, skeleton
-from evaluation.students import RECIPES, CannotTrain, Examples, cross_entropy
+from evaluation.networks import Weights, draw_weights, skeleton
+from evaluation.students import RECIPES, CannotTrain, Examples
 from synth_data.console import command_line, run
 from synth_data.corpus import load, protocol_line
 from synth_data.curator import Curator
@@ -51,11 +51,6 @@ from synth_data.synthetic import SyntheticSet
 
 REFERENCE = "reference (DC, double backward)"
 SHARES = (1 / 8, 1 / 4, 1 / 2, 1)  # of the reference's time, after which its items are judged
-
-# Matches per network, and epochs of its training between two of them, by ipc: as published.
-LOOPS = {1: (1, 1), 10: (10, 50), 20: (20, 25), 30: (30, 20), 40: (40, 15), 50: (50, 10)}
-BATCH = 256  # at most so many real utterances of a class, and so many items in a training step
-RATE, MOMENTUM, NETWORK_RATE = 0.1, 0.5, 0.01  # of SGD on the items, and on the network
 
 Made = tuple[int, float, float, Examples]  # steps, CPU-seconds of init and in all, items
 
@@ -100,70 +95,6 @@ class Curve:
     def seconds_to(self, aim: float) -> float | None:
         """CPU-seconds at the first point of at least this UAR; None if there is none."""
         return next((point.seconds for point in self.points if point.uar >= aim), None)
-
-
-def loops(ipc: int) -> tuple[int, int]:
-    """The reference's loops: those published for the largest ipc that is not above this one."""
-    return LOOPS[max(published for published in LOOPS if published <= ipc)]
-
-
-def condense(
-    real: RealSet, network: nn.Module, start: Examples, rate: float, draws: torch.Generator
-) -> Iterator[Float[Tensor, "n mel frame"]]:
-    """Dataset condensation, plainly: the items after each outer step, without an end.
-
-    Args:
-        real: the training utterances.
-        network: from `skeleton`.
-        start: as many items of each class, in the order of the classes.
-        rate: of SGD on the items.
-        draws: for networks and batches.
-    """
-    items, targets = start.features.clone().requires_grad_(), start.targets
-    ipc = len(items) // len(real.emotions)
-    matches, epochs = loops(ipc)
-    of_class = [torch.tensor(real.class_rows(emotion)) for emotion in range(len(real.emotions))]
-    optimiser = torch.optim.SGD([items], lr=rate, momentum=MOMENTUM)
-    while True:
-        weights = {name: w.requires_grad_() for name, w in draw_weights(network, draws).items()}
-        training = torch.optim.SGD(weights.values(), lr=NETWORK_RATE)
-        for match in range(1, matches + 1):
-            total = items.new_zeros(())
-            for rows, own in zip(of_class, torch.arange(len(items)).split(ipc), strict=True):
-                drawn = rows[torch.randperm(len(rows), generator=draws)[:BATCH]]
-                heard = Examples(real.features[drawn], real.targets[drawn])
-                made = Examples(items[own], targets[own])
-                total = total + distance(network, weights, made, heard)
-            optimiser.zero_grad()
-            total.backward(inputs=[items])
-            optimiser.step()
-            yield items.detach().clone()
-
-            for _ in range(epochs if match < matches else 0):
-                for batch in torch.randperm(len(items), generator=draws).split(BATCH):
-                    made = Examples(items.detach()[batch], targets[batch])
-                    training.zero_grad()
-                    loss(network, weights, made).backward()
-                    training.step()
-
-
-def distance(
-    network: nn.Module, weights: Weights, synthetic: Examples, real: Examples
-) -> Float[Tensor, ""]:
-    """One minus the cosine of two gradients, summed over the rows of every matrix of weights."""
-    matrices = [weight for weight in weights.values() if weight.ndim > 1]
-    theirs = torch.autograd.grad(loss(network, weights, real), matrices)
-    ours = torch.autograd.grad(loss(network, weights, synthetic), matrices, create_graph=True)
-    cosines = [
-        cosine_similarity(one.flatten(1), other.flatten(1), dim=1)
-        for one, other in zip(ours, theirs, strict=True)
-    ]
-    return (1 - torch.cat(cosines)).sum()
-
-
-def loss(network: nn.Module, weights: Weights, examples: Examples) -> Float[Tensor, ""]:
-    """Mean cross-entropy."""
-    return cross_entropy(apply(network, weights, examples.features), examples.targets).mean()
 
 
 def along(condensing: Iterator[Tensor], start: Examples, budget: float) -> Iterator[Made]:
@@ -251,7 +182,14 @@ def benchmark(
     def make(objective: Objective, steps: int, shown: Progress) -> SyntheticSet:
         student, ipc, seed, loop = config.student, config.ipc, config.seed, Loop(steps=steps)
         return distill(
-            Curator(train), objective, student, ipc=ipc, seed=seed, loop=loop, progress=shown
+            Curator(train),
+            objective,
+            student,
+            ipc=ipc,
+            seed=seed,
+            loop=loop,
+            parameterisation=config.build_parameterisation(),
+            progress=shown,
         )
 
     # Without a step, the sets of one seed are alike; and this first run warms the machine up.
@@ -330,7 +268,9 @@ def main(
     fold: int = 1,
     ipc: int = 10,
     student: str = "tdnn",
-    objectives: Annotated[str, Option(metavar="A,B")] = ",".join(OBJECTIVES),
+    slices: Annotated[int, Option(help="Items in the frames of one.")] = 1,
+    numbers: Annotated[str, Option(help="That items are stored in.")] = "float32",
+    objectives: Annotated[str, Option(metavar="A,B")] = ",".join([*OBJECTIVES, AUTO]),
     steps: Annotated[str, Option(metavar="N,M", help="Of each run.")] = "125,250,500,1000",
     minutes: Annotated[float, Option(min=0.001, help="CPU time of the reference.")] = 30.0,
     reference_rate: Annotated[float, Option(min=0.0, help="Of its SGD on the items.")] = RATE,
@@ -342,24 +282,32 @@ def main(
     torch.set_num_threads(1)
     names = objectives.split(",")
     for name in names:
-        if name not in OBJECTIVES:
-            raise unknown_name("objective", name, OBJECTIVES)
+        if name not in (*OBJECTIVES, AUTO):
+            raise unknown_name("objective", name, [*OBJECTIVES, AUTO])
     if not all(word.isdecimal() and int(word) for word in steps.split(",")):
         raise UserError(f"--steps takes numbers of outer steps, such as 100,1000; found '{steps}'")
     lengths = sorted({0, *map(int, steps.split(","))})
-    given = {"dataset": dataset, "data_root": data_root, "feature": feature, "fold": fold}
+    given: dict[str, object] = {
+        "dataset": dataset,
+        "data_root": data_root,
+        "feature": feature,
+        "fold": fold,
+    }
     given |= {"ipc": ipc, "student": student, "seed": seed, "seeds": seeds}
-    config = RunConfig.of(None, given).resolved()
+    given |= {"parameterisation": {"slices": slices, "numbers": numbers}}
+    asked = RunConfig.of(None, given)
+    config = asked.resolved()
     real = load(config.corpus, config.data_root, config.spec, progress=sys.stderr.isatty())
     train, validation, _ = real.fold(config.corpus_protocol, fold)
-    chosen = {name: OBJECTIVES[name]() for name in names}
+    auto = OBJECTIVES[asked.choice.objective](**asked.choice.settings)
+    chosen = {name: auto if name == AUTO else OBJECTIVES[name]() for name in names}
     budget = 60 * minutes
     curves = benchmark(train, validation, chosen, config, lengths, budget, reference_rate)
     matches, epochs = loops(ipc)
     protocol = (
         f"{protocol_line(real, config.corpus_protocol, config.feature_name)} · validation speakers "
-        f"of fold {fold} · ipc {ipc} · {student}, {RECIPES[student].settings[0]} · "
-        f"{seeds} students per initialisation"
+        f"of fold {fold} · ipc {ipc}, slices {slices}, {numbers} · {student}, "
+        f"{RECIPES[student].settings[0]} · {seeds} students per initialisation"
     )
     how = (
         f"Reference: matches per network: {matches}; epochs of its training between two: {epochs}; "
