@@ -69,11 +69,16 @@ def distill(
 
     Raises:
         UserError: ipc below 1, a student that is unknown or couples the utterances of a batch,
-            or a checkpoint of another run.
+            labels to be learned by an objective that cannot, or a checkpoint of another run.
     """
     if ipc < 1:
         raise UserError(f"ipc must be 1 or more; found {ipc}")
     require_uncoupled(student)
+    if parameterisation.labels == "soft" and not objective.learns_labels:
+        raise UserError(
+            f"{objective.name} with these settings cannot learn labels: use hard labels or taught "
+            f"ones, or another objective, or give distribution-matching a classification term"
+        )
     settings = {
         "objective": asdict(objective),
         "loop": asdict(loop),

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from distill.objectives.gradient_matching import (
+    DISTANCES,
     GRADIENT,
     GradientMatching,
     matched,
@@ -65,9 +66,18 @@ def test_the_order_of_items_within_a_class_says_nothing():
     assert torch.allclose(losses(SMALL, real, ours), losses(SMALL, real, swapped), rtol=1e-4)
 
 
-def test_the_loss_is_the_sum_over_classes_layers_and_rows():
+def slow_distance(kind: str, row: Tensor, other: Tensor) -> float:
+    if kind == "l1":
+        return float((row - other).abs().sum())
+    if kind == "mse":
+        return float((row - other).square().sum())
+    return 1 - float((row * other).sum() / (row.norm() * other.norm()))
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_the_loss_is_the_sum_over_classes_layers_and_rows(distance):
     real, model = fake_speech((3, 5, 4)), student()
-    objective = replace(SMALL, starts=1, checkpoints=1)
+    objective = replace(SMALL, starts=1, checkpoints=1, distance=distance)
     ours = as_candidate(fake_speech((2, 2, 2), seed=1))
     curator = Curator(real)
     loss, _ = objective.step(
@@ -93,8 +103,7 @@ def test_the_loss_is_the_sum_over_classes_layers_and_rows():
         mine = gradient(ours.features[items].detach(), ours.targets[items])
         for name in layers:
             for row, other in zip(mine[name], theirs[name], strict=True):
-                cosine = (row * other).sum() / (row.norm() * other.norm())
-                slow += 1 - float(cosine)
+                slow += slow_distance(distance, row, other)
     assert float(loss.detach()) == pytest.approx(slow, rel=1e-4)
 
 

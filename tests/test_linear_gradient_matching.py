@@ -62,6 +62,20 @@ def test_the_loss_is_the_sum_over_classes_and_rows():
     assert float(loss.detach()) == pytest.approx(slow, rel=1e-4)
 
 
+def test_other_distances():
+    real, model, curator = fake_speech((3, 3, 3)), student(), Curator(fake_speech((3, 3, 3)))
+    ours = Candidate(torch.randn(3, *SPEC.shape), torch.eye(3), 1)
+    mine = head_gradients(model, model.start, ours.features, ours.targets)
+    each = head_gradients(model, model.start, real.features, real.targets)
+    rows = [real.class_rows(emotion) for emotion in range(3)]
+    apart = mine - torch.stack([each[own].mean(dim=0) for own in rows])
+    for kind, expected in (("l1", apart.abs().sum()), ("mse", apart.square().sum())):
+        objective = replace(SMALL, starts=1, checkpoints=1, distance=kind)
+        state = objective.init(curator, model, 0)
+        loss, _ = objective.step(state, ours, curator, model, torch.Generator())
+        assert float(loss) == pytest.approx(float(expected), rel=1e-3)
+
+
 def test_nothing_is_left_where_synthetic_is_real():
     real, model = fake_speech((4, 4, 4)), student()
     curator = Curator(real)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from distill.candidate import Parameterisation
 from distill.engine import distill
+from distill.objectives.distribution_matching import DistributionMatching
 from distill.objectives.objective import Candidate, Cost, Objective, State, Student
 from distill.objectives.unrolled import Unrolled
 from distill.outer_loop import PATIENCE, Loop
@@ -137,3 +138,14 @@ def test_a_set_made_by_unrolling_carries_its_schedule(tmp_path):
     assert loaded.schedule.learning_rates.shape == (3,)
     asked = loaded.provenance.settings["questions asked of the real speech"]
     assert asked["gradient at the end of a run"] == 2
+
+
+def test_labels_that_cannot_be_learned_are_not_called_soft():
+    soft = Parameterisation(labels="soft")
+    with pytest.raises(UserError, match="distribution-matching with these settings cannot learn"):
+        made(DistributionMatching(), parameterisation=soft)
+    few = DistributionMatching(starts=1, checkpoints=2, stride=1, classification=1.0)
+    learned = made(few, parameterisation=soft, loop=Loop(steps=5)).targets
+    assert not torch.allclose(
+        learned[0], made(few, parameterisation=soft, loop=Loop(steps=0)).targets[0]
+    )

@@ -124,6 +124,10 @@ class DistributionMatching(AlongTrajectories):
             loss = loss + self.classification * cross_entropy(logits, met.targets).mean()
         return loss, state
 
+    @property
+    def learns_labels(self) -> bool:
+        return self.classification > 0  # otherwise labels only say which class an item is of
+
     def cost(self, per_class: int) -> Cost:
         return Cost(
             real_passes=self.real_passes,

@@ -5,7 +5,9 @@ the synthetic items' loss and of the real utterances' loss, at the same weights,
 
     sum over classes c, layers l, rows r of  1 - cos(gS[c, l, r], gT[c, l, r]),
 
-where a row holds the weights into one output channel. Biases and norms are left out.
+where a row holds the weights into one output channel. Biases and norms are left out. Or, as in
+IDC, the sum of absolute or squared differences; steps are adaptive, so no rate has to be tuned to
+their scale.
 
 Where we differ: the weights are checkpoints of a network that is trained on the *real* data
 (as Kim et al. 2022, IDC, do), from the fixed initialisation and a few random ones. These
@@ -38,11 +40,13 @@ class GradientMatching(AlongTrajectories):
     Attributes:
         derivative: of the distance with respect to the items: by "finite-difference", or "exact",
             by a second backward pass, which takes twice as long and agrees.
+        distance: between gradients: "cosine", row by row; "l1" or "mse".
     """
 
     name: ClassVar[str] = "gradient-matching"
 
     derivative: Literal["finite-difference", "exact"] = "finite-difference"
+    distance: Literal["cosine", "l1", "mse"] = "cosine"
 
     def ask(
         self, curator: Curator, student: Student, weights: Weights, view: View
@@ -107,7 +111,8 @@ class GradientMatching(AlongTrajectories):
         )
         ours = list(gradient) if exact else [g.requires_grad_() for g in gradient]
         pairs = zip(ours, theirs.values(), strict=True)
-        distance = torch.stack([row_distance(mine, real) for mine, real in pairs]).sum()
+        between = DISTANCES[self.distance]
+        distance = torch.stack([between(mine, real) for mine, real in pairs]).sum()
         if exact:
             return distance
         direction = dict(zip(theirs, torch.autograd.grad(distance, ours), strict=True))
@@ -127,3 +132,21 @@ def row_distance(
     """Sum over rows of one minus the cosine; zero where the two are parallel."""
     cosine = torch.nn.functional.cosine_similarity(ours.flatten(1), theirs.flatten(1), dim=1)
     return (1.0 - cosine).sum()
+
+
+def absolute(
+    ours: Float[Tensor, "row *rest"], theirs: Float[Tensor, "row *rest"]
+) -> Float[Tensor, ""]:
+    """Sum of absolute differences."""
+    return (ours - theirs).abs().sum()
+
+
+def squared(
+    ours: Float[Tensor, "row *rest"], theirs: Float[Tensor, "row *rest"]
+) -> Float[Tensor, ""]:
+    """Sum of squared differences."""
+    return (ours - theirs).square().sum()
+
+
+# By the names that they have in settings.
+DISTANCES = {"cosine": row_distance, "l1": absolute, "mse": squared}

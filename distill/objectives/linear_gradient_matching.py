@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from distill.objectives.gradient_matching import row_distance
+from distill.objectives.gradient_matching import DISTANCES
 from distill.objectives.objective import Candidate, Cost, State, Student
 from distill.objectives.trajectories import AlongTrajectories, View, weights_of
 from evaluation.networks import Weights, embedded
@@ -37,11 +37,13 @@ class LinearGradientMatching(AlongTrajectories):
     Attributes:
         body: whether the layers below the head are "trained" with it along a trajectory, or
             "frozen" as they start.
+        distance: between gradients: "cosine", row by row; "l1" or "mse".
     """
 
     name: ClassVar[str] = "linear-gradient-matching"
 
     body: Literal["trained", "frozen"] = "trained"
+    distance: Literal["cosine", "l1", "mse"] = "cosine"
 
     @property
     def moving(self) -> Sequence[str]:
@@ -67,7 +69,9 @@ class LinearGradientMatching(AlongTrajectories):
         checkpoint, met, state = self.meet(state, candidate, generator)
         weights = weights_of(state, checkpoint)
         ours = met.class_means(head_gradients(student, weights, met.features, met.targets))
-        return row_distance(ours.flatten(0, 1), state[GRADIENT][checkpoint].flatten(0, 1)), state
+        theirs = state[GRADIENT][checkpoint]
+        between = DISTANCES[self.distance]
+        return between(ours.flatten(0, 1), theirs.flatten(0, 1)), state
 
     def cost(self, per_class: int) -> Cost:
         return Cost(

@@ -112,6 +112,11 @@ class Objective(ABC):
     ) -> tuple[Float[Tensor, ""], State]:
         """The loss, differentiable in the candidate's features, and the next state."""
 
+    @property
+    def learns_labels(self) -> bool:
+        """Whether its loss tells labels apart, so that soft ones can be learned."""
+        return True
+
     @abstractmethod
     def learned(self) -> dict[str, Tensor]:
         """What it learns besides the items and their labels, as it starts, by name."""
