@@ -29,16 +29,23 @@ class Choice:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-def choose(per_class: int, max_minutes: float | None) -> Choice:
+def choose(per_class: int, max_minutes: float | None, learned_labels: bool = False) -> Choice:
     """The objective for a set.
 
     Initialisation does not change the choice, as far as was measured: what was best from fixed
     weights was best from random ones.
 
     Args:
-        per_class: items of each class.
+        per_class: items of each class that there are bytes for.
         max_minutes: that making the set may take; None for as long as it takes.
+        learned_labels: whether labels are learned, for which they must be told apart.
     """
+    if learned_labels:
+        return Choice(
+            "distribution-matching",
+            "with a classification term, by which labels are learned",
+            {"classification": 0.5},
+        )
     if max_minutes is not None and max_minutes < SHORT:
         return Choice(
             "distribution-matching",

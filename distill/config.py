@@ -11,12 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from distill.candidate import Parameterisation
 from distill.choice import AUTO, Choice, choose
+from distill.engine import require_fit
 from distill.objectives import OBJECTIVES
 from distill.objectives.objective import Objective
 from distill.outer_loop import Loop
 from evaluation.files import write_atomically
 from evaluation.networks import NETWORKS, require_uncoupled
-from evaluation.students import Recipe
+from evaluation.students import RECIPES, Recipe
 from synth_data.corpora.facts import Corpus
 from synth_data.corpus import find_root, known_corpus, protocol_of
 from synth_data.errors import UserError, unknown_name
@@ -150,6 +151,7 @@ class RunConfig(BaseModel):
         whole = self.model_copy(update=tables)
         if self.feature_name not in FEATURES:
             raise unknown_name("feature", self.feature_name, FEATURES)
+        require_fit(whole.build_objective(), whole.build_parameterisation(), self.spec)
         root = find_root(self.corpus, self.data_root)
         fold = self.fold if self.fold is not None else first.get("fold", "all")
         return self.model_copy(
@@ -208,8 +210,9 @@ class RunConfig(BaseModel):
     @property
     def choice(self) -> Choice:
         """What "auto" stands for."""
-        per_class = self.build_parameterisation().per_class(self.ipc)
-        return choose(per_class, self.max_minutes)
+        parameterisation = self.build_parameterisation()
+        learned = parameterisation.labels == "soft"
+        return choose(parameterisation.per_class(self.ipc), self.max_minutes, learned)
 
     def build_objective(self) -> Objective:
         """The objective with its settings."""
@@ -217,7 +220,9 @@ class RunConfig(BaseModel):
 
     def build_recipe(self) -> Recipe:
         """How students are trained."""
-        return changed("the student's recipe", Recipe(), self.recipe)
+        generic = RECIPES[self.student]
+        assert isinstance(generic, Recipe)  # as every network's is
+        return changed("the student's recipe", generic, self.recipe)
 
 
 def _device(name: str) -> str:

@@ -1,5 +1,6 @@
 """From the utterances behind a door to a synthetic set."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from evaluation.networks import draw_weights, require_uncoupled, skeleton
 from evaluation.students import Recipe
 from synth_data.curator import Curator
 from synth_data.errors import UserError
+from synth_data.features import FeatureSpec
 from synth_data.normalisation import normalised
 from synth_data.progress import SILENT, Progress
 from synth_data.provenance import Provenance, Start, package_version
@@ -53,7 +55,7 @@ def distill(
             become the set's fixed initialisation.
         ipc: items per class, at least 1; in other parameterisations their bytes, and more items.
             Where those start as real utterances there are not more of them than the rarest
-            emotion has utterances: no two start as the same one, and no corpus is copied whole.
+            emotion has utterances, as long as that is at least `ipc`.
         seed: equal seeds give equal sets, bit for bit, on one machine.
         loop: how the candidate is optimised.
         parameterisation: how the set spends its bytes, and what of it is learned.
@@ -69,22 +71,23 @@ def distill(
 
     Raises:
         UserError: ipc below 1, a student that is unknown or couples the utterances of a batch,
-            labels to be learned by an objective that cannot, or a checkpoint of another run.
+            labels to be learned by an objective that cannot, more slices than frames, or a
+            checkpoint of another run.
     """
     if ipc < 1:
         raise UserError(f"ipc must be 1 or more; found {ipc}")
     require_uncoupled(student)
-    if parameterisation.labels == "soft" and not objective.learns_labels:
-        raise UserError(
-            f"{objective.name} with these settings cannot learn labels: use hard labels or taught "
-            f"ones, or another objective, or give distribution-matching a classification term"
-        )
+    if max_minutes is not None and not 0 < max_minutes < math.inf:
+        raise UserError(f"max_minutes must be a positive number; found {max_minutes}")
+    require_fit(objective, parameterisation, curator.spec)
     settings = {
         "objective": asdict(objective),
         "loop": asdict(loop),
         "parameterisation": asdict(parameterisation),
         "student": student,
         "features": asdict(curator.spec),
+        "students that it is judged by": asdict(recipe) if validation is not None else None,
+        "max_minutes": max_minutes,
     }
     curator = normalised(curator)
     source = curator.source
@@ -125,7 +128,7 @@ def distill(
     return SyntheticSet(
         features=made.features,
         packed=packed,
-        schedule=objective.schedule(made.learned),
+        schedule=objective.schedule(made.learned, per_class),
         targets=made.targets,
         emotions=curator.emotions,
         spec=curator.spec,
@@ -156,6 +159,23 @@ def distill(
     )
 
 
+def require_fit(
+    objective: Objective, parameterisation: Parameterisation, spec: FeatureSpec
+) -> None:
+    """Raises `UserError` if an objective cannot make a set that is so parameterised."""
+    if parameterisation.labels == "soft" and not objective.learns_labels:
+        raise UserError(
+            f"{objective.name} with these settings cannot learn labels: use hard labels or taught "
+            f"ones, or another objective, or give distribution-matching a classification term and "
+            f"more than one checkpoint"
+        )
+    if parameterisation.slices > spec.frames:
+        raise UserError(
+            f"{parameterisation.slices} slices of {spec.frames} frames leave nothing: the slices "
+            f"of an item can be at most its frames"
+        )
+
+
 def _notes(
     features: Float[Tensor, "n mel frame"],
     initial: Float[Tensor, "n mel frame"],
@@ -169,8 +189,8 @@ def _notes(
             f"{_correlation(features, initial):.2f}): whoever has that recording can recognise it "
             f"in the set"
         )
-    if ended.steps < loop.steps:
-        yield f"its time was over after {ended.steps} of {loop.steps} steps"
+    if ended.stopped:
+        yield f"it ended after {ended.steps} of {loop.steps} steps: {ended.stopped}"
     if ended.step < ended.steps:
         what = "as it started" if ended.step == 0 else f"as it was after {ended.step} steps"
         yield f"it is {what}, since it was then worth most to validation speakers"

@@ -267,16 +267,16 @@ class Experiment:
 def _in_short(result: FoldResult) -> str:
     """What a finished fold found, for whoever waits for the others."""
 
-    def uar(name: str) -> float:
+    def uar(name: str) -> str:
         found = [
             float(metrics.uar(metrics.confusion(result.truth, run.predicted, len(result.emotions))))
             for run in result.runs
             if run.set == name and run.initialisation == FIXED and run.recipe != NATIVE
         ]
-        return sum(found) / len(found)
+        return f"{sum(found) / len(found):.3f}" if found else "none"  # where training failed
 
     return (
-        f"fold {result.fold}: UAR {uar(DISTILLED):.3f} distilled, {uar(FULL):.3f} full data "
+        f"fold {result.fold}: UAR {uar(DISTILLED)} distilled, {uar(FULL)} full data "
         f"({FIXED} initialisation)"
     )
 

@@ -58,7 +58,7 @@ class Judge:
 
     def _students(self, learned: Mapping[str, Tensor]) -> Iterator[tuple[Weights, StudentRecipe]]:
         if self.objective.starts_from != "random":
-            schedule = self.objective.schedule(learned)
+            schedule = self.objective.schedule(learned, self.per_class)
             yield self.start.weights, NativeRecipe.of(schedule) if schedule else self.recipe
         if self.objective.starts_from != "fixed":
             network = skeleton(

@@ -41,12 +41,14 @@ class Made:
         step: after which it was so.
         scores: (step, score) each time that it was judged, in order.
         steps: that were taken in all.
+        stopped: why they were fewer than asked for; empty if they were not.
     """
 
     learned: dict[str, Tensor]
     step: int
     scores: tuple[tuple[int, float], ...]
     steps: int
+    stopped: str
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,9 @@ class OuterLoop:
         initial = self._initial(generator(self.seed, "candidate"))
         learned = self.parameterisation.begin(initial, self.targets.to(initial.device))
         if self.parameterisation.labels == "taught":
-            learned[LABELS] = heard(self.curator, self.student, initial, self.seed)
+            frames = self.curator.spec.frames
+            items = self.parameterisation.codec.frames.lengthen(learned[ITEMS], frames)
+            learned[LABELS] = heard(self.curator, self.student, items, self.seed)
         for name, value in self.objective.learned().items():
             learned[LEARNED + name] = value.to(initial.device)
         state = OuterState.begin(
@@ -140,7 +144,8 @@ class OuterLoop:
             progress: a bar for the steps.
 
         Raises:
-            UserError: the objective has no usable gradient any more.
+            UserError: the objective has no usable gradient any more, and nobody judged what there
+                was before.
         """
         asked = dict(state.questions)  # which may be the door's own list
         self.curator.questions.clear()
@@ -155,29 +160,37 @@ class OuterLoop:
             state.seconds = time.monotonic() - began
             saved.save(state.tensors())
 
-        judging = self._look(state) if state.step == 0 else 0.0
+        if state.step == 0:
+            self._look(state)
+            state.before = time.monotonic() - began
         save()
+        stopped = ""
         steps, last_save, without = self.loop.steps, time.monotonic(), 0
         checks = {round(steps * check / self.loop.checks) for check in range(1, self.loop.checks)}
         bar = progress(range(state.step, steps), initial=state.step, total=steps)
         for step in bar:
             done = step / steps
             if self.max_seconds is not None:
-                # What is left includes being judged once more.
-                left = self.max_seconds - (time.monotonic() - began) - judging
-                if left <= 0:
+                # It is to be judged once more.
+                whole = self.max_seconds - state.before - state.judging
+                spent = time.monotonic() - began - state.before
+                if spent >= whole:
+                    stopped = "its time was over"
                     break
-                done = max(done, 1 - left / self.max_seconds)
+                done = max(done, spent / whole)
             loss = self._step(state, optimiser, 0.5 * (1 + math.cos(math.pi * done)))
             without = without + 1 if loss is None else 0
             if without == PATIENCE:
-                raise UserError(
+                stopped = (
                     f"{self.objective.name} has had no finite gradient for {PATIENCE} steps, up to "
                     f"step {step + 1}: lower its learning rates, or those of the loop"
                 )
+                if self.judge is None:
+                    raise UserError(stopped)
+                break  # back to the best one there was
             state.step = step + 1
             if state.step in checks:
-                judging = self._look(state)
+                self._look(state)
             if time.monotonic() - last_save > SAVE_EVERY:
                 save()
                 last_save = time.monotonic()
@@ -191,6 +204,7 @@ class OuterLoop:
             max(state.scores, key=lambda each: each[1])[0] if state.scores else state.step,
             tuple(state.scores),
             state.step,
+            stopped,
         )
 
     def _step(
@@ -220,17 +234,17 @@ class OuterLoop:
     def _now(self, state: OuterState) -> Mapping[str, Tensor]:
         return state.average if self.loop.average else state.learned
 
-    def _look(self, state: OuterState) -> float:
-        """Asks validation speakers, once per step, and keeps the best; the seconds it took."""
+    def _look(self, state: OuterState) -> None:
+        """Asks validation speakers, once per step, and keeps the best."""
         if self.judge is None or (state.scores and state.scores[-1][0] == state.step):
-            return 0.0
+            return
         began = time.monotonic()
         now = {name: value.detach() for name, value in self._now(state).items()}
         score = self.judge(now)
         if not state.scores or score > max(score for _, score in state.scores):
             state.best = {name: value.clone() for name, value in now.items()}
         state.scores.append((state.step, score))
-        return time.monotonic() - began
+        state.judging = time.monotonic() - began
 
     def _adam(self, state: OuterState) -> torch.optim.Adam:
         """Adam as it was; its moments are those of the state, and move with it."""
@@ -245,7 +259,7 @@ class OuterLoop:
         optimiser = torch.optim.Adam(groups)
         for name, value in state.learned.items():
             optimiser.state[value] = {
-                "step": torch.tensor(float(state.step)),
+                "step": state.taken[name],
                 "exp_avg": state.means[name],
                 "exp_avg_sq": state.squares[name],
             }

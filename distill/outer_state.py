@@ -22,6 +22,7 @@ class OuterState:
         average: its moving average.
         best: the one that was worth most to validation speakers.
         means, squares: Adam's moments of the gradients.
+        taken: steps that Adam has taken, of each; it takes none where there is no usable gradient.
         norms: running means of the gradients' norms; 0 before the first.
         objective: what the objective knows.
         questions: how often each purpose was asked for at the door.
@@ -29,9 +30,13 @@ class OuterState:
         scores: (step, score) each time that what is learned was judged.
         step: how many were taken.
         seconds: that they took, with what was asked before them.
+        before: of those seconds, how many had passed before the first step.
+        judging: seconds that being judged takes.
     """
 
-    GROUPS: ClassVar = ("learned", "average", "best", "means", "squares", "norms", "objective")
+    GROUPS: ClassVar = (
+        *("learned", "average", "best", "means", "squares", "taken", "norms", "objective"),
+    )
 
     initial: Float[Tensor, "n mel frame"]
     learned: dict[str, Tensor]
@@ -39,6 +44,7 @@ class OuterState:
     best: dict[str, Tensor]
     means: dict[str, Tensor]
     squares: dict[str, Tensor]
+    taken: dict[str, Tensor]
     norms: dict[str, Tensor]
     objective: State
     questions: Counter[str]
@@ -46,6 +52,8 @@ class OuterState:
     scores: list[tuple[int, float]] = field(default_factory=list)
     step: int = 0
     seconds: float = 0.0
+    before: float = 0.0
+    judging: float = 0.0
 
     @classmethod
     def begin(
@@ -57,6 +65,8 @@ class OuterState:
         draws: torch.Generator,
     ) -> "OuterState":
         """Before the first step."""
+        # Sorted as `of` sorts them: sums over them depend on their order in the last bit.
+        learned, objective = dict(sorted(learned.items())), dict(sorted(objective.items()))
         return cls(
             initial=initial,
             learned=learned,
@@ -64,6 +74,7 @@ class OuterState:
             best={name: value.clone() for name, value in learned.items()},
             means={name: torch.zeros_like(value) for name, value in learned.items()},
             squares={name: torch.zeros_like(value) for name, value in learned.items()},
+            taken={name: torch.tensor(0.0) for name in learned},
             norms={name: torch.tensor(0.0) for name in learned},
             objective=objective,
             questions=questions,
@@ -85,6 +96,8 @@ class OuterState:
             "scores": torch.tensor(self.scores, dtype=torch.float64).reshape(-1, 2),
             "step": torch.tensor(self.step),
             "seconds": torch.tensor(self.seconds),
+            "before": torch.tensor(self.before),
+            "judging": torch.tensor(self.judging),
         }
 
     @classmethod
@@ -92,7 +105,7 @@ class OuterState:
         """What `tensors` gave, on a device."""
 
         def group(prefix: str) -> dict[str, Tensor]:
-            # Sorted, since a file has an order of its own, and sums depend on the order.
+            # Sorted, since a file has an order of its own.
             return {
                 name.removeprefix(f"{prefix}/"): tensor.to(device)
                 for name, tensor in sorted(tensors.items())
@@ -102,7 +115,8 @@ class OuterState:
         draws = torch.Generator()
         draws.set_state(tensors["draws"])
         groups = {name: group(name) for name in cls.GROUPS}
-        groups["norms"] = {name: norm.cpu() for name, norm in groups["norms"].items()}
+        for name in ("norms", "taken"):  # of the loop, not of the device
+            groups[name] = {key: value.cpu() for key, value in groups[name].items()}
         return cls(
             **groups,
             initial=tensors["initial"],
@@ -111,4 +125,6 @@ class OuterState:
             scores=[(int(step), score) for step, score in tensors["scores"].tolist()],
             step=int(tensors["step"]),
             seconds=float(tensors["seconds"]),
+            before=float(tensors["before"]),
+            judging=float(tensors["judging"]),
         )

@@ -89,7 +89,11 @@ def plan(config: RunConfig, real: RealSet, folds: int, tested: bool) -> Plan:
     step = CROWDED * timed.of(recipe.batch_of(items))
     sets = full + small + step * trained_steps(recipe, DRAWS)
     starts = 2 if objective.starts_from == "both" else 1
-    judging = step * recipe.settings[0].steps * starts * (1 + loop.checks) if tested else 0.0
+    judging = (
+        step * recipe.settings[0].steps * starts * (1 + min(loop.checks, loop.steps))
+        if tested
+        else 0.0
+    )
     distilling = judging + per_item * (
         cost.real_passes * utterances
         + loop.steps * (cost.step_passes * items + cost.step_real_passes * utterances)

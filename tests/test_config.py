@@ -63,6 +63,11 @@ def test_the_recipe_is_the_students_own_but_for_what_is_given(tmp_path):
     assert recipe.augment.frames == generic.augment.frames
 
 
+def test_the_recipe_of_a_published_network_is_its_own(tmp_path):
+    text = f"student = 'cnn6'\ndataset = 'emodb'\ndata_root = '{tmp_path}'\n"
+    assert config_of(text, tmp_path).build_recipe() == RECIPES["cnn6"] != RECIPES["tdnn"]
+
+
 def test_the_first_minute_has_students_of_its_own(tmp_path):
     assert config_of("", tmp_path).build_recipe().settings == (Setting(150, 3e-3),)
     given = "[recipe]\nschedules = [{ steps = 4, learning_rate = 0.1 }]\n"
@@ -103,6 +108,16 @@ def test_full_runs_are_the_default_of_real_corpora(tmp_path):
             "initialisation: input should be 'real', 'k-means', 'herd",
         ),
         ("[settings]\nstarts_from = 'zero'", "starts_from: input should be 'both', 'fixed' or 'r"),
+        (
+            "objective = 'distribution-matching'\n[parameterisation]\nlabels = 'soft'",
+            "cannot learn labels: use hard labels or taught ones",
+        ),
+        ("[parameterisation]\nslices = 1000", "1000 slices of .* frames leave nothing"),
+        (
+            "[parameterisation]\nnumbers = 'int3'",
+            "numbers: input should be 'float32', 'flo",
+        ),
+        ("[settings]\nclassification = 1.0\ncheckpoints = 1", "set checkpoints to 2 or more"),
         ("max_minutes = 0", "max_minutes: input should be greater than 0, found 0"),
         ("[settings]\nstart = 3", "of distribution-matching 'start': did you mean 'starts'"),
         ("[settings.augment]\nband = 3", "distribution-matching, augment 'band': .* 'bands'"),
@@ -149,6 +164,8 @@ def test_auto_is_what_was_measured(tmp_path):
         config_of("ipc = 3\n[parameterisation]\nslices = 4\n", tmp_path).settings["classification"]
         == 0.0
     )
+    soft = "ipc = 20\n[parameterisation]\nlabels = 'soft'\n"
+    assert config_of(soft, tmp_path).settings["classification"] == 0.5
     hurried = config_of("max_minutes = 0.5\n", tmp_path)
     assert hurried.settings["checkpoints"] == 1
     assert RunConfig().objective == "auto"

@@ -1,7 +1,7 @@
 """The outer loop: the same bits every time, interrupted or not."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from distill import outer_loop
 from distill.candidate import Parameterisation
 from distill.engine import distill
+from distill.objectives import OBJECTIVES
 from distill.objectives.gradient_matching import GradientMatching
 from distill.objectives.objective import Candidate, Cost, Objective, State, Student
 from distill.outer_loop import Loop
@@ -56,7 +57,7 @@ class ToTheMeans(Objective):
     def learned(self) -> dict[str, Tensor]:
         return {}
 
-    def schedule(self, learned: Mapping[str, Tensor]) -> None:  # noqa: ARG002
+    def schedule(self, learned: Mapping[str, Tensor], per_class: int) -> None:  # noqa: ARG002
         return None
 
     def cost(self, per_class: int) -> Cost:  # noqa: ARG002
@@ -134,6 +135,24 @@ def test_an_interrupted_run_ends_with_the_same_bits(objective, save_every, tmp_p
     asked = resumed.provenance.settings["questions asked of the real speech"]
     assert asked == dict(curator.questions)
     assert steps_done(path) == 10
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_every_objective_resumes_to_the_same_bits(name, tmp_path, monkeypatch):
+    """On a network whose sums depend on their order, with labels that some steps do not touch."""
+    small = {"starts": 2, "checkpoints": 2, "stride": 2, "classification": 0.5, "steps": 3}
+    known = {field.name for field in fields(OBJECTIVES[name])}
+    objective = OBJECTIVES[name](**{k: v for k, v in small.items() if k in known})
+    soft = Parameterisation(labels="soft", slices=2)
+    settings = {"student": "crnn", "loop": Loop(steps=9), "parameterisation": soft}
+    whole = made(objective, **settings)
+    path = tmp_path / "progress.safetensors"
+    monkeypatch.setattr(outer_loop, "SAVE_EVERY", -1.0)
+    with monkeypatch.context() as patch:
+        interrupt(patch, objective, after=5)
+        with pytest.raises(KeyboardInterrupt):
+            made(objective, checkpoint=path, **settings)
+    assert same_bits(whole, made(objective, checkpoint=path, **settings))
 
 
 def test_a_finished_checkpoint_gives_the_set_again_without_a_step(tmp_path, monkeypatch):
@@ -321,6 +340,17 @@ def test_a_saved_set_is_the_set(tmp_path):
     synthetic = made()
     synthetic.save(tmp_path / "set")
     assert same_bits(SyntheticSet.load(tmp_path / "set"), synthetic)
+
+
+@pytest.mark.parametrize("minutes", [0.0, -1.0, float("nan"), float("inf")])
+def test_no_time_is_no_limit(minutes):
+    with pytest.raises(UserError, match=f"max_minutes must be a positive number; found {minutes}"):
+        made(max_minutes=minutes)
+
+
+def test_slices_of_nothing():
+    with pytest.raises(UserError, match=f"{SPEC.frames + 1} slices of {SPEC.frames} frames leave"):
+        made(parameterisation=Parameterisation(slices=SPEC.frames + 1))
 
 
 @pytest.mark.parametrize("ipc", [0, -1])

@@ -49,7 +49,7 @@ class Push(Objective):
     def learned(self) -> dict[str, Tensor]:
         return {"level": torch.tensor(0.0)}
 
-    def schedule(self, learned: Mapping[str, Tensor]) -> NativeSchedule:
+    def schedule(self, learned: Mapping[str, Tensor], per_class: int) -> NativeSchedule:  # noqa: ARG002
         return NativeSchedule(learned["level"].detach().cpu().exp()[None], 0.0, 1)
 
     def cost(self, per_class: int) -> Cost:  # noqa: ARG002
@@ -119,6 +119,26 @@ def test_a_step_without_a_finite_gradient_is_not_taken():
 def test_a_run_that_has_no_gradient_left_says_so():
     with pytest.raises(UserError, match=f"no finite gradient for {PATIENCE} steps, up to step 20"):
         made(Push((TOO_MUCH,)))
+
+
+def test_a_step_that_was_not_taken_is_not_counted_after_a_resume(tmp_path, monkeypatch):
+    objective = Push((1.0, 2.0, TOO_MUCH, 1.0, 0.5))
+    whole, real, calls = made(objective), Push.step, 0
+    path = tmp_path / "progress.safetensors"
+
+    def step(*args: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 14:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    monkeypatch.setattr("distill.outer_loop.SAVE_EVERY", -1.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Push, "step", step)
+        with pytest.raises(KeyboardInterrupt):
+            made(objective, checkpoint=path)
+    assert torch.equal(made(objective, checkpoint=path).features, whole.features)
 
 
 def test_one_huge_gradient_changes_little():

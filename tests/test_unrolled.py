@@ -122,10 +122,24 @@ def test_a_run_is_plain_sgd_with_momentum():
 
 def test_what_is_learned_is_the_schedule():
     learned = {LOG_RATES: torch.tensor([0.5, 2.0, 1.0]).log()}
-    schedule = replace(SMALL, steps=3, together=2).schedule(learned)
+    schedule = replace(SMALL, steps=3, together=2).schedule(learned, PER_CLASS)
     assert schedule.learning_rates.tolist() == pytest.approx([0.5, 2.0, 1.0])
     assert (schedule.momentum, schedule.together) == (0.9, 2)
     assert SMALL.learned()[LOG_RATES].exp().tolist() == pytest.approx([0.02] * 5)
+
+
+def test_a_run_meets_every_item_however_many_there_are():
+    objective = replace(SMALL, together=0)
+    assert [objective.batch(per_class) for per_class in (1, 5, 6, 23)] == [1, 1, 2, 5]
+    assert replace(SMALL, together=4).batch(6) == 4
+    items = torch.randn(3 * 12, *SPEC.shape).requires_grad_()
+    learned = {name: value.requires_grad_() for name, value in objective.learned().items()}
+    ours = Candidate(items, torch.eye(3).repeat_interleave(12, dim=0), 12, learned)
+    curator, model = Curator(fake_speech()), student()
+    draws = torch.Generator().manual_seed(0)
+    loss, _ = objective.step(objective.init(curator, model, 0), ours, curator, model, draws)
+    (slope,) = torch.autograd.grad(loss, items)
+    assert slope.flatten(1).any(dim=1).all()
 
 
 def test_one_question_per_step_and_none_by_the_reverse_pass():

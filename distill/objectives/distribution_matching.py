@@ -64,7 +64,8 @@ class DistributionMatching(AlongTrajectories):
             trained networks take further questions.
 
     Raises:
-        UserError: one release of networks that would have to be trained.
+        UserError: one release of networks that would have to be trained, or classification by
+            networks that are not.
     """
 
     name: ClassVar[str] = "distribution-matching"
@@ -79,6 +80,11 @@ class DistributionMatching(AlongTrajectories):
     one_release: bool = False
 
     def __post_init__(self) -> None:
+        if self.classification and self.checkpoints == 1:
+            raise UserError(
+                "the classification term is of networks that were trained, and with one checkpoint "
+                "none is: set checkpoints to 2 or more, or classification to 0"
+            )
         if self.one_release and self.checkpoints != 1:
             raise UserError(
                 f"one_release asks one question, of networks without training: set checkpoints "
@@ -126,7 +132,8 @@ class DistributionMatching(AlongTrajectories):
 
     @property
     def learns_labels(self) -> bool:
-        return self.classification > 0  # otherwise labels only say which class an item is of
+        # Otherwise labels only say which class an item is of.
+        return self.classification > 0 and self.checkpoints > 1
 
     def cost(self, per_class: int) -> Cost:
         return Cost(

@@ -122,11 +122,12 @@ class Objective(ABC):
         """What it learns besides the items and their labels, as it starts, by name."""
 
     @abstractmethod
-    def schedule(self, learned: Mapping[str, Tensor]) -> NativeSchedule | None:
+    def schedule(self, learned: Mapping[str, Tensor], per_class: int) -> NativeSchedule | None:
         """The training that the set is made for, if it is made for one.
 
         Args:
             learned: as it ended.
+            per_class: items of each class.
         """
 
     @abstractmethod

@@ -207,8 +207,8 @@ class AlongTrajectories(Objective):
     def learned(self) -> dict[str, Tensor]:
         return {}
 
-    def schedule(self, learned: Mapping[str, Tensor]) -> None:  # noqa: ARG002 - any training will do
-        return None
+    def schedule(self, learned: Mapping[str, Tensor], per_class: int) -> None:  # noqa: ARG002
+        return None  # any training will do
 
     @property
     def real_passes(self) -> float:

@@ -44,7 +44,7 @@ from evaluation.networks import Weights, apply, draw_weights
 from evaluation.students import cross_entropy
 from synth_data.curator import Curator, Draw
 from synth_data.schedule import Momentum, NativeSchedule, batch_rows
-from synth_data.settings import Count, Positive, Probability, Share
+from synth_data.settings import Count, Positive, Probability, Share, Whole
 
 LOG_RATES = "log learning rates"
 SHARES = "class shares"
@@ -58,7 +58,8 @@ class Unrolled(Objective):
 
     Attributes:
         steps: of the student's run, T.
-        together: items of each class in a step's batch.
+        together: items of each class in a step's batch, so many at least that a run meets every
+            item; 0 for no more than that.
         learning_rate: of every step, to start with.
         momentum: of the student's SGD, mu.
         fixed: share of outer steps in which the student starts from the fixed initialisation,
@@ -73,7 +74,7 @@ class Unrolled(Objective):
     name: ClassVar[str] = "unrolled"
 
     steps: Count = 20
-    together: Count = 1
+    together: Whole = 0
     learning_rate: Positive = 0.02
     momentum: Momentum = 0.9
     fixed: Share = 0.5
@@ -88,11 +89,11 @@ class Unrolled(Objective):
     def learned(self) -> dict[str, Tensor]:
         return {LOG_RATES: torch.full((self.steps,), math.log(self.learning_rate))}
 
-    def schedule(self, learned: Mapping[str, Tensor]) -> NativeSchedule | None:
+    def schedule(self, learned: Mapping[str, Tensor], per_class: int) -> NativeSchedule | None:
         if self.starts_from == "random":
             return None  # a schedule starts from the fixed initialisation
         rates = learned[LOG_RATES].detach().exp().cpu()
-        return NativeSchedule(rates, self.momentum, self.together)
+        return NativeSchedule(rates, self.momentum, self.batch(per_class))
 
     def step(
         self,
@@ -117,7 +118,7 @@ class Unrolled(Objective):
             )
 
         weights, first, last = self._window(student, generator)
-        run = _Run(student, candidate, self.momentum, self.together)
+        run = _Run(student, candidate, self.momentum, self.batch(candidate.per_class))
         point = _Point(weights, {name: torch.zeros_like(w) for name, w in weights.items()})
         for step in range(first):
             point = run.after(step, point)
@@ -127,13 +128,17 @@ class Unrolled(Objective):
     def cost(self, per_class: int) -> Cost:
         # One pass over a batch forwards, and two backwards where a step is differentiated.
         window = self.share + (1 - self.share) * min(1.0, self.window / self.steps)
-        times = self.steps * self.together / per_class  # that a run meets an item
+        times = self.steps * self.batch(per_class) / per_class  # that a run meets an item
         return Cost(
             real_passes=0.0,
             step_passes=(1 + 2 * window) * times,
             checkpoints=0,
             step_real_passes=self.sampling_probability,
         )
+
+    def batch(self, per_class: int) -> int:
+        """Items of each class in a step's batch, of so many."""
+        return max(self.together, math.ceil(per_class / self.steps))
 
     @property
     def share(self) -> float:
@@ -186,10 +191,11 @@ class _Run:
 
     def backward(self, start: _Point, steps: range, pull: Pull) -> Float[Tensor, ""]:
         """The size of the pull at the end, with the slopes of the real loss there."""
-        path = [start]
+        path, point = [start.weights], start
         for step in steps:
-            path.append(self.after(step, path[-1]))
-        by_weights = pull(path[-1].weights)
+            point = self.after(step, point)
+            path.append(point.weights)
+        by_weights = pull(path[-1])
         size = _norm(by_weights)
         by_momentum = {name: torch.zeros_like(u) for name, u in by_weights.items()}
         slopes = [torch.zeros_like(tensor) for tensor in self._inputs]
@@ -197,15 +203,14 @@ class _Run:
             reversed(steps), reversed(path[:-1]), reversed(path[1:]), strict=True
         ):
             slopes[2][step] = -sum(
-                ((here.weights[name] - there.weights[name]) * u).sum()
-                for name, u in by_weights.items()
+                ((here[name] - there[name]) * u).sum() for name, u in by_weights.items()
             )
             by_momentum = {
                 name: b - self._rates[step] * by_weights[name] for name, b in by_momentum.items()
             }
             batch = [each.detach().requires_grad_() for each in self._batch(step)]
             loss = partial(self._loss, features=batch[0], targets=batch[1])
-            hessian, found = along(loss, here.weights, by_momentum, batch)
+            hessian, found = along(loss, here, by_momentum, batch)
             rows = self._rows(step)
             slopes[0].index_add_(0, rows, found[0])
             slopes[1].index_add_(0, rows, found[1])
