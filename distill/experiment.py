@@ -27,7 +27,7 @@ from evaluation.options import FIXED, NATIVE, Options
 from evaluation.outcomes import Outcomes
 from evaluation.page.page import write
 from evaluation.report import Report
-from evaluation.runs import DISTILLED, FULL, RUNS, FoldResult
+from evaluation.runs import DISTILLED, FULL, RANDOM_SUBSET, RUNS, FoldResult
 from evaluation.session import exhibit
 from synth_data.console import set_up_logging
 from synth_data.corpus import listing, load, protocol_line
@@ -41,6 +41,8 @@ from synth_data.synthetic import SyntheticSet
 # Settings of a run that another command may add to: which folds, and where the recordings now
 # are. That they are the same recordings is held by their digest.
 MAY_DIFFER = ("fold", "data_root", "recordings")
+
+STORED_SMALL = "compressed-int8"  # the baseline for sets of items stored small
 
 CLEAR = "\r\x1b[J"  # from the start of this line to the end of the screen
 SETTINGS, REPORT, PAGE = "run.toml", "report.json", "report.html"
@@ -264,6 +266,12 @@ class Experiment:
         return folder / "set"
 
 
+def competitors(synthetic: SyntheticSet) -> tuple[str, ...]:
+    """What a set is compared with in a run: at equal bytes real items too, where it is small."""
+    always = (FULL, RANDOM_SUBSET)
+    return always if synthetic.packed is None else (*always, STORED_SMALL)
+
+
 def _in_short(result: FoldResult) -> str:
     """What a finished fold found, for whoever waits for the others."""
 
@@ -297,6 +305,7 @@ def _run_fold(experiment: Experiment, fold: int, position: int, jobs: int) -> Fo
         validation,
         test,
         options=Options(
+            baselines=competitors(synthetic),
             seeds=experiment.config.seeds,
             seed=experiment.config.seed,
             recipes={experiment.config.student: experiment.config.build_recipe()},

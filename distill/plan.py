@@ -10,6 +10,7 @@ from distill.initialisations import INITIALISATIONS
 from evaluation.baselines.random_subset import DRAWS
 from evaluation.forecast import CROWDED, in_words, pace, trained_steps
 from evaluation.networks import skeleton
+from synth_data.codecs import Codec
 from synth_data.real import RealSet
 
 LIBRARIES = 450e6  # bytes that a process holds once torch is imported
@@ -88,6 +89,7 @@ def plan(config: RunConfig, real: RealSet, folds: int, tested: bool) -> Plan:
     )
     step = CROWDED * timed.of(recipe.batch_of(items))
     sets = full + small + step * trained_steps(recipe, DRAWS)
+    stored_small = small if parameterisation.codec != Codec() else 0.0
     starts = 2 if objective.starts_from == "both" else 1
     judging = (
         step * recipe.settings[0].steps * starts * (1 + min(loop.checks, loop.steps))
@@ -107,7 +109,8 @@ def plan(config: RunConfig, real: RealSet, folds: int, tested: bool) -> Plan:
     return Plan(
         features=utterances * FEATURE_SECONDS,
         distilling=distilling,
-        students=2 * sets if tested else 0.0,  # from both initialisations
+        # From both initialisations, but for real items that are stored small.
+        students=2 * sets + stored_small if tested else 0.0,
         folds=folds,
         cores=cpu_count(),
         memory=side_by_side
