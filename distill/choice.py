@@ -47,11 +47,7 @@ def choose(per_class: int, max_minutes: float | None, learned_labels: bool = Fal
             {"classification": 0.5},
         )
     if max_minutes is not None and max_minutes < SHORT:
-        return Choice(
-            "distribution-matching",
-            "with networks that need no training, since time is short",
-            {"checkpoints": 1},
-        )
+        return choose_untrained()
     if per_class < FEW:
         return Choice(
             "distribution-matching",
@@ -59,3 +55,10 @@ def choose(per_class: int, max_minutes: float | None, learned_labels: bool = Fal
             {"classification": 0.5},
         )
     return Choice("distribution-matching", "the best of all that were compared, and cheap")
+
+
+def choose_untrained() -> Choice:
+    """The objective where networks are not to be trained on the way, such as for lack of time."""
+    return Choice(
+        "distribution-matching", "with networks that need no training", {"checkpoints": 1}
+    )

@@ -56,7 +56,9 @@ def distill_data(
         Path | None,
         typer.Option(help="Its folder (a CSV for table); else $<DATASET>_ROOT or $SER_DATA_ROOT."),
     ] = None,
-    ipc: Annotated[int | None, typer.Option(help="Items per class.  [default: 10]")] = None,
+    ipc: Annotated[
+        int | None, typer.Option(help="Items per class, or the bytes of so many.  [default: 10]")
+    ] = None,
     objective: Annotated[
         str | None,
         typer.Option(help=f"Objective: {_names([AUTO, *OBJECTIVES])}.  [default: auto]"),
@@ -83,19 +85,20 @@ def distill_data(
         typer.Option(help="Students it is for start: fixed, random, both.  [default: both]"),
     ] = None,
     initialisation: Annotated[
-        str | None, typer.Option(help=f"Items start as: {_names(list(INITIALISATIONS))}.")
+        str | None,
+        typer.Option(help=f"Items start as: {_names(list(INITIALISATIONS))}.  [default: real]"),
     ] = None,
     slices: Annotated[
-        int | None, typer.Option(help="Items in the frames, and so the bytes, of one.")
+        int | None, typer.Option(help="Items in the frames of one.  [default: 4; 1 for toy]")
     ] = None,
     numbers: Annotated[
-        str | None, typer.Option(help=f"That items are stored in: {_names(list(NUMBERS))}.")
+        str | None, typer.Option(help=f"{_names(list(NUMBERS))}.  [default: int8; float32 for toy]")
     ] = None,
     labels: Annotated[
-        str | None, typer.Option(help="hard; soft, which are learned; taught, by a teacher.")
+        str | None, typer.Option(help="hard; soft: learned; taught, by a teacher.  [default: hard]")
     ] = None,
     max_minutes: Annotated[
-        float | None, typer.Option(help="That making a fold's set may take.")
+        float | None, typer.Option(help="For each fold's set: the best one by then.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random.  [default: 0]")] = None,
     out: Annotated[

@@ -10,7 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from distill.candidate import Parameterisation
-from distill.choice import AUTO, Choice, choose
+from distill.choice import AUTO, Choice, choose, choose_untrained
 from distill.engine import require_fit
 from distill.objectives import OBJECTIVES
 from distill.objectives.objective import Objective
@@ -59,7 +59,7 @@ class RunConfig(BaseModel):
     feature: str | None = None
     """Name of a feature recipe; if absent, logmel64, or logmel64-short for the built-in corpus."""
     ipc: int = Field(default=10, ge=1)
-    """Synthetic items per class."""
+    """Synthetic items per class; in small items, the bytes of so many."""
     objective: str = AUTO
     """Name of an objective; "auto" for the one that `distill.choice` says."""
     student: str = "tdnn"
@@ -211,6 +211,8 @@ class RunConfig(BaseModel):
     def choice(self) -> Choice:
         """What "auto" stands for."""
         parameterisation = self.build_parameterisation()
+        if self.settings.get("checkpoints") == 1:
+            return choose_untrained()
         learned = parameterisation.labels == "soft"
         return choose(parameterisation.per_class(self.ipc), self.max_minutes, learned)
 

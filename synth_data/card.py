@@ -187,7 +187,8 @@ def _making(manifest: Manifest) -> str:
     rows = [
         f"- Source: {made.corpus_title} (`{made.corpus}`, content {made.corpus_digest}): "
         f"{made.training_utterances} utterances from {made.origin}.",
-        f"- Method: `{made.objective}` with seed {made.seed}, {made.per_class} items per emotion; "
+        f"- Method: `{made.objective}` with seed {made.seed}, in the bytes of {made.per_class} "
+        f"items per emotion as they are; "
         f"distill-data {made.version}.",
         f"- Settings: `{json.dumps(dict(made.settings), ensure_ascii=False)}`",
         *(f"- Note: {note}" for note in made.notes),

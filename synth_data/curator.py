@@ -4,7 +4,7 @@ One `Curator` holds the real training utterances. Everything that makes a synthe
 questions, and every question is a mean over utterances of a statistic of one utterance. So what
 privacy costs is decided in one place, the mechanism, and what was asked can be listed.
 
-What is not a mean is a separate, named method of the door (`choose_real`).
+What is not a mean is a separate, named method of the door (`choose_real`, `fewest_of_an_emotion`).
 """
 
 from collections import Counter

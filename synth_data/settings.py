@@ -68,6 +68,8 @@ def in_words(error: ValidationError) -> str:
     return "; ".join(
         f"{'.'.join(str(part) for part in problem['loc'])}: {_reason(problem['msg'])}, "
         f"found {problem['input']!r}"
+        if problem["loc"]
+        else _reason(problem["msg"])  # of the settings as a whole, which would be long to quote
         for problem in error.errors()
     )
 

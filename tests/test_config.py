@@ -117,7 +117,10 @@ def test_full_runs_are_the_default_of_real_corpora(tmp_path):
             "[parameterisation]\nnumbers = 'int3'",
             "numbers: input should be 'float32', 'flo",
         ),
-        ("[settings]\nclassification = 1.0\ncheckpoints = 1", "set checkpoints to 2 or more"),
+        (
+            "[settings]\nclassification = 1.0\ncheckpoints = 1",
+            "^distribution-matching: the classification term .* set checkpoints to 2 or more",
+        ),
         ("max_minutes = 0", "max_minutes: input should be greater than 0, found 0"),
         ("[settings]\nstart = 3", "of distribution-matching 'start': did you mean 'starts'"),
         ("[settings.augment]\nband = 3", "distribution-matching, augment 'band': .* 'bands'"),
@@ -164,6 +167,8 @@ def test_auto_is_what_was_measured(tmp_path):
         config_of("ipc = 3\n[parameterisation]\nslices = 4\n", tmp_path).settings["classification"]
         == 0.0
     )
+    untrained = config_of("[settings]\ncheckpoints = 1\n", tmp_path)
+    assert untrained.settings["classification"] == 0.0
     soft = "ipc = 20\n[parameterisation]\nlabels = 'soft'\n"
     assert config_of(soft, tmp_path).settings["classification"] == 0.5
     hurried = config_of("max_minutes = 0.5\n", tmp_path)
