@@ -48,6 +48,16 @@ def test_the_headline_is_that_of_the_rows(view: View) -> None:
     )
 
 
+def test_the_headline_counts_items_that_are_stored_small(report: Report) -> None:
+    more = 16 * len(report.emotions)
+    rows = tuple(
+        row.model_copy(update={"utterances": more, "ipc": 1}) if row.judged else row
+        for row in report.rows
+    )
+    claim, *_ = headline(View(report.model_copy(update={"rows": rows})))
+    assert claim.claim.startswith("16 items per class, in the bytes of 1, keep ")
+
+
 def test_the_headline_without_full_data_makes_no_comparison(report: Report) -> None:
     rows = tuple(
         row.model_copy(update={"relative_uar": None, "recovery": None})

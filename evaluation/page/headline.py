@@ -19,17 +19,20 @@ class Headline:
 
 def headline(view: View) -> list[Headline]:
     """One for each judged set and initialisation of the first classroom."""
-    return [_headline(row, view.full(row)) for row in view.judged]
+    classes = len(view.report.emotions)
+    return [_headline(row, view.full(row), classes) for row in view.judged]
 
 
-def _headline(row: Row, full: Row | None) -> Headline:
+def _headline(row: Row, full: Row | None, classes: int) -> Headline:
     about = f"{row.set}, {row.student}, {initialised(row)}"
-    items = "The items" if row.ipc is None else f"{count(row.ipc, 'item')} per class"
+    items = _items(row, classes)
     if full is None or row.relative_uar is None:
         return Headline(
-            about, f"{items}: UAR {row.uar.mean:.3f}", "There is no student of full data beside it."
+            about,
+            f"{items.rstrip(',')}: UAR {row.uar.mean:.3f}",
+            "There is no student of full data beside it.",
         )
-    verb = "keeps" if row.ipc == 1 else "keep"
+    verb = "keeps" if items.startswith("1 ") else "keep"
     reach = ""
     if row.relative_uar.interval is not None:
         low, high = row.relative_uar.interval
@@ -40,6 +43,16 @@ def _headline(row: Row, full: Row | None) -> Headline:
         f"{reach}of full-data UAR ({row.uar.mean:.3f} vs {full.uar.mean:.3f}), "
         f"{_share(row.bytes / full.bytes)} of the bytes.",
     )
+
+
+def _items(row: Row, classes: int) -> str:
+    """How many; sets may hold more than `ipc` of each class, each in fewer bytes."""
+    if row.ipc is None:
+        return "The items"
+    per_class, rest = divmod(row.utterances, classes)
+    if rest or per_class == row.ipc:
+        return f"{count(row.ipc, 'item')} per class"
+    return f"{count(per_class, 'item')} per class, in the bytes of {row.ipc},"
 
 
 def _share(share: float) -> str:
