@@ -144,9 +144,10 @@ def pace(student: str, shape: tuple[int, int], emotions: int, recipe: Recipe) ->
         train(network, weights, examples, small, Setting(steps, 1e-3), draws)
         return (time.perf_counter() - began) / steps
 
-    first = timed(FEW, 1)  # sets the libraries up
+    timed(FEW, 1)  # sets the libraries up, which can take longer than many steps
+    first = timed(FEW, 1)
     if first > SLOW:
-        return Pace(0.0, timed(FEW, 1) / FEW)
+        return Pace(0.0, first / FEW)
     # The better of two: whatever else the machine is doing for a moment is not the student's pace.
     few, many = (min(timed(*shape), timed(*shape)) for shape in ((FEW, 10), (MANY, 5)))
     item = max(many - few, 0.0) / (MANY - FEW)
