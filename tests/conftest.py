@@ -9,6 +9,25 @@ from commands import ENTRIES, Command, run_here
 
 torch.set_num_threads(1)
 
+# Files whose tests run whole commands or a browser, and networks of millions of parameters: slow
+# together, if not each.
+WHOLE = {
+    "test_bad_input",
+    "test_distill_data_command",
+    "test_evaluate_data_command",
+    "test_intervals",
+    "test_page_in_browser",
+    "test_readme",
+}
+LARGE = ("vgg15", "cnn6", "resnet9")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks them, so that what is left is quick."""
+    for item in items:
+        if item.path.stem in WHOLE or any(network in item.name for network in LARGE):
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(scope="session")
 def data_root() -> Path:

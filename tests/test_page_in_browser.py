@@ -93,6 +93,7 @@ def browser(started: Browser, page: str) -> Browser:
     _resize(started, 1280, mobile=False)
     started.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
     started.get(page)
+    WebDriverWait(started, 20).until(lambda _: _ask(started, "document.readyState") == "complete")
     return started
 
 
