@@ -45,9 +45,16 @@ class Parameterisation:
         """How items are stored."""
         return codec_of(self.numbers, "means" if self.slices > 1 else "every", self.slices)
 
-    def per_class(self, ipc: int) -> int:
-        """Items of each class in the bytes of `ipc` items as they are."""
-        return ipc * self.slices * WIDTH[self.numbers]
+    def per_class(self, ipc: int, real: int | None = None) -> int:
+        """Items of each class in the bytes of `ipc` items as they are.
+
+        Args:
+            ipc: how many.
+            real: utterances of the rarest emotion, where items start as such: then there are no
+                more items than that, but for `ipc` themselves.
+        """
+        fit = ipc * self.slices * WIDTH[self.numbers]
+        return fit if real is None else min(fit, max(ipc, real))
 
     def bytes(self, items: int, spec: FeatureSpec) -> int:
         """That so many items take, without their targets."""

@@ -9,12 +9,14 @@ from typing import Annotated, Any
 import torch
 import typer
 
+from distill import run_folder
 from distill.choice import AUTO, Choice
 from distill.config import RunConfig
-from distill.experiment import REPORT, SETTINGS, Experiment
+from distill.experiment import REPORT, Experiment
 from distill.initialisations import INITIALISATIONS
 from distill.objectives import OBJECTIVES
 from distill.plan import plan
+from distill.run_folder import SETTINGS
 from evaluation.networks import NETWORKS
 from synth_data.codecs import NUMBERS
 from synth_data.console import (
@@ -220,7 +222,7 @@ def _print_plan(experiment: Experiment, json: bool) -> None:
 
 def _carry_out(experiment: Experiment, resume: bool, json: bool) -> None:
     config = experiment.config
-    experiment.check_folder(resume)
+    run_folder.check(experiment.out, config, resume)
     experiment.folds(experiment.listed())  # so that an error comes before the features
     real = experiment.load()
     line = experiment.protocol_line(real)
@@ -229,7 +231,7 @@ def _carry_out(experiment: Experiment, resume: bool, json: bool) -> None:
         print(line, flush=True)
     estimate = plan(config, real, len(folds) or 1, bool(folds))
     experiment.say(f"{estimate}; results in {experiment.out}")
-    experiment.begin(real)
+    run_folder.begin(experiment.out, config, real.digest)
     if config.fold == "none":
         folder = experiment.make_shipped_set(real)
         if not (experiment.out / REPORT).exists():

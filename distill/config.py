@@ -36,7 +36,6 @@ FIRST_MINUTE: dict[str, Any] = {
     "recipe": {"schedules": [{"steps": 150, "learning_rate": 3e-3}]},
 }
 
-
 # What recordings' sets are made of, if nothing else is said: sixteen items in the bytes of one.
 # The built-in corpus is so small that this would be all of it.
 SMALL_ITEMS = {"slices": 4, "numbers": "int8"}

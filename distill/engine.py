@@ -106,9 +106,8 @@ def distill(
     network = skeleton(student, curator.spec.mels, emotions)
     start = Start(student, seed, draw_weights(network, generator(seed, "start")))
     model = Student(network, {name: w.to(curator.device) for name, w in start.weights.items()})
-    per_class = parameterisation.per_class(ipc)
-    if INITIALISATIONS[loop.initialisation].real:
-        per_class = min(per_class, max(ipc, curator.fewest_of_an_emotion()))
+    real = INITIALISATIONS[loop.initialisation].real
+    per_class = parameterisation.per_class(ipc, curator.fewest_of_an_emotion() if real else None)
     targets = torch.eye(emotions).repeat_interleave(per_class, dim=0)
     judge = None
     if validation is not None:

@@ -38,14 +38,10 @@ from synth_data.real import RealSet
 from synth_data.side_by_side import side_by_side
 from synth_data.synthetic import SyntheticSet
 
-# Settings of a run that another command may add to: which folds, and where the recordings now
-# are. That they are the same recordings is held by their digest.
-MAY_DIFFER = ("fold", "data_root", "recordings")
-
 STORED_SMALL = "compressed-int8"  # the baseline for sets of items stored small
 
 CLEAR = "\r\x1b[J"  # from the start of this line to the end of the screen
-SETTINGS, REPORT, PAGE = "run.toml", "report.json", "report.html"
+REPORT, PAGE = "report.json", "report.html"
 
 
 @dataclass(frozen=True)
@@ -122,58 +118,6 @@ class Experiment:
         for number in numbers:  # before any work, so that none is lost
             real.fold(protocol, number)
         return numbers
-
-    def check_folder(self, resume: bool) -> None:
-        """Makes sure that the results can go into the output folder.
-
-        Raises:
-            UserError: it holds another run, or this one and `resume` is not set, or is no folder
-                of a run.
-        """
-        path = self.out / SETTINGS
-        if not path.exists():
-            if self.out.exists() and not (self.out.is_dir() and not any(self.out.iterdir())):
-                raise UserError(
-                    f"{self.out} exists and is not a run's folder: choose another --out"
-                )
-            return
-        if not resume:
-            raise UserError(
-                f"{self.out} holds a run already: give --resume to go on with it, or another --out"
-            )
-        there, here = (config.model_dump() for config in (self._stored(), self.config))
-        differing = [
-            f"{name} is {here[name]}, not {there[name]}"
-            for name in here
-            if name not in MAY_DIFFER and there[name] != here[name]
-        ]
-        if differing:
-            raise UserError(
-                f"{self.out} holds a run with other settings ({'; '.join(differing)}): resume "
-                f"with those of {path}, or choose another --out"
-            )
-
-    def begin(self, real: RealSet) -> None:
-        """Writes the settings down; what is added to a run does not narrow it.
-
-        Raises:
-            UserError: what the folder holds was made from other recordings or labels, so that
-                its test speakers might be among this run's training speakers.
-        """
-        config = self.config.model_copy(update={"recordings": real.digest})
-        if (self.out / SETTINGS).exists():
-            before = self._stored()
-            if before.recordings != real.digest:
-                raise UserError(
-                    f"{self.out} was made from other recordings or labels ({before.recordings}, "
-                    f"not {real.digest}): resume with those, or choose another --out"
-                )
-            if before.fold == "all" or config.fold == "none":
-                config = config.model_copy(update={"fold": before.fold})
-        config.save(self.out / SETTINGS)
-
-    def _stored(self) -> RunConfig:
-        return RunConfig.of(self.out / SETTINGS, {}).resolved()
 
     def run_folds(self, folds: list[int]) -> list[FoldResult]:
         """Distils and evaluates, side by side on the cores of this machine."""

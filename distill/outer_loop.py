@@ -2,9 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -13,11 +12,12 @@ from torch import Tensor
 from distill.candidate import ITEMS, LABELS, LEARNED, Parameterisation
 from distill.checkpoint import Checkpoint
 from distill.initialisations import INITIALISATIONS
+from distill.judge import Judge
 from distill.objectives.objective import Objective, Student
 from distill.outer_state import OuterState
 from distill.teacher import heard
 from synth_data.curator import Curator
-from synth_data.errors import UserError
+from synth_data.errors import UserError, unknown_name
 from synth_data.progress import Progress
 from synth_data.randomness import generator
 from synth_data.schedule import Momentum
@@ -27,9 +27,6 @@ SAVE_EVERY = 20.0  # seconds between checkpoints: at most so much work is lost
 CLIP = 2.0  # times its running mean, that a gradient's norm may be
 MEMORY = 0.9  # of that running mean
 PATIENCE = 20  # steps in a row without a usable gradient, before a run is given up
-
-# What validation speakers say of what is learned: the higher, the better.
-Judge = Callable[[Mapping[str, Tensor]], float]
 
 
 @dataclass(frozen=True)
@@ -72,15 +69,22 @@ class Loop:
             itself at every step; 0 for the last step alone.
         checks: how often the candidate is judged on validation speakers, where there are any, not
             counting its start; what is returned is the best one found, so never worse than that.
+
+    Raises:
+        UserError: an initialisation that is not in the table.
     """
 
     steps: Count = 600
     learning_rate: Positive = 0.03
     schedule_learning_rate: Positive = 0.03
-    initialisation: Literal["real", "k-means", "herding", "class-means", "noise"] = "real"
+    initialisation: str = "real"
     noise: NotNegative = 0.5
     average: Momentum = 0.0
     checks: Count = 2
+
+    def __post_init__(self) -> None:
+        if self.initialisation not in INITIALISATIONS:
+            raise unknown_name("initialisation", self.initialisation, INITIALISATIONS)
 
 
 @dataclass(frozen=True)

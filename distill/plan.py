@@ -75,10 +75,9 @@ def plan(config: RunConfig, real: RealSet, folds: int, tested: bool) -> Plan:
     loop, parameterisation = config.build_loop(), config.build_parameterisation()
     utterances, emotions = len(real.utterances), len(real.emotions)
     item = spec.mels * spec.frames * 4
-    per_class = parameterisation.per_class(config.ipc)
-    if INITIALISATIONS[loop.initialisation].real:
-        fewest = min(Counter(utterance.emotion for utterance in real.utterances).values())
-        per_class = min(per_class, max(config.ipc, fewest))
+    fewest = min(Counter(utterance.emotion for utterance in real.utterances).values())
+    from_real = INITIALISATIONS[loop.initialisation].real
+    per_class = parameterisation.per_class(config.ipc, fewest if from_real else None)
     items = per_class * emotions
     timed = pace(config.student, spec.shape, emotions, recipe)
     per_item = CROWDED * timed.of(TOGETHER) / TOGETHER

@@ -4,15 +4,14 @@ Qin et al. 2024, "A label is worth a thousand images in dataset distillation": l
 bring much of what distilled sets bring. The teacher is the set's own network, from random weights.
 """
 
-import math
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from distill.objectives.objective import Student
+from distill.real_step import real_step
 from evaluation.networks import Weights, apply, draw_weights
-from evaluation.students import cross_entropy, logits_of
+from evaluation.students import cross_entropy, logits_of, warm_cosine
 from synth_data.curator import Curator, Draw
 from synth_data.randomness import generator
 
@@ -46,7 +45,7 @@ def _taught(curator: Curator, student: Student, draws: torch.Generator) -> Weigh
         name: weight.to(curator.device)
         for name, weight in draw_weights(student.network, draws).items()
     }
-    balance = 1.0 / (curator.class_shares() * len(curator.emotions)).clamp_min(1e-6)
+    balance = curator.class_balance()
     share = min(1.0, BATCH / curator.source.utterances)
     optimiser = torch.optim.AdamW(weights.values(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
 
@@ -54,14 +53,7 @@ def _taught(curator: Curator, student: Student, draws: torch.Generator) -> Weigh
         return cross_entropy(apply(student.network, at, features), targets * balance)
 
     for step in range(STEPS):
-        gradients = curator.mean_gradient(
-            loss, weights, purpose="a teacher's lesson", sample=Draw(share, draws), per_class=False
-        )
-        for name, weight in weights.items():
-            weight.grad = gradients[name]
-        warm = min(1.0, (step + 1) / WARM_UP)
-        rate = LEARNING_RATE * warm * 0.5 * (1 + math.cos(math.pi * step / STEPS))
         for group in optimiser.param_groups:
-            group["lr"] = rate
-        optimiser.step()
+            group["lr"] = LEARNING_RATE * warm_cosine(step, STEPS, WARM_UP)
+        real_step(curator, loss, weights, optimiser, Draw(share, draws), "a teacher's lesson")
     return weights

@@ -18,7 +18,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, fields, replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -26,6 +26,7 @@ from typing import Annotated, Any
 
 import torch
 from condensation import BATCH, NETWORK_RATE, RATE, condense, loops
+from cpu_curves import Curve, Point, tables
 from torch import Tensor
 from tqdm import tqdm
 from typer import Option
@@ -47,54 +48,13 @@ from synth_data.errors import UserError, unknown_name
 from synth_data.progress import SILENT, Progress, bar
 from synth_data.randomness import generator
 from synth_data.real import RealSet
+from synth_data.settings import changed
 from synth_data.synthetic import SyntheticSet
 
 REFERENCE = "reference (DC, double backward)"
 SHARES = (1 / 8, 1 / 4, 1 / 2, 1)  # of the reference's time, after which its items are judged
 
 Made = tuple[int, float, float, Examples]  # steps, CPU-seconds of init and in all, items
-
-
-@dataclass(frozen=True)
-class Point:
-    """What items are worth, after so many outer steps: mean UARs of students, in [0, 1].
-
-    Attributes:
-        steps: after which the items are judged.
-        init: CPU-seconds before the first of them.
-        seconds: CPU-seconds in all.
-        fixed: from the fixed initialisation.
-        random: from random ones.
-    """
-
-    steps: int
-    init: float
-    seconds: float
-    fixed: float
-    random: float
-
-    @property
-    def uar(self) -> float:
-        """Mean over the students of both initialisations."""
-        return (self.fixed + self.random) / 2
-
-
-@dataclass(frozen=True)
-class Curve:
-    """The points of an objective, or of the reference: the first has no step, the last the most."""
-
-    name: str
-    points: tuple[Point, ...]
-
-    @property
-    def seconds_per_step(self) -> float:
-        """CPU-seconds of an outer step: all that happens between two changes of the items."""
-        last = self.points[-1]
-        return (last.seconds - last.init) / last.steps
-
-    def seconds_to(self, aim: float) -> float | None:
-        """CPU-seconds at the first point of at least this UAR; None if there is none."""
-        return next((point.seconds for point in self.points if point.uar >= aim), None)
 
 
 def along(condensing: Iterator[Tensor], start: Examples, budget: float) -> Iterator[Made]:
@@ -218,38 +178,14 @@ def benchmark(
     return curves
 
 
-def tables(curves: Sequence[Curve]) -> str:
-    """A row per objective, then a row per point, as Markdown; the reference is the last curve."""
-    reference = curves[-1]
-    aim = reference.points[-1].uar
-    rows = [
-        "| objective | init, CPU s | outer step, CPU s | UAR at last | the reference's UAR after "
-        "| ratio |",
-        "|---|---:|---:|---:|---:|---:|",
-    ]
-    for curve in curves:
-        reached = curve.seconds_to(aim)
-        rows.append(
-            f"| {curve.name} | {curve.points[-1].init:.2f} | {curve.seconds_per_step:.4f} "
-            f"| {curve.points[-1].uar:.3f} | {'-' if reached is None else f'{reached:.1f} CPU s'} "
-            f"| {ratio(curve, reference)} |"
-        )
-    rows += ["", "| objective | outer steps | CPU s | UAR, fixed | UAR, random | UAR |"]
-    rows += ["|---|---:|---:|---:|---:|---:|"]
-    rows += [
-        f"| {c.name} | {p.steps} | {p.seconds:.1f} | {p.fixed:.3f} | {p.random:.3f} | {p.uar:.3f} |"
-        for c in curves
-        for p in c.points
-    ]
-    return "\n".join(rows)
-
-
-def ratio(curve: Curve, reference: Curve) -> str:
-    """CPU time of the reference to its final UAR, over that of the objective to the same UAR."""
-    theirs, ours = (each.seconds_to(reference.points[-1].uar) for each in (reference, curve))
-    if not theirs:  # its start is as good
-        return "reference gained nothing"
-    return f"{theirs / ours:.2f}" if ours else "not reached"
+def objective_of(asked: RunConfig, name: str) -> Objective:
+    """An objective by name, with those of the settings asked for that it has."""
+    settings: Mapping[str, Any] = asked.settings
+    if name == AUTO:
+        name, settings = asked.choice.objective, {**asked.choice.settings, **settings}
+    known = {field.name for field in fields(OBJECTIVES[name])}
+    own = {key: value for key, value in settings.items() if key in known}
+    return changed(name, OBJECTIVES[name](), own)
 
 
 def progress(what: str) -> Progress:
@@ -271,6 +207,9 @@ def main(
     slices: Annotated[int, Option(help="Items in the frames of one.")] = 1,
     numbers: Annotated[str, Option(help="That items are stored in.")] = "float32",
     objectives: Annotated[str, Option(metavar="A,B")] = ",".join([*OBJECTIVES, AUTO]),
+    config_file: Annotated[
+        Path | None, Option("--config", help="Settings of objectives, where they have such.")
+    ] = None,
     steps: Annotated[str, Option(metavar="N,M", help="Of each run.")] = "125,250,500,1000",
     minutes: Annotated[float, Option(min=0.001, help="CPU time of the reference.")] = 30.0,
     reference_rate: Annotated[float, Option(min=0.0, help="Of its SGD on the items.")] = RATE,
@@ -295,12 +234,11 @@ def main(
     }
     given |= {"ipc": ipc, "student": student, "seed": seed, "seeds": seeds}
     given |= {"parameterisation": {"slices": slices, "numbers": numbers}}
-    asked = RunConfig.of(None, given)
+    asked = RunConfig.of(config_file, given)
     config = asked.resolved()
     real = load(config.corpus, config.data_root, config.spec, progress=sys.stderr.isatty())
     train, validation, _ = real.fold(config.corpus_protocol, fold)
-    auto = OBJECTIVES[asked.choice.objective](**asked.choice.settings)
-    chosen = {name: auto if name == AUTO else OBJECTIVES[name]() for name in names}
+    chosen = {name: objective_of(asked, name) for name in names}
     budget = 60 * minutes
     curves = benchmark(train, validation, chosen, config, lengths, budget, reference_rate)
     matches, epochs = loops(ipc)

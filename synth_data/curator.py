@@ -157,6 +157,10 @@ class Curator:
         """The share of each emotion among the utterances, asked as a mean of the targets."""
         return self.mean(lambda _, targets: targets, purpose="class shares", per_class=False)
 
+    def class_balance(self) -> Float[Tensor, " emotion"]:
+        """Weights under which the emotions count alike, and an utterance one on average."""
+        return 1.0 / (self.class_shares() * len(self.emotions)).clamp_min(1e-6)
+
     def map(self, transform: Transform) -> "Curator":
         """The same door onto transformed speech; it counts its questions with this one's."""
         mapped = Curator(

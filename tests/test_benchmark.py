@@ -3,8 +3,6 @@
 import importlib.util
 import json
 import sys
-from dataclasses import fields
-from functools import partial
 from itertools import count, islice
 from pathlib import Path
 
@@ -30,6 +28,7 @@ sys.modules[PATH.stem] = benchmark
 sys.path.append(str(PATH.parent))  # where a script finds what lies beside it
 _spec.loader.exec_module(benchmark)
 import condensation  # noqa: E402 - found once the path is there
+import cpu_curves  # noqa: E402
 
 EMOTIONS = 3
 LINEAR = nn.Sequential(nn.Flatten(), nn.Linear(4, EMOTIONS, bias=False)).double()
@@ -69,7 +68,7 @@ def condensing(per_class: int, rate: float = 0.1, seed: int = 0, first: Examples
 
 
 def point(steps: int, seconds: float, uar: float) -> object:
-    return benchmark.Point(steps, 1.0 if steps else 0.0, seconds, uar - 0.1, uar + 0.1)
+    return cpu_curves.Point(steps, 1.0 if steps else 0.0, seconds, uar - 0.1, uar + 0.1)
 
 
 def test_the_distance_of_one_item_is_that_of_the_directions():
@@ -196,16 +195,16 @@ def test_the_reference_is_judged_along_its_budget(monkeypatch):
 
 
 def test_the_ratio_compares_the_times_to_the_same_uar():
-    reference = benchmark.Curve("dc", (point(0, 0, 0.3), point(5, 50, 0.5), point(9, 100, 0.5)))
-    fast = benchmark.Curve("fast", (point(0, 2, 0.3), point(10, 4, 0.4), point(20, 10, 0.6)))
-    slow = benchmark.Curve("slow", (point(0, 2, 0.3), point(10, 21, 0.45)))
-    assert benchmark.ratio(fast, reference) == "5.00"
-    assert benchmark.ratio(reference, reference) == "1.00"
-    assert benchmark.ratio(slow, reference) == "not reached"
-    still = benchmark.Curve("dc", (point(0, 0, 0.3), point(5, 50, 0.2)))
-    assert benchmark.ratio(fast, still) == "reference gained nothing"
+    reference = cpu_curves.Curve("dc", (point(0, 0, 0.3), point(5, 50, 0.5), point(9, 100, 0.5)))
+    fast = cpu_curves.Curve("fast", (point(0, 2, 0.3), point(10, 4, 0.4), point(20, 10, 0.6)))
+    slow = cpu_curves.Curve("slow", (point(0, 2, 0.3), point(10, 21, 0.45)))
+    assert cpu_curves.ratio(fast, reference) == "5.00"
+    assert cpu_curves.ratio(reference, reference) == "1.00"
+    assert cpu_curves.ratio(slow, reference) == "not reached"
+    still = cpu_curves.Curve("dc", (point(0, 0, 0.3), point(5, 50, 0.2)))
+    assert cpu_curves.ratio(fast, still) == "reference gained nothing"
     assert slow.seconds_per_step == 2.0
-    first, _, *rows = benchmark.tables([fast, slow, reference]).splitlines()
+    first, _, *rows = cpu_curves.tables([fast, slow, reference]).splitlines()
     assert first.startswith("| objective | init, CPU s |")
     assert rows[0] == "| fast | 1.00 | 0.4500 | 0.600 | 10.0 CPU s | 5.00 |"
     assert rows[1] == "| slow | 1.00 | 2.0000 | 0.450 | - | not reached |"
@@ -258,19 +257,23 @@ def test_what_does_not_fit_is_refused_by_name(words, message, monkeypatch, capsy
     assert "Traceback" not in outcome.err
 
 
+def test_objectives_take_the_settings_that_they_have():
+    asked = RunConfig(ipc=20, settings={"classification": 0.25, "together": 3})
+    matching = benchmark.objective_of(asked, "gradient-matching")
+    assert (matching.name, matching.together) == ("gradient-matching", 3)
+    for name in ("distribution-matching", "auto"):
+        assert benchmark.objective_of(asked, name).classification == 0.25
+    assert benchmark.objective_of(RunConfig(ipc=6), "auto").classification == 0.5
+
+
 @pytest.mark.slow
 def test_the_command_compares_all_objectives_on_the_toy_corpus(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(RECIPES, "tdnn", Recipe.single(steps=2))
-    small = {"starts": 1, "checkpoints": 2, "stride": 1}  # where an objective has such
-    quick = {
-        name: partial(
-            objective, **{f.name: small[f.name] for f in fields(objective) if f.name in small}
-        )
-        for name, objective in OBJECTIVES.items()
-    }
-    monkeypatch.setattr(benchmark, "OBJECTIVES", quick)
+    small = tmp_path / "small.toml"
+    small.write_text("[settings]\nstarts = 1\ncheckpoints = 2\nstride = 1\n")
     figures = tmp_path / "figures.json"
-    words = ("--ipc", 1, "--steps", "2", "--minutes", 0.01, "--seeds", 1, "--json", figures)
+    words = ("--ipc", 1, "--steps", "2", "--minutes", 0.01, "--seeds", 1)
+    words += ("--config", small, "--json", figures)
     outcome = run_here(lambda: run(benchmark.app), words, monkeypatch, capsys)
     assert outcome.code == 0, outcome.err
     names = [*OBJECTIVES, "auto", benchmark.REFERENCE]

@@ -105,7 +105,7 @@ def test_full_runs_are_the_default_of_real_corpora(tmp_path):
         ("[loop]\nsteps = 'x'", "the outer loop: steps: input should be a valid integer"),
         (
             "[loop]\ninitialisation = 'r'",
-            "initialisation: input should be 'real', 'k-means', 'herd",
+            "outer loop: unknown initialisation 'r'.* Known: real, k-m",
         ),
         ("[settings]\nstarts_from = 'zero'", "starts_from: input should be 'both', 'fixed' or 'r"),
         (

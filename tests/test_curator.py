@@ -136,6 +136,12 @@ def test_class_shares_sum_to_one():
     assert torch.allclose(shares, torch.tensor([0.5, 0.3, 0.2]))
 
 
+def test_balanced_emotions_count_alike():
+    curator = Curator(fake_speech((5, 3, 2)))
+    counted = curator.class_balance() * torch.tensor([5.0, 3.0, 2.0])
+    assert torch.allclose(counted, torch.full((3,), 10 / 3))
+
+
 def test_questions_are_counted_by_purpose_on_every_door_to_the_same_speech():
     curator = Curator(fake_speech())
     curator.class_shares()

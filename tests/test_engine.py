@@ -1,6 +1,6 @@
 """The outer loop: the same bits every time, interrupted or not."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 from fake_speech import EMOTIONS, SPEC, fake_speech
+from pushing import interrupt
 from safetensors import safe_open
 from torch import Tensor
 
@@ -90,21 +91,6 @@ def same_bits(one: SyntheticSet, other: SyntheticSet) -> bool:
 def steps_done(checkpoint: Path) -> int:
     with safe_open(checkpoint, framework="pt") as file:
         return int(file.get_tensor("step"))
-
-
-def interrupt(monkeypatch: pytest.MonkeyPatch, objective: Objective, after: int) -> None:
-    """Makes step number `after` + 1 of this kind of objective the last."""
-    real_step: Callable[..., tuple[Tensor, State]] = type(objective).step
-    calls = 0
-
-    def step(*args: Any) -> tuple[Tensor, State]:
-        nonlocal calls
-        if calls == after:
-            raise KeyboardInterrupt
-        calls += 1
-        return real_step(*args)
-
-    monkeypatch.setattr(type(objective), "step", step)
 
 
 @each

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from fake_speech import fake_speech
-from test_outer_loop import Push
+from pushing import Push, interrupt
 
 from distill.candidate import Parameterisation
 from distill.engine import distill
@@ -121,19 +121,9 @@ def test_students_start_where_the_set_is_made_for(starts_from, students):
 def test_an_interrupted_run_has_the_same_judgement(tmp_path, monkeypatch):
     whole = made()
     path = tmp_path / "progress.safetensors"
-    real = Push.step
-    calls = 0
-
-    def step(*args: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == 6:
-            raise KeyboardInterrupt
-        return real(*args)
-
     monkeypatch.setattr("distill.outer_loop.SAVE_EVERY", 0.0)
     with monkeypatch.context() as patch:
-        patch.setattr(Push, "step", step)
+        interrupt(patch, PUSH, after=5)
         with pytest.raises(KeyboardInterrupt):
             made(checkpoint=path)
     resumed = made(checkpoint=path)

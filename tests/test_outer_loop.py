@@ -1,62 +1,26 @@
 """What is learned, and what keeps it from going astray."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import torch
 from fake_speech import SPEC, fake_speech
-from torch import Tensor
+from pushing import TOO_MUCH, Push, interrupt
 
 from distill.candidate import Parameterisation
 from distill.engine import distill
 from distill.objectives.distribution_matching import DistributionMatching
-from distill.objectives.objective import Candidate, Cost, Objective, State, Student
+from distill.objectives.objective import Objective
 from distill.objectives.unrolled import Unrolled
 from distill.outer_loop import PATIENCE, Loop
 from synth_data.curator import Curator
 from synth_data.errors import UserError
-from synth_data.schedule import NativeSchedule
 from synth_data.synthetic import SyntheticSet
 
-TOO_MUCH = 1e300  # is infinite in float32
+PUSH = Push()
 
 
-@dataclass(frozen=True)
-class Push(Objective):
-    """Pushes every value, every label's first share and what it learns upwards, at will."""
-
-    name: ClassVar[str] = "push"
-
-    force: tuple[float, ...] = (1.0,)  # of each step, in turn
-
-    def init(self, curator: Curator, student: Student, seed: int) -> State:  # noqa: ARG002
-        return {"step": torch.tensor(0)}
-
-    def step(
-        self,
-        state: State,
-        candidate: Candidate,
-        curator: Curator,  # noqa: ARG002
-        student: Student,  # noqa: ARG002
-        generator: torch.Generator,  # noqa: ARG002
-    ) -> tuple[Tensor, State]:
-        force = self.force[int(state["step"]) % len(self.force)]
-        total = candidate.features.sum() + candidate.targets[:, 0].sum()
-        return -force * (total + candidate.learned["level"]), {"step": state["step"] + 1}
-
-    def learned(self) -> dict[str, Tensor]:
-        return {"level": torch.tensor(0.0)}
-
-    def schedule(self, learned: Mapping[str, Tensor], per_class: int) -> NativeSchedule:  # noqa: ARG002
-        return NativeSchedule(learned["level"].detach().cpu().exp()[None], 0.0, 1)
-
-    def cost(self, per_class: int) -> Cost:  # noqa: ARG002
-        return Cost(real_passes=0, step_passes=1, checkpoints=0)
-
-
-def made(objective: Objective = Push(), ipc: int = 1, **changes: Any) -> SyntheticSet:
+def made(objective: Objective = PUSH, ipc: int = 1, **changes: Any) -> SyntheticSet:
     settings: dict[str, Any] = {"loop": Loop(steps=20, learning_rate=0.1)}
     return distill(Curator(fake_speech()), objective, "tdnn", ipc=ipc, seed=0, **settings | changes)
 
@@ -123,19 +87,11 @@ def test_a_run_that_has_no_gradient_left_says_so():
 
 def test_a_step_that_was_not_taken_is_not_counted_after_a_resume(tmp_path, monkeypatch):
     objective = Push((1.0, 2.0, TOO_MUCH, 1.0, 0.5))
-    whole, real, calls = made(objective), Push.step, 0
+    whole = made(objective)
     path = tmp_path / "progress.safetensors"
-
-    def step(*args: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == 14:
-            raise KeyboardInterrupt
-        return real(*args)
-
     monkeypatch.setattr("distill.outer_loop.SAVE_EVERY", -1.0)
     with monkeypatch.context() as patch:
-        patch.setattr(Push, "step", step)
+        interrupt(patch, objective, after=13)
         with pytest.raises(KeyboardInterrupt):
             made(objective, checkpoint=path)
     assert torch.equal(made(objective, checkpoint=path).features, whole.features)

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from distill.objectives.objective import Candidate, Objective, State, Student
+from distill.real_step import real_step
 from evaluation.augment import Augment
 from evaluation.networks import Weights, apply, draw_weights
 from evaluation.students import cross_entropy
@@ -162,7 +163,7 @@ class AlongTrajectories(Objective):
         yield {name: weight.clone() for name, weight in weights.items()}
         if self.checkpoints == 1:
             return
-        balance = 1.0 / (curator.class_shares() * len(curator.emotions)).clamp_min(1e-6)
+        balance = curator.class_balance()
         moving = {name: weights[name] for name in self.moving or weights}
         still = {name: weight for name, weight in weights.items() if name not in moving}
         view = partial(self.augment, generator=draws)
@@ -170,16 +171,8 @@ class AlongTrajectories(Objective):
         optimiser = torch.optim.AdamW(moving.values(), lr=self.learning_rate, fused=True)
         for _ in range(1, self.checkpoints):
             for _ in range(self.stride):
-                gradients = curator.mean_gradient(
-                    loss,
-                    moving,
-                    purpose="trajectory",
-                    sample=Draw(self.sampling_probability, draws),
-                    per_class=False,
-                )
-                for name, weight in moving.items():
-                    weight.grad = gradients[name]
-                optimiser.step()
+                sample = Draw(self.sampling_probability, draws)
+                real_step(curator, loss, moving, optimiser, sample, "trajectory")
             yield {name: weight.clone() for name, weight in weights.items()}
 
     def real_loss(

@@ -47,7 +47,7 @@ from synth_data.schedule import Momentum, NativeSchedule, batch_rows
 from synth_data.settings import Count, Positive, Probability, Share, Whole
 
 LOG_RATES = "log learning rates"
-SHARES = "class shares"
+BALANCE = "class balance"
 
 Pull = Callable[[Weights], dict[str, Tensor]]  # from a student's last weights to a gradient there
 
@@ -84,7 +84,7 @@ class Unrolled(Objective):
     inner: Literal["finite-difference", "higher"] = "finite-difference"
 
     def init(self, curator: Curator, student: Student, seed: int) -> State:  # noqa: ARG002
-        return {SHARES: curator.class_shares()}
+        return {BALANCE: curator.class_balance()}
 
     def learned(self) -> dict[str, Tensor]:
         return {LOG_RATES: torch.full((self.steps,), math.log(self.learning_rate))}
@@ -103,13 +103,11 @@ class Unrolled(Objective):
         student: Student,
         generator: torch.Generator,
     ) -> tuple[Float[Tensor, ""], State]:
-        balance = 1.0 / (state[SHARES] * len(curator.emotions)).clamp_min(1e-6)
-
         def pull(end: Weights) -> dict[str, Tensor]:
             return curator.mean_gradient(
                 lambda at, features, targets: cross_entropy(
                     apply(student.network, at, self.augment(features, generator)),
-                    targets * balance,
+                    targets * state[BALANCE],
                 ),
                 end,
                 purpose="gradient at the end of a run",

@@ -16,6 +16,7 @@ from evaluation.students.network import (
     logits_of,
     predict,
     train,
+    warm_cosine,
 )
 from evaluation.students.pooled import PooledRecipe
 from evaluation.students.recipe import (
@@ -61,4 +62,5 @@ __all__ = [
     "logits_of",
     "predict",
     "train",
+    "warm_cosine",
 ]

@@ -128,7 +128,7 @@ def train(
     )
     warm_up = min(recipe.warm_up, max(1, setting.steps // 6))
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: _rate(step, setting.steps, warm_up)
+        optimiser, lambda step: warm_cosine(step, setting.steps, warm_up)
     )
     balance = class_balance(targets)
     batch = recipe.batch_of(len(features))
@@ -214,6 +214,7 @@ def _with_lesson(
     return (1 - lesson.share) * own + lesson.share * taught
 
 
-def _rate(step: int, steps: int, warm_up: int) -> float:
+def warm_cosine(step: int, steps: int, warm_up: int) -> float:
+    """A learning rate relative to its peak: a linear warm-up, then a cosine to zero."""
     warm = min(1.0, (step + 1) / warm_up)
     return warm * 0.5 * (1.0 + math.cos(math.pi * step / steps))

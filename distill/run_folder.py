@@ -1,0 +1,65 @@
+"""The folder of a run: whose it is, and what its settings are."""
+
+from pathlib import Path
+
+from distill.config import RunConfig
+from synth_data.errors import UserError
+
+SETTINGS = "run.toml"
+
+# Settings of a run that another command may add to: which folds, and where the recordings now
+# are. That they are the same recordings is held by their digest.
+MAY_DIFFER = ("fold", "data_root", "recordings")
+
+
+def check(out: Path, config: RunConfig, resume: bool) -> None:
+    """Makes sure that the results can go into the output folder.
+
+    Raises:
+        UserError: it holds another run, or this one and `resume` is not set, or is no folder
+            of a run.
+    """
+    path = out / SETTINGS
+    if not path.exists():
+        if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+            raise UserError(f"{out} exists and is not a run's folder: choose another --out")
+        return
+    if not resume:
+        raise UserError(
+            f"{out} holds a run already: give --resume to go on with it, or another --out"
+        )
+    there, here = (each.model_dump() for each in (_stored(out), config))
+    differing = [
+        f"{name} is {here[name]}, not {there[name]}"
+        for name in here
+        if name not in MAY_DIFFER and there[name] != here[name]
+    ]
+    if differing:
+        raise UserError(
+            f"{out} holds a run with other settings ({'; '.join(differing)}): resume "
+            f"with those of {path}, or choose another --out"
+        )
+
+
+def begin(out: Path, config: RunConfig, recordings: str) -> None:
+    """Writes the settings down; what is added to a run does not narrow it.
+
+    Raises:
+        UserError: what the folder holds was made from other recordings or labels, so that
+            its test speakers might be among this run's training speakers.
+    """
+    config = config.model_copy(update={"recordings": recordings})
+    if (out / SETTINGS).exists():
+        before = _stored(out)
+        if before.recordings != recordings:
+            raise UserError(
+                f"{out} was made from other recordings or labels ({before.recordings}, "
+                f"not {recordings}): resume with those, or choose another --out"
+            )
+        if before.fold == "all" or config.fold == "none":
+            config = config.model_copy(update={"fold": before.fold})
+    config.save(out / SETTINGS)
+
+
+def _stored(out: Path) -> RunConfig:
+    return RunConfig.of(out / SETTINGS, {}).resolved()
