@@ -99,6 +99,10 @@ def distill_data(
     labels: Annotated[
         str | None, typer.Option(help="hard; soft: learned; taught, by a teacher.  [default: hard]")
     ] = None,
+    native_steps: Annotated[
+        int | None,
+        typer.Option(help="Of a schedule for the fixed start, towards an expert.  [default: 0]"),
+    ] = None,
     max_minutes: Annotated[
         float | None, typer.Option(help="For each fold's set: the best one by then.")
     ] = None,
@@ -141,6 +145,7 @@ def distill_data(
         "settings": {"starts_from": starts_from},
         "loop": {"initialisation": initialisation},
         "parameterisation": {"slices": slices, "numbers": numbers, "labels": labels},
+        "native": {"steps": native_steps},
         "device": device,
         "allow_missing": allow_missing,
         "skip_bad": skip_bad,

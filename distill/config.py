@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from distill.candidate import Parameterisation
 from distill.choice import AUTO, Choice, choose, choose_untrained
 from distill.engine import require_fit
+from distill.native import Native
 from distill.objectives import OBJECTIVES
 from distill.objectives.objective import Objective
 from distill.outer_loop import Loop
@@ -81,6 +82,8 @@ class RunConfig(BaseModel):
     """How a set spends its bytes, and what of it is learned."""
     settings: dict[str, Any] = {}
     """Settings of the objective."""
+    native: dict[str, Any] = {}
+    """How a native schedule is added, for students from the fixed initialisation."""
     recordings: str | None = None
     """Digest of recordings and labels; a run writes it, so as not to be resumed on others."""
     recipe: dict[str, Any] = {}
@@ -163,6 +166,7 @@ class RunConfig(BaseModel):
                 "loop": dataclasses.asdict(whole.build_loop()),
                 "parameterisation": whole.parameterisation,
                 "settings": dataclasses.asdict(whole.build_objective()),
+                "native": dataclasses.asdict(self.build_native()),
                 "recipe": dataclasses.asdict(whole.build_recipe()),
             }
         )
@@ -218,6 +222,10 @@ class RunConfig(BaseModel):
     def build_objective(self) -> Objective:
         """The objective with its settings."""
         return changed(self.objective, OBJECTIVES[self.objective](), self.settings)
+
+    def build_native(self) -> Native:
+        """How a native schedule is made."""
+        return changed("the native schedule", Native(), self.native)
 
     def build_recipe(self) -> Recipe:
         """How students are trained."""

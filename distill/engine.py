@@ -13,6 +13,7 @@ from distill.candidate import Parameterisation
 from distill.checkpoint import Checkpoint
 from distill.initialisations import INITIALISATIONS
 from distill.judge import Judge
+from distill.native import Guide, Guided, Native
 from distill.objectives.objective import Objective, Student
 from distill.outer_loop import Loop, Made, OuterLoop
 from distill.outer_state import OuterState
@@ -28,6 +29,8 @@ from synth_data.randomness import generator
 from synth_data.real import RealSet
 from synth_data.synthetic import SyntheticSet
 
+NATIVE_SHARE = 0.4  # of the time there is, for a native schedule
+
 
 def distill(
     curator: Curator,
@@ -38,6 +41,7 @@ def distill(
     seed: int,
     loop: Loop = Loop(),
     parameterisation: Parameterisation = Parameterisation(),
+    native: Native | None = None,
     validation: RealSet | None = None,
     recipe: Recipe = Recipe(),
     max_minutes: float | None = None,
@@ -59,6 +63,9 @@ def distill(
         seed: equal seeds give equal sets, bit for bit, on one machine.
         loop: how the candidate is optimised.
         parameterisation: how the set spends its bytes, and what of it is learned.
+        native: how a native schedule is added to items that are made, for students from the fixed
+            initialisation; None for none. Without effect where the objective has a schedule of its
+            own, or makes sets for random initialisations alone.
         validation: utterances of other speakers than those of training and of test. What is
             returned is then never worse on them than what it started from: the best of a few
             looks on the way (`Loop.checks`).
@@ -88,6 +95,7 @@ def distill(
         "features": asdict(curator.spec),
         "students that it is judged by": asdict(recipe) if validation is not None else None,
         "max_minutes": max_minutes,
+        "native": asdict(native) if native is not None else None,
     }
     curator = normalised(curator)
     source = curator.source
@@ -114,20 +122,33 @@ def distill(
         heard = replace(validation.to(torch.device("cpu")), features=curator.seen(validation))
         judge = Judge(heard, start, objective, parameterisation, targets, per_class, recipe, seed)
 
+    guide = None
+    if native is not None and native.steps and takes_schedule(objective, per_class):
+        guide = Guide(native, curator, model, parameterisation, targets, per_class, seed, judge)
     seconds = None if max_minutes is None else 60 * max_minutes
+    of_loop = seconds * (1 - NATIVE_SHARE) if seconds is not None and guide else seconds
     work = OuterLoop(
-        curator, objective, model, targets, parameterisation, loop, seed, judge, seconds
+        curator, objective, model, targets, parameterisation, loop, seed, judge, of_loop
     )
     before = saved.load()
     state = OuterState.of(before, curator.device) if before else work.begin()
     ended = work.run(state, saved, progress)
-    made, packed = parameterisation.finished(ended.learned, targets, curator.spec.frames, per_class)
-    notes = source.notes + tuple(_notes(made.features, state.initial, ended, loop))
+    guided = Guided(ended.learned)
+    if guide is not None:
+        worth = max((score for _, score in ended.scores), default=0.0)
+        left = math.inf if seconds is None else seconds - state.seconds - state.judging
+        guided = guide.run(ended.learned, worth, progress, left)
+        state.seconds += guided.seconds
+        saved.save(state.tensors())
+    made, packed = parameterisation.finished(
+        guided.learned, targets, curator.spec.frames, per_class
+    )
+    notes = source.notes + tuple(_notes(made.features, state.initial, ended, loop)) + guided.notes
 
     return SyntheticSet(
         features=made.features,
         packed=packed,
-        schedule=objective.schedule(made.learned, per_class),
+        schedule=guided.schedule or objective.schedule(made.learned, per_class),
         targets=made.targets,
         emotions=curator.emotions,
         spec=curator.spec,
@@ -148,6 +169,9 @@ def distill(
                 "questions asked of the real speech": dict(sorted(curator.questions.items())),
                 "UAR of validation speakers after so many steps": {
                     str(step): round(score, 4) for step, score in ended.scores
+                },
+                "UAR of validation speakers after so many steps of the native schedule": {
+                    str(step): round(score, 4) for step, score in enumerate(guided.scores, 1)
                 },
             },
             seed=seed,
@@ -173,6 +197,12 @@ def require_fit(
             f"{parameterisation.slices} slices of {spec.frames} frames leave nothing: the slices "
             f"of an item can be at most its frames"
         )
+
+
+def takes_schedule(objective: Objective, per_class: int) -> bool:
+    """Whether items have a use for a native schedule, and the objective makes none itself."""
+    own = objective.schedule(objective.learned(), per_class)
+    return own is None and objective.starts_from != "random"
 
 
 def _notes(

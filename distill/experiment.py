@@ -176,6 +176,7 @@ class Experiment:
                 seed=config.seed,
                 loop=config.build_loop(),
                 parameterisation=config.build_parameterisation(),
+                native=config.build_native(),
                 validation=validation,
                 recipe=config.build_recipe(),
                 max_minutes=config.max_minutes,

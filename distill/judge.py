@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from jaxtyping import Float
-from torch import Tensor
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 
 from distill.candidate import Parameterisation
 from distill.objectives.objective import Objective
@@ -12,9 +12,11 @@ from evaluation import metrics
 from evaluation.networks import Weights, draw_weights, skeleton
 from evaluation.students import CannotTrain, Examples, Recipe, StudentRecipe
 from evaluation.students.native import NativeRecipe
+from evaluation.students.network import predict
 from synth_data.provenance import Start
 from synth_data.randomness import generator
 from synth_data.real import RealSet
+from synth_data.schedule import NativeSchedule
 
 
 @dataclass(frozen=True)
@@ -42,29 +44,39 @@ class Judge:
     recipe: Recipe
     seed: int
 
-    def __call__(self, learned: Mapping[str, Tensor]) -> float:
+    def __call__(
+        self, learned: Mapping[str, Tensor], schedule: NativeSchedule | None = None
+    ) -> float:
         """UAR, as a mean over the initialisations that the set is made for.
 
         From the fixed one a student is trained by the set's own schedule, where there is one; a
         student that cannot be trained scores 0.
+
+        Args:
+            learned: by name.
+            schedule: the set's own, if it is not the objective's.
         """
         frames = self.validation.spec.frames
         made, _ = self.parameterisation.finished(learned, self.targets, frames, self.per_class)
         examples = Examples(made.features, made.targets)
         found = [
-            self._uar(examples, weights, recipe) for weights, recipe in self._students(made.learned)
+            self._uar(examples, weights, recipe)
+            for weights, recipe in self._students(made.learned, schedule)
         ]
         return sum(found) / len(found)
 
-    def _students(self, learned: Mapping[str, Tensor]) -> Iterator[tuple[Weights, StudentRecipe]]:
+    def hears(self, weights: Weights) -> float:
+        """UAR of the network with these weights."""
+        return self._score(predict(self._network, weights, self.validation.features))
+
+    def _students(
+        self, learned: Mapping[str, Tensor], schedule: NativeSchedule | None
+    ) -> Iterator[tuple[Weights, StudentRecipe]]:
         if self.objective.starts_from != "random":
-            schedule = self.objective.schedule(learned, self.per_class)
+            schedule = schedule or self.objective.schedule(learned, self.per_class)
             yield self.start.weights, NativeRecipe.of(schedule) if schedule else self.recipe
         if self.objective.starts_from != "fixed":
-            network = skeleton(
-                self.start.network, self.validation.spec.mels, len(self.validation.emotions)
-            )
-            yield draw_weights(network, generator(self.seed, "judge")), self.recipe
+            yield draw_weights(self._network, generator(self.seed, "judge")), self.recipe
 
     def _uar(self, examples: Examples, weights: Weights, recipe: StudentRecipe) -> float:
         draws = generator(self.seed, "judge", "training")
@@ -73,6 +85,16 @@ class Judge:
             fitted = recipe.fit(self.start.network, weights, examples, setting, draws)
         except CannotTrain:
             return 0.0
+        return self._score(fitted.predict(self.validation.features))
+
+    @property
+    def _network(self) -> nn.Module:
+        return skeleton(self.start.network, self.validation.spec.mels, self._emotions)
+
+    @property
+    def _emotions(self) -> int:
+        return len(self.validation.emotions)
+
+    def _score(self, heard: Int[Tensor, " n"]) -> float:
         truth = self.validation.targets.argmax(dim=1).tolist()
-        heard = fitted.predict(self.validation.features).tolist()
-        return float(metrics.uar(metrics.confusion(truth, heard, len(self.validation.emotions))))
+        return float(metrics.uar(metrics.confusion(truth, heard.tolist(), self._emotions)))

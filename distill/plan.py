@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from joblib import cpu_count
 
 from distill.config import RunConfig
+from distill.engine import takes_schedule
 from distill.initialisations import INITIALISATIONS
 from evaluation.baselines.random_subset import DRAWS
 from evaluation.forecast import CROWDED, in_words, pace, trained_steps
@@ -99,6 +100,9 @@ def plan(config: RunConfig, real: RealSet, folds: int, tested: bool) -> Plan:
         cost.real_passes * utterances
         + loop.steps * (cost.step_passes * items + cost.step_real_passes * utterances)
     )
+    native = config.build_native()
+    if native.steps and takes_schedule(objective, per_class):
+        distilling += per_item * native.passes(per_class, emotions)
     if config.max_minutes is not None:
         distilling = min(distilling, 60 * config.max_minutes)
     side_by_side = min(cpu_count(), max(1, folds))

@@ -109,17 +109,20 @@ def _schedule(manifest: Manifest) -> str:
     classes = len(manifest.emotions)
     code = f"""\
 together, per_class = {schedule.together}, {sum(manifest.items.values()) // classes}
+model, items, targets = model.double(), features.double(), tensors["targets"].double()
 optimiser = torch.optim.SGD(model.parameters(), lr=1.0, momentum={schedule.momentum})
 for step, rate in enumerate(tensors["schedule.learning_rates"]):
     turn = (step * together + torch.arange(together)) % per_class
     rows = (torch.arange({classes})[:, None] * per_class + turn).flatten()
     optimiser.param_groups[0]["lr"] = rate.item()
     optimiser.zero_grad()
-    torch.nn.functional.cross_entropy(model(features[rows]), tensors["targets"][rows]).backward()
-    optimiser.step()"""
+    torch.nn.functional.cross_entropy(model(items[rows]), targets[rows]).backward()
+    optimiser.step()
+model = model.float()"""
     return (
         f"\n\nThe set was made for {steps} steps of one training, from the weights in `{START}`, "
-        f"each with a step size of its own:\n\n{_python(code)}"
+        f"each with a step size of its own, in double precision since the steps may be long:\n\n"
+        f"{_python(code)}"
     )
 
 

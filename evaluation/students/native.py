@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+from torch import float64
 
 from evaluation.networks import Weights, apply, skeleton
 from evaluation.students.network import cross_entropy, predict
@@ -20,6 +21,9 @@ class OwnSetting(Setting):
 @dataclass(frozen=True)
 class NativeRecipe(StudentRecipe):
     """SGD with momentum; each step has a batch and a learning rate of its own, and no dice.
+
+    In double precision: such steps can be long, and each may carry an error on a hundredfold. In
+    single precision the student of one machine would not be that of another.
 
     Items count alike, as they did when the set was made. Lessons of a teacher are refused: a
     schedule belongs to a set, whose own labels it was learned with.
@@ -63,19 +67,24 @@ class NativeRecipe(StudentRecipe):
                 f"{emotions} emotions"
             )
         network = skeleton(student, features.shape[1], emotions)
-        trained = {name: weight.detach().clone() for name, weight in weights.items()}
+        trained = {
+            name: weight.detach().to(
+                float64 if weight.is_floating_point() else weight.dtype, copy=True
+            )
+            for name, weight in weights.items()
+        }
         learned = [trained[name].requires_grad_() for name, _ in network.named_parameters()]
         sgd = torch.optim.SGD(learned, momentum=self.momentum)
         for step, rate in enumerate(self.learning_rates):
             rows = batch_rows(step, emotions, items // emotions, self.together)
-            logits = apply(network, trained, features[rows], training=True)
+            logits = apply(network, trained, features[rows].double(), training=True)
             sgd.param_groups[0]["lr"] = rate
             sgd.zero_grad()
-            cross_entropy(logits, targets[rows]).mean().backward()
+            cross_entropy(logits, targets[rows].double()).mean().backward()
             sgd.step()
-        if not all(weight.isfinite().all() for weight in trained.values()):
+        done = {name: weight.detach().to(weights[name].dtype) for name, weight in trained.items()}
+        if not all(weight.isfinite().all() for weight in done.values()):
             raise CannotTrain(f"training diverged ({setting})")
-        done = {name: weight.detach() for name, weight in trained.items()}
         return Fitted(
             predict=lambda heard: predict(network, done, heard),
             parameters=sum(weight.numel() for weight in learned),

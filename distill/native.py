@@ -1,0 +1,289 @@
+"""A native schedule for items that are made already: a few steps from the fixed start to an expert.
+
+An expert is trained on the real data from the fixed initialisation, through the door. Then a
+student takes its steps, one batch of items each. Where it stands, at w[t], the items of the next
+batch and their labels are moved until the gradient g of its loss points away from the expert w*,
+and the step size is the one that brings it nearest:
+
+    make 1 - cos(g, w[t] - w*) + closeness * mean (x - x[made])^2 small,
+    w[t+1] = w[t] - e[t] g,    e[t] = <g, w[t] - w*> / <g, g>.
+
+Cazenavette et al. 2022 ("Dataset distillation by matching training trajectories") compare where
+several steps of one rate lead, from anywhere on an expert's way; here each step is compared, from
+where the student's own steps have brought it, so that there is no graph through several steps, no
+rate to be tuned, and what one step leaves over is the next one's task. Nearly all that is known of
+the expert comes through a few items this way: for small networks such a set is weights in
+disguise. The `closeness` keeps the items useful to students that start from random weights.
+"""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from distill.candidate import ITEMS, LABELS, SURE, Parameterisation
+from distill.judge import Judge
+from distill.objectives.finite_difference import along
+from distill.objectives.objective import Student
+from distill.teacher import BATCH, taught
+from evaluation.networks import Weights, apply
+from evaluation.students import cross_entropy
+from synth_data.curator import Curator
+from synth_data.progress import Progress
+from synth_data.randomness import generator
+from synth_data.schedule import NativeSchedule, batch_rows
+from synth_data.settings import Count, NotNegative, Positive, Whole
+
+EXPERT_STEPS, EXPERT_RATE = 600, 2e-3
+EXPERT_SHARE = 0.5  # of the time there is, for the expert
+
+
+@dataclass(frozen=True)
+class Native:
+    """How a native schedule is made for a set.
+
+    The labels of the items that it uses are learned, and stay largest for their own emotion.
+
+    Attributes:
+        steps: of the schedule, at most: it ends where validation speakers gain no more; 0 for no
+            schedule. Steps are so long that each carries an error of the one before on a
+            hundredfold: with many more than three, what rounding does to the items comes through.
+        together: items of each class in a step's batch, as far as there are so many.
+        rounds: of Adam, for each step, with a cosine to zero.
+        learning_rate: of Adam on the items; features have about unit variance.
+        label_learning_rate: the same on the logits of labels.
+        closeness: to the items as they were made; 0 for students from the fixed start alone.
+    """
+
+    steps: Whole = 0
+    together: Count = 8
+    rounds: Count = 100
+    learning_rate: Positive = 0.03
+    label_learning_rate: Positive = 0.05
+    closeness: NotNegative = 1.0
+
+    def batches(self, per_class: int) -> tuple[int, int]:
+        """Steps there will be, and items of each class in a batch, of so many."""
+        steps = min(self.steps, per_class)
+        return steps, min(self.together, per_class // steps) if steps else 0
+
+    def passes(self, per_class: int, emotions: int) -> int:
+        """Forward and backward passes of one item that it will take; an estimate for a plan."""
+        steps, together = self.batches(per_class)
+        each = 1 + 2  # a gradient, and its two neighbours for a finite difference
+        return EXPERT_STEPS * BATCH + each * self.rounds * steps * together * emotions
+
+
+@dataclass(frozen=True)
+class Guided:
+    """Items, perhaps with a schedule.
+
+    Attributes:
+        learned: items and labels, by name.
+        schedule: None if there is none.
+        scores: UAR of validation speakers after each step, of the student itself.
+        notes: what a reader of the set should know of it.
+        seconds: that it took.
+    """
+
+    learned: Mapping[str, Tensor]
+    schedule: NativeSchedule | None = None
+    scores: tuple[float, ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Guide:
+    """Leads students from the fixed start to an expert.
+
+    Attributes:
+        native: how.
+        curator: the door, which is asked for one mean gradient per step of the expert.
+        student: the network, with its fixed start.
+        parameterisation: of the items.
+        targets: of the items, one-hot, in the order of their classes.
+        per_class: items of each class.
+        seed: that all random numbers are derived from.
+        judge: says after how many steps the student is worth most; without one, after all.
+    """
+
+    native: Native
+    curator: Curator
+    student: Student
+    parameterisation: Parameterisation
+    targets: Float[Tensor, "n emotion"]
+    per_class: int
+    seed: int
+    judge: Judge | None = None
+
+    def run(
+        self,
+        made: Mapping[str, Tensor],
+        worth: float,
+        progress: Progress,
+        seconds: float = math.inf,
+    ) -> Guided:
+        """Adds a schedule to items that are made, unless they were worth more without.
+
+        Args:
+            made: items, and labels where these are learned, by name.
+            worth: what the judge thought of them, if there is one.
+            progress: a bar.
+            seconds: that it may take, but for being judged once.
+        """
+        began = time.monotonic()
+        learned, schedule, scores = self._led(made, progress, seconds)
+        if schedule is None:
+            learned = dict(made)
+            note = "it has no native schedule: none was found in the time there was"
+        elif self.judge is not None and self.judge(learned, schedule) < worth:
+            learned, schedule = dict(made), None
+            note = "it has no native schedule: with one it was worth less to validation speakers"
+        else:
+            used = len(schedule.learning_rates) * schedule.together * self._classes
+            numbers = used * learned[ITEMS][0].numel()
+            weights = sum(weight.numel() for weight in self.student.start.values())
+            note = (
+                f"its native schedule leads from the fixed initialisation towards an expert's "
+                f"weights: {used} items, of {numbers:,} numbers, stand for {weights:,} weights"
+            )
+        return Guided(learned, schedule, scores, (note,), time.monotonic() - began)
+
+    def _led(
+        self, made: Mapping[str, Tensor], progress: Progress, seconds: float
+    ) -> tuple[dict[str, Tensor], NativeSchedule | None, tuple[float, ...]]:
+        """Items that lead to the expert, their schedule, and the student's scores on the way."""
+        ends = time.monotonic() + seconds
+        start = {name: weight.detach() for name, weight in self.student.start.items()}
+        expert = taught(
+            self.curator,
+            self.student.network,
+            start,
+            generator(self.seed, "expert"),
+            EXPERT_STEPS,
+            EXPERT_RATE,
+            progress=progress,
+            seconds=EXPERT_SHARE * seconds,
+        )
+        learned = {name: value.to(self.curator.device) for name, value in made.items()}
+        if LABELS not in learned:
+            learned[LABELS] = self.targets.to(self.curator.device).log()  # hard: 0 and -infinity
+        steps, together = self.native.batches(self.per_class)
+        here = {name: weight.double() for name, weight in start.items()}
+        best, kept, rates, scores = learned, 0, list[float](), list[float]()
+        for step in progress(range(steps), initial=0, total=steps):
+            if time.monotonic() > ends:
+                break
+            rows = batch_rows(step, self._classes, self.per_class, together)
+            rows = rows.to(self.curator.device)
+            learned, rate, here = self._step(learned, rows, here, expert, ends)
+            if not 0 < rate < math.inf:
+                break
+            rates.append(rate)
+            if self.judge is not None:
+                scores.append(self.judge.hears({name: w.float() for name, w in here.items()}))
+            if self.judge is None or scores[-1] >= max(scores):
+                best, kept = learned, len(rates)
+        schedule = NativeSchedule(torch.tensor(rates[:kept]), 0.0, together) if kept else None
+        return {name: value.cpu() for name, value in best.items()}, schedule, tuple(scores)
+
+    @property
+    def _classes(self) -> int:
+        return len(self.targets) // self.per_class
+
+    def _step(
+        self,
+        learned: Mapping[str, Tensor],
+        rows: Int[Tensor, " batch"],
+        exact: Weights,
+        expert: Weights,
+        ends: float,
+    ) -> tuple[dict[str, Tensor], float, dict[str, Tensor]]:
+        """The items after one step of the student, its step size, and where it led."""
+        here = {name: weight.float() for name, weight in exact.items()}
+        wanted = {name: here[name] - expert[name] for name in here}
+        own = self.targets.to(rows.device)[rows].bool()
+        before = learned[ITEMS][rows]
+        items = before.clone().requires_grad_()
+        labels = learned[LABELS][rows]
+        labels = torch.where(labels.isinf(), -SURE, labels).requires_grad_()  # hard ones soften
+        adam = torch.optim.Adam(
+            [
+                {"params": [items], "initial_lr": self.native.learning_rate},
+                {"params": [labels], "initial_lr": self.native.label_learning_rate},
+            ]
+        )
+        loss = partial(self._loss, items=items, labels=labels)
+        for done in range(self.native.rounds):
+            if time.monotonic() > ends:
+                break
+            for group in adam.param_groups:
+                decay = 0.5 * (1 + math.cos(math.pi * done / self.native.rounds))
+                group["lr"] = group["initial_lr"] * decay
+            _, slopes = along(loss, here, _away(_gradient(loss, here), wanted), [items, labels])
+            closeness = 2 * self.native.closeness * (items.detach() - before) / items.numel()
+            items.grad, labels.grad = slopes[0] + closeness, slopes[1]
+            adam.step()
+            with torch.no_grad():
+                items.clamp_(-self.parameterisation.limit, self.parameterisation.limit)
+                largest = (labels * own).sum(dim=1, keepdim=True)
+                labels.copy_(torch.minimum(labels, largest))
+        moved = dict(learned)
+        for name, value in ((ITEMS, items), (LABELS, labels)):
+            moved[name] = learned[name].index_copy(0, rows, value.detach())
+        # As the student will take the step: with what is stored, and in double precision.
+        features, targets = self._seen(self._stored(items), labels.detach())
+        exactly = partial(self._loss_of, features=features.double(), targets=targets.double())
+        gradient = _gradient(exactly, exact)
+        wanted = {name: exact[name] - expert[name] for name in exact}
+        rate = float((_product(gradient, wanted) / _product(gradient, gradient)).float())
+        led = {name: exact[name] - rate * gradient[name] for name in exact}
+        return moved, rate, led
+
+    def _loss(
+        self, at: Weights, items: Float[Tensor, "n mel any"], labels: Float[Tensor, "n emotion"]
+    ) -> Float[Tensor, ""]:
+        features, targets = self._seen(items, labels)
+        return self._loss_of(at, features, targets)
+
+    def _loss_of(
+        self,
+        at: Weights,
+        features: Float[Tensor, "n mel frame"],
+        targets: Float[Tensor, "n emotion"],
+    ) -> Float[Tensor, ""]:
+        return cross_entropy(apply(self.student.network, at, features), targets).mean()
+
+    def _seen(
+        self, items: Float[Tensor, "n mel any"], labels: Float[Tensor, "n emotion"]
+    ) -> tuple[Float[Tensor, "n mel frame"], Float[Tensor, "n emotion"]]:
+        frames = self.curator.spec.frames
+        return self.parameterisation.codec.frames.lengthen(items, frames), labels.softmax(dim=1)
+
+    def _stored(self, items: Float[Tensor, "n mel any"]) -> Float[Tensor, "n mel any"]:
+        """Items as whoever gets the set decodes them."""
+        numbers = self.parameterisation.codec.numbers
+        return numbers.decode(numbers.encode(items.detach()))
+
+
+def _gradient(loss: partial[Tensor], here: Weights) -> dict[str, Tensor]:
+    free = {name: weight.detach().requires_grad_() for name, weight in here.items()}
+    slopes = torch.autograd.grad(loss(free), list(free.values()))
+    return dict(zip(free, slopes, strict=True))
+
+
+def _away(gradient: Weights, wanted: Weights) -> dict[str, Tensor]:
+    """The derivative of 1 - cos(gradient, wanted) with respect to the gradient."""
+    size, aim = (_product(each, each).sqrt().clamp_min(1e-12) for each in (gradient, wanted))
+    cosine = _product(gradient, wanted) / (size * aim)
+    return {name: (cosine * gradient[name] / size - wanted[name] / aim) / size for name in gradient}
+
+
+def _product(one: Weights, other: Weights) -> Float[Tensor, ""]:
+    return torch.stack([(one[name] * other[name]).sum() for name in one]).sum()
