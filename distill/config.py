@@ -153,7 +153,8 @@ class RunConfig(BaseModel):
         whole = self.model_copy(update=tables)
         if self.feature_name not in FEATURES:
             raise unknown_name("feature", self.feature_name, FEATURES)
-        require_fit(whole.build_objective(), whole.build_parameterisation(), self.spec)
+        made = whole.build_objective(), whole.build_parameterisation(), whole.build_native()
+        require_fit(*made, self.spec)
         root = find_root(self.corpus, self.data_root)
         fold = self.fold if self.fold is not None else first.get("fold", "all")
         return self.model_copy(

@@ -41,7 +41,7 @@ def distill(
     seed: int,
     loop: Loop = Loop(),
     parameterisation: Parameterisation = Parameterisation(),
-    native: Native | None = None,
+    native: Native = Native(),
     validation: RealSet | None = None,
     recipe: Recipe = Recipe(),
     max_minutes: float | None = None,
@@ -64,8 +64,7 @@ def distill(
         loop: how the candidate is optimised.
         parameterisation: how the set spends its bytes, and what of it is learned.
         native: how a native schedule is added to items that are made, for students from the fixed
-            initialisation; None for none. Without effect where the objective has a schedule of its
-            own, or makes sets for random initialisations alone.
+            initialisation, by objectives that have none of their own; by default there is none.
         validation: utterances of other speakers than those of training and of test. What is
             returned is then never worse on them than what it started from: the best of a few
             looks on the way (`Loop.checks`).
@@ -78,15 +77,16 @@ def distill(
 
     Raises:
         UserError: ipc below 1, a student that is unknown or couples the utterances of a batch,
-            labels to be learned by an objective that cannot, more slices than frames, or a
-            checkpoint of another run.
+            labels to be learned by an objective that cannot, more slices than frames, a native
+            schedule that nobody could follow or that the objective has already, or a checkpoint of
+            another run.
     """
     if ipc < 1:
         raise UserError(f"ipc must be 1 or more; found {ipc}")
     require_uncoupled(student)
     if max_minutes is not None and not 0 < max_minutes < math.inf:
         raise UserError(f"max_minutes must be a positive number; found {max_minutes}")
-    require_fit(objective, parameterisation, curator.spec)
+    require_fit(objective, parameterisation, native, curator.spec)
     settings = {
         "objective": asdict(objective),
         "loop": asdict(loop),
@@ -95,7 +95,7 @@ def distill(
         "features": asdict(curator.spec),
         "students that it is judged by": asdict(recipe) if validation is not None else None,
         "max_minutes": max_minutes,
-        "native": asdict(native) if native is not None else None,
+        "native": asdict(native),
     }
     curator = normalised(curator)
     source = curator.source
@@ -123,7 +123,7 @@ def distill(
         judge = Judge(heard, start, objective, parameterisation, targets, per_class, recipe, seed)
 
     guide = None
-    if native is not None and native.steps and takes_schedule(objective, per_class):
+    if native.steps:
         guide = Guide(native, curator, model, parameterisation, targets, per_class, seed, judge)
     seconds = None if max_minutes is None else 60 * max_minutes
     of_loop = seconds * (1 - NATIVE_SHARE) if seconds is not None and guide else seconds
@@ -135,7 +135,7 @@ def distill(
     ended = work.run(state, saved, progress)
     guided = Guided(ended.learned)
     if guide is not None:
-        worth = max((score for _, score in ended.scores), default=0.0)
+        worth = ended.scores[0][1] if ended.scores else 0.0  # of what it started from
         left = math.inf if seconds is None else seconds - state.seconds - state.judging
         guided = guide.run(ended.learned, worth, progress, left)
         state.seconds += guided.seconds
@@ -183,9 +183,9 @@ def distill(
 
 
 def require_fit(
-    objective: Objective, parameterisation: Parameterisation, spec: FeatureSpec
+    objective: Objective, parameterisation: Parameterisation, native: Native, spec: FeatureSpec
 ) -> None:
-    """Raises `UserError` if an objective cannot make a set that is so parameterised."""
+    """Raises `UserError` if an objective cannot make such a set."""
     if parameterisation.labels == "soft" and not objective.learns_labels:
         raise UserError(
             f"{objective.name} with these settings cannot learn labels: use hard labels or taught "
@@ -197,12 +197,16 @@ def require_fit(
             f"{parameterisation.slices} slices of {spec.frames} frames leave nothing: the slices "
             f"of an item can be at most its frames"
         )
-
-
-def takes_schedule(objective: Objective, per_class: int) -> bool:
-    """Whether items have a use for a native schedule, and the objective makes none itself."""
-    own = objective.schedule(objective.learned(), per_class)
-    return own is None and objective.starts_from != "random"
+    if native.steps and objective.starts_from == "random":
+        raise UserError(
+            "a native schedule is for students from the fixed initialisation, and this set is for "
+            "random ones: set native steps to 0, or starts_from to fixed or both"
+        )
+    if native.steps and objective.schedule(objective.learned(), 1) is not None:
+        raise UserError(
+            f"{objective.name} learns a native schedule of its own: set native steps to 0, or "
+            f"choose another objective"
+        )
 
 
 def _notes(

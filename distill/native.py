@@ -129,11 +129,12 @@ class Guide:
         progress: Progress,
         seconds: float = math.inf,
     ) -> Guided:
-        """Adds a schedule to items that are made, unless they were worth more without.
+        """Adds a schedule to items that are made, unless that undoes what they had gained.
 
         Args:
             made: items, and labels where these are learned, by name.
-            worth: what the judge thought of them, if there is one.
+            worth: what the judge thought of what they started from, if there is one. The best
+                of all that it thought would be luck in part.
             progress: a bar.
             seconds: that it may take, but for being judged once.
         """
@@ -144,7 +145,10 @@ class Guide:
             note = "it has no native schedule: none was found in the time there was"
         elif self.judge is not None and self.judge(learned, schedule) < worth:
             learned, schedule = dict(made), None
-            note = "it has no native schedule: with one it was worth less to validation speakers"
+            note = (
+                "it has no native schedule: with one it was worth less to validation speakers than "
+                "what it started from"
+            )
         else:
             used = len(schedule.learning_rates) * schedule.together * self._classes
             numbers = used * learned[ITEMS][0].numel()

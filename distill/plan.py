@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from joblib import cpu_count
 
 from distill.config import RunConfig
-from distill.engine import takes_schedule
 from distill.initialisations import INITIALISATIONS
 from evaluation.baselines.random_subset import DRAWS
 from evaluation.forecast import CROWDED, in_words, pace, trained_steps
@@ -101,7 +100,7 @@ def plan(config: RunConfig, real: RealSet, folds: int, tested: bool) -> Plan:
         + loop.steps * (cost.step_passes * items + cost.step_real_passes * utterances)
     )
     native = config.build_native()
-    if native.steps and takes_schedule(objective, per_class):
+    if native.steps:
         distilling += per_item * native.passes(per_class, emotions)
     if config.max_minutes is not None:
         distilling = min(distilling, 60 * config.max_minutes)

@@ -22,7 +22,7 @@ from synth_data.console import set_up_logging
 from synth_data.corpora.facts import Corpus
 from synth_data.corpus import load, protocol_line, protocol_of
 from synth_data.degradation import DEGRADATIONS, degraded_set
-from synth_data.errors import SetError
+from synth_data.errors import SetError, UserError
 from synth_data.features import FEATURES, FeatureSpec
 from synth_data.label_map import relabelled
 from synth_data.progress import SILENT, Progress, bar
@@ -176,7 +176,14 @@ class Session:
     def students(self) -> tuple[str, ...]:
         """Who is trained."""
         own = [one.synthetic.start.network for one in self.sets if one.synthetic.start]
-        return self.options.students or tuple(dict.fromkeys(own)) or tuple(self.options.recipes)
+        students = self.options.students or tuple(dict.fromkeys(own)) or tuple(self.options.recipes)
+        if self.options.start_noise and not set(students) & set(own):
+            raise UserError(
+                f"--start-noise is added to a set's fixed weights, and no set has any for "
+                f"{' or '.join(students)}: "
+                + (f"give --students {','.join(dict.fromkeys(own))}" if own else "leave it out")
+            )
+        return students
 
     def estimate(self, real: RealSet, folds: Mapping[int, Sequence[NamedSet]]) -> float:
         """Seconds that all folds take on this machine, if nothing is known from before."""

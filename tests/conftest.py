@@ -9,15 +9,24 @@ from commands import ENTRIES, Command, run_here
 
 torch.set_num_threads(1)
 
-# Files whose tests run whole commands or a browser, and networks of millions of parameters: slow
-# together, if not each.
+# Files whose tests run whole commands or a browser, or train networks over and over, and networks
+# of millions of parameters: slow together, if not each.
 WHOLE = {
     "test_bad_input",
+    "test_benchmark",
     "test_distill_data_command",
+    "test_engine",
+    "test_evaluate",
     "test_evaluate_data_command",
+    "test_forecast",
+    "test_guide",
     "test_intervals",
     "test_page_in_browser",
+    "test_pure_torchaudio",
     "test_readme",
+    "test_several_sets",
+    "test_starts",
+    "test_synth_data_command",
 }
 LARGE = ("vgg15", "cnn6", "resnet9")
 

@@ -24,6 +24,7 @@ def test_a_larger_set_takes_more_memory():
 
 
 @linux
+@pytest.mark.slow
 def test_a_published_network_can_be_measured():
     """BatchNorm needs more than one value per channel, even where the last map is a point."""
     measured = peak_memory("resnet9-bn", 4, 16, 16, 3, 4)

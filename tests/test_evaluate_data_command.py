@@ -243,6 +243,10 @@ def test_another_corpus_with_a_stated_map(evaluate_data, toy_run, tmp_path):
         (["--speech", "noise"], "unknown speech 'noise'"),
         (["--start-noise", "0.1,much"], "takes numbers with commas between them, such as 0.1,0.3"),
         (["--start-noise", "0"], "noise on the fixed weights must be positive; found 0: give"),
+        (
+            ["--start-noise", "0.1", "--students", "svm"],
+            "no set has any for svm: give --students t",
+        ),
         (["--label-map", "anger"], "a label map is written THEIRS=OURS"),
         (["--students", "none"], "--students none leaves nobody to judge a set by"),
         (["--label-map", "x=y"], "was made from toy itself, so that its training speakers would"),

@@ -21,6 +21,7 @@ from distill.teacher import taught
 from evaluation.networks import Weights, draw_weights, skeleton
 from evaluation.students import Examples, NativeRecipe, Recipe
 from synth_data.curator import Curator
+from synth_data.errors import UserError
 from synth_data.progress import SILENT
 from synth_data.randomness import generator
 from synth_data.synthetic import SyntheticSet
@@ -173,7 +174,8 @@ def test_items_that_were_worth_more_without_it_stay_without_it():
     assert result.learned.keys() == {ITEMS}
     assert torch.equal(result.learned[ITEMS], items(Parameterisation()))
     assert result.notes == (
-        "it has no native schedule: with one it was worth less to validation speakers",
+        "it has no native schedule: with one it was worth less to validation speakers than what "
+        "it started from",
     )
 
 
@@ -231,14 +233,19 @@ def test_validation_speakers_hear_each_step_and_the_whole():
 
 
 @pytest.mark.parametrize(
-    "objective",
-    [DistributionMatching(starts=1, checkpoints=1, starts_from="random"), Push()],
-    ids=["for random starts", "with a schedule of its own"],
+    ("objective", "message"),
+    [
+        (
+            DistributionMatching(starts=1, checkpoints=1, starts_from="random"),
+            "this set is for random ones: set native steps to 0",
+        ),
+        (Push(), "push learns a native schedule of its own"),
+    ],
 )
-def test_it_is_for_sets_that_have_a_use_for_it(objective):
-    with_it, without = made(objective=objective), made(objective=objective, native=None)
-    assert torch.equal(with_it.features, without.features)
-    assert (with_it.schedule is None) == (without.schedule is None)
+def test_sets_that_have_no_use_for_it_are_refused(objective, message):
+    with pytest.raises(UserError, match=message):
+        made(objective=objective)
+    assert len(made(objective=objective, native=Native())) == 9
 
 
 def test_an_interruption_costs_the_schedule_and_no_more(tmp_path, monkeypatch):

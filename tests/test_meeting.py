@@ -1,18 +1,22 @@
 """What an outer step compares: which checkpoint, which items, and how they look."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 from fake_speech import SPEC, fake_speech
 from torch import Tensor
 
+from distill.objectives.distribution_matching import DistributionMatching
 from distill.objectives.gradient_matching import GradientMatching
+from distill.objectives.linear_gradient_matching import LinearGradientMatching
 from distill.objectives.objective import Candidate, Student
-from distill.objectives.trajectories import TAKEN, VIEW, WEIGHT
+from distill.objectives.trajectories import TAKEN, VIEW, WEIGHT, AlongTrajectories
 from evaluation.augment import Augment
 from evaluation.networks import draw_weights, skeleton
 from synth_data.curator import Curator
+from synth_data.errors import UserError
 
 SMALL = GradientMatching(starts=2, checkpoints=3, stride=1, sampling_probability=0.5)
 
@@ -35,7 +39,8 @@ def test_items_are_drawn_afresh_class_by_class():
     draws = torch.Generator().manual_seed(0)
     seen = set()
     for _ in range(30):
-        _, items, state = objective.meet(state, numbered(5), draws)
+        _, every, items, state = objective.meet(state, numbered(5), draws)
+        assert every.per_class == 5
         rows = items.features[:, 0, 0].long()
         assert items.per_class == 2
         assert (rows // 5).tolist() == [0, 0, 1, 1, 2, 2]
@@ -43,10 +48,12 @@ def test_items_are_drawn_afresh_class_by_class():
         assert len(rows.unique()) == 6
         seen |= set(rows.tolist())
     assert seen == set(range(15))
-    assert objective.met(5) == 0.4
-    assert objective.met(1) == 1.0
+    assert objective.moved(5) == 0.4
+    assert objective.moved(1) == 1.0
+    assert objective.seen_passes(5) == pytest.approx(0.4 + 1 / 3)
+    assert objective.seen_passes(1) == 1.0
     assert torch.equal(
-        objective.meet(state, numbered(2), draws).items.features, numbered(2).features
+        objective.meet(state, numbered(2), draws).moved.features, numbered(2).features
     )
 
 
@@ -56,7 +63,7 @@ def test_a_curriculum_opens_one_checkpoint_after_the_other():
     draws = torch.Generator().manual_seed(0)
     met = []
     for _ in range(60):
-        checkpoint, _, state = objective.meet(state, numbered(2), draws)
+        checkpoint, *_, state = objective.meet(state, numbered(2), draws)
         met.append(checkpoint)
     assert int(state[TAKEN]) == 60
     assert set(met[:10]) == {0, 3}  # the starts
@@ -99,3 +106,52 @@ def test_siamese_sides_look_alike():
 
     assert losses(siamese=True).max() < 1e-3
     assert losses(siamese=False).min() > 0.01
+
+
+@pytest.mark.parametrize("kind", [GradientMatching, LinearGradientMatching, DistributionMatching])
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"siamese": True}, "siamese augmentation has nothing to do"),
+        ({"curriculum": 5, "checkpoints": 1}, "and there is one: set checkpoints to 2 or more"),
+    ],
+)
+def test_settings_that_would_do_nothing_are_refused(kind, settings, message):
+    with pytest.raises(UserError, match=message):
+        kind(**settings)
+
+
+@pytest.mark.parametrize("siamese", [False, True])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        GradientMatching,
+        partial(GradientMatching, derivative="exact"),
+        LinearGradientMatching,
+        DistributionMatching,
+        partial(DistributionMatching, statistic="characteristic"),
+    ],
+)
+def test_all_items_count_whichever_are_moved(kind, siamese):
+    """As many small classes that each look right would be a set of look-alikes."""
+    augment = Augment(bands=4, shift=0.5) if siamese else Augment()
+    settings = {"starts": 1, "checkpoints": 1, "augment": augment, "siamese": siamese}
+    some, every = kind(together=2, **settings), kind(together=5, **settings)
+    curator, model = Curator(fake_speech()), student()
+    state = some.init(curator, model, 0)
+    order = torch.arange(3).repeat_interleave(5)
+    made = torch.randn(15, *SPEC.shape, generator=torch.Generator().manual_seed(1))
+
+    def step(objective: AlongTrajectories) -> tuple[Tensor, Tensor]:
+        features = made.clone().requires_grad_()
+        candidate = Candidate(features, torch.eye(3)[order], 5)
+        draws = torch.Generator().manual_seed(0)
+        loss, _ = objective.step(state, candidate, curator, model, draws)
+        return loss.detach(), torch.autograd.grad(loss, features)[0]
+
+    (loss, slopes), (whole, every_slope) = step(some), step(every)
+    moved = slopes.flatten(1).abs().sum(dim=1) > 0
+    assert moved.unflatten(0, (3, 5)).sum(dim=1).tolist() == [2, 2, 2]
+    assert torch.allclose(loss, whole, rtol=1e-4)
+    size = every_slope[moved].norm()
+    assert (slopes[moved] - every_slope[moved]).norm() < 0.01 * size

@@ -64,8 +64,8 @@ class DistributionMatching(AlongTrajectories):
             trained networks take further questions.
 
     Raises:
-        UserError: one release of networks that would have to be trained, or classification by
-            networks that are not.
+        UserError: one release of networks that would have to be trained, classification by
+            networks that are not, and what `AlongTrajectories` refuses.
     """
 
     name: ClassVar[str] = "distribution-matching"
@@ -80,6 +80,7 @@ class DistributionMatching(AlongTrajectories):
     one_release: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.classification and self.checkpoints == 1:
             raise UserError(
                 "the classification term is of networks that were trained, and with one checkpoint "
@@ -121,14 +122,20 @@ class DistributionMatching(AlongTrajectories):
         student: Student,
         generator: torch.Generator,
     ) -> tuple[Float[Tensor, ""], State]:
-        checkpoint, met, state = self.meet(state, candidate, generator)
-        weights = weights_of(state, checkpoint)
-        embedding, logits = embedded(student.network, weights, met.features)
-        ours = met.class_means(self._statistic(embedding))
-        loss = self._distance(ours, state[MEAN][checkpoint])
-        if self.classification and checkpoint % self.checkpoints:
-            loss = loss + self.classification * cross_entropy(logits, met.targets).mean()
-        return loss, state
+        met = self.meet(state, candidate, generator)
+        weights = weights_of(state, met.checkpoint)
+        logits = list[Tensor]()  # of what is moved, and then perhaps of all
+
+        def seen(items: Candidate) -> Tensor:
+            embedding, said = embedded(student.network, weights, items.features)
+            logits.append(said)
+            return self._statistic(embedding)
+
+        loss = self._distance(met.class_means(seen), state[MEAN][met.checkpoint])
+        if self.classification and met.checkpoint % self.checkpoints:
+            wrong = cross_entropy(logits[0], met.moved.targets).mean()
+            loss = loss + self.classification * wrong
+        return loss, met.state
 
     @property
     def learns_labels(self) -> bool:
@@ -138,7 +145,7 @@ class DistributionMatching(AlongTrajectories):
     def cost(self, per_class: int) -> Cost:
         return Cost(
             real_passes=self.real_passes,
-            step_passes=self.met(per_class),
+            step_passes=self.seen_passes(per_class),
             checkpoints=self.starts * self.checkpoints,
         )
 

@@ -15,7 +15,7 @@ trajectories do not depend on the synthetic set, so every real gradient is asked
 no step touches real speech again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -31,6 +31,8 @@ from evaluation.students import cross_entropy
 from synth_data.curator import Curator
 
 GRADIENT = "gradient/"  # how the state names what it matches
+
+Items = tuple[Tensor, Tensor]  # features and targets
 
 
 @dataclass(frozen=True)
@@ -63,53 +65,50 @@ class GradientMatching(AlongTrajectories):
         student: Student,
         generator: torch.Generator,
     ) -> tuple[Float[Tensor, ""], State]:
-        checkpoint, met, state = self.meet(state, candidate, generator)
+        met = self.meet(state, candidate, generator)
         weights = {
-            name: weight.requires_grad_() for name, weight in weights_of(state, checkpoint).items()
+            name: weight.requires_grad_()
+            for name, weight in weights_of(state, met.checkpoint).items()
         }
         names = matched(weights)
-        items = zip(
-            met.features.split(met.per_class),
-            met.targets.split(met.per_class),
-            strict=True,
-        )
         total = candidate.features.new_zeros(())
-        for emotion, (features, targets) in enumerate(items):
-            theirs = {name: state[GRADIENT + name][checkpoint, emotion] for name in names}
-            total = total + self._distance(student, weights, theirs, features, targets)
-        return total, state
+        for emotion, (every, moved) in enumerate(zip(*map(_by_class, met[1:3]), strict=True)):
+            theirs = {name: state[GRADIENT + name][met.checkpoint, emotion] for name in names}
+            total = total + self._distance(student, weights, theirs, every, moved)
+        return total, met.state
 
     def cost(self, per_class: int) -> Cost:
         passes = 3.5 if self.derivative == "finite-difference" else 7.0  # class by class; measured
+        moved = self.moved(per_class)
         return Cost(
             real_passes=self.real_passes,
-            step_passes=passes * self.met(per_class),
+            step_passes=passes * moved + (1 - moved),
             checkpoints=self.starts * self.checkpoints,
         )
 
     def _distance(
-        self,
-        student: Student,
-        weights: Weights,
-        theirs: Weights,
-        features: Float[Tensor, "n mel frame"],
-        targets: Float[Tensor, "n emotion"],
+        self, student: Student, weights: Weights, theirs: Weights, every: Items, moved: Items
     ) -> Float[Tensor, ""]:
-        """Between the gradients of one class, differentiable in its items."""
-        exact = self.derivative == "exact"
-        items = (
-            [features, targets]
-            if exact
-            else [x.detach().requires_grad_(x.requires_grad) for x in (features, targets)]
-        )
+        """Between the gradients of one class, differentiable in those items that are moved."""
+        exact, share = self.derivative == "exact", len(moved[0]) / len(every[0])
+        items = moved if exact else tuple(x.detach().requires_grad_(x.requires_grad) for x in moved)
 
-        def loss(at: Weights) -> Float[Tensor, ""]:
-            return cross_entropy(apply(student.network, at, items[0]), items[1]).mean()
+        def loss(at: Weights, of: Items | None = None) -> Float[Tensor, ""]:
+            features, targets = of or items
+            return cross_entropy(apply(student.network, at, features), targets).mean()
 
-        gradient = torch.autograd.grad(
-            loss(weights), [weights[name] for name in theirs], create_graph=exact
-        )
-        ours = list(gradient) if exact else [g.requires_grad_() for g in gradient]
+        def gradient(value: Float[Tensor, ""], graph: bool = False) -> tuple[Tensor, ...]:
+            slopes = [weights[name] for name in theirs]
+            return torch.autograd.grad(value, slopes, create_graph=graph)
+
+        ours: Sequence[Tensor]
+        if exact:
+            ours = gradient(loss(weights), graph=True)
+            if share < 1:
+                whole = gradient(loss(weights, every))
+                ours = [a + share * (g - g.detach()) for a, g in zip(whole, ours, strict=True)]
+        else:
+            ours = [g.requires_grad_() for g in gradient(loss(weights, every))]
         pairs = zip(ours, theirs.values(), strict=True)
         between = DISTANCES[self.distance]
         distance = torch.stack([between(mine, real) for mine, real in pairs]).sum()
@@ -118,7 +117,16 @@ class GradientMatching(AlongTrajectories):
         direction = dict(zip(theirs, torch.autograd.grad(distance, ours), strict=True))
         moving = [i for i, x in enumerate(items) if x.requires_grad]
         _, slopes = along(loss, weights, direction, [items[i] for i in moving])
-        return with_slopes(distance, [(features, targets)[i] for i in moving], slopes)
+        return with_slopes(
+            distance, [moved[i] for i in moving], [share * slope for slope in slopes]
+        )
+
+
+def _by_class(items: Candidate) -> Iterator[Items]:
+    """The features and targets of each class."""
+    return zip(
+        items.features.split(items.per_class), items.targets.split(items.per_class), strict=True
+    )
 
 
 def matched(weights: Mapping[str, Tensor]) -> list[str]:

@@ -66,17 +66,20 @@ class LinearGradientMatching(AlongTrajectories):
         student: Student,
         generator: torch.Generator,
     ) -> tuple[Float[Tensor, ""], State]:
-        checkpoint, met, state = self.meet(state, candidate, generator)
-        weights = weights_of(state, checkpoint)
-        ours = met.class_means(head_gradients(student, weights, met.features, met.targets))
-        theirs = state[GRADIENT][checkpoint]
+        met = self.meet(state, candidate, generator)
+        weights = weights_of(state, met.checkpoint)
+
+        def seen(items: Candidate) -> Tensor:
+            return head_gradients(student, weights, items.features, items.targets)
+
+        ours, theirs = met.class_means(seen), state[GRADIENT][met.checkpoint]
         between = DISTANCES[self.distance]
-        return between(ours.flatten(0, 1), theirs.flatten(0, 1)), state
+        return between(ours.flatten(0, 1), theirs.flatten(0, 1)), met.state
 
     def cost(self, per_class: int) -> Cost:
         return Cost(
             real_passes=self.real_passes,
-            step_passes=self.met(per_class),
+            step_passes=self.seen_passes(per_class),
             checkpoints=self.starts * self.checkpoints,
         )
 

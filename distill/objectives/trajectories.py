@@ -21,6 +21,7 @@ from evaluation.augment import Augment
 from evaluation.networks import Weights, apply, draw_weights
 from evaluation.students import cross_entropy
 from synth_data.curator import Curator, Draw
+from synth_data.errors import UserError
 from synth_data.mechanism import Loss
 from synth_data.randomness import generator
 from synth_data.settings import Count, Positive, Probability, Whole
@@ -34,11 +35,32 @@ View = Callable[[Tensor], Tensor]
 
 
 class Meeting(NamedTuple):
-    """What an outer step compares: a checkpoint, and items as they are seen there."""
+    """What an outer step compares: a checkpoint, and items as they are seen there.
+
+    All items count in what is compared, and some are moved. Were those compared alone, each few
+    items would have to look as the whole class does, and all would end up alike.
+    """
 
     checkpoint: int
-    items: Candidate
+    every: Candidate
+    moved: Candidate
     state: State
+
+    @property
+    def share(self) -> float:
+        """Of all items, those that are moved."""
+        return self.moved.per_class / self.every.per_class
+
+    def class_means(
+        self, seen: Callable[[Candidate], Float[Tensor, "n *rest"]]
+    ) -> Float[Tensor, "emotion *rest"]:
+        """The means over each class of what is seen in items, differentiable in the moved ones."""
+        means = self.moved.class_means(seen(self.moved))
+        if self.share == 1:
+            return means
+        with torch.no_grad():
+            every = self.every.class_means(seen(self.every))
+        return every + self.share * (means - means.detach())
 
 
 @dataclass(frozen=True)
@@ -58,7 +80,10 @@ class AlongTrajectories(Objective):
             at each checkpoint (Zhao and Bilen 2021); else the real side alone, each afresh.
         curriculum: outer steps over which checkpoints come into play, the starts first (as the
             difficulty window of DATM, Guo et al. 2024); 0 for all at once.
-        together: items of each class that a step compares, drawn afresh.
+        together: items of each class that a step moves, drawn afresh.
+
+    Raises:
+        UserError: siamese augmentation without any, or a curriculum of one checkpoint.
     """
 
     starts: Count = 4
@@ -69,7 +94,19 @@ class AlongTrajectories(Objective):
     augment: Augment = Augment()
     siamese: bool = False
     curriculum: Whole = 0
-    together: Count = 16
+    together: Count = 32
+
+    def __post_init__(self) -> None:
+        if self.siamese and self.augment == Augment():
+            raise UserError(
+                "siamese augmentation has nothing to do: set augment too, such as "
+                "augment = { shift = 0.1, noise = 0.3 }, or siamese to false"
+            )
+        if self.curriculum and self.checkpoints == 1:
+            raise UserError(
+                "a curriculum opens checkpoints one after the other, and there is one: set "
+                "checkpoints to 2 or more, or curriculum to 0"
+            )
 
     def init(self, curator: Curator, student: Student, seed: int) -> State:
         kept: dict[str, list[Tensor]] = {}
@@ -138,14 +175,20 @@ class AlongTrajectories(Objective):
             if checkpoint % self.checkpoints < share * self.checkpoints
         ]
         drawn = int(torch.randint(len(open_ones), (1,), generator=generator))
-        items = candidate.some(self.together, generator)
+        every, moved = candidate, candidate.some(self.together, generator)
         if self.siamese:
-            items = items.seen(partial(self._alike, seed=seeds[open_ones[drawn]]))
-        return Meeting(open_ones[drawn], items, {**state, TAKEN: state[TAKEN] + 1})
+            view = partial(self._alike, seed=seeds[open_ones[drawn]])
+            every, moved = every.seen(view), moved.seen(view)
+        return Meeting(open_ones[drawn], every, moved, {**state, TAKEN: state[TAKEN] + 1})
 
-    def met(self, per_class: int) -> float:
-        """The share of all items that a step compares."""
+    def moved(self, per_class: int) -> float:
+        """The share of all items that a step moves."""
         return min(self.together, per_class) / per_class
+
+    def seen_passes(self, per_class: int) -> float:
+        """Over every item, of a step that sees all and moves some: a third of a pass forwards."""
+        moved = self.moved(per_class)
+        return moved + (1 / 3 if moved < 1 else 0)
 
     def _alike(
         self, features: Float[Tensor, "n mel frame"], seed: Tensor
