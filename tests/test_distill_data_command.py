@@ -175,6 +175,9 @@ def test_a_dry_run_reads_no_speech_and_writes_nothing(run, tmp_path, monkeypatch
     assert for_machines["settings"]["loop"]["steps"] == 3
     assert for_machines["estimate"]["seconds"] > 0
     assert for_machines["estimate"]["memory"] > 1e8
+    more = json.loads(run("out", "--dry-run", "--json", "--native-steps", 1).out)
+    assert more["settings"]["native"]["steps"] == 1
+    assert more["estimate"]["distilling"] > 3 * for_machines["estimate"]["distilling"]
     assert sorted(tmp_path.rglob("*")) in (before, sorted([*before, tmp_path / "small-3.toml"]))
 
 
@@ -183,6 +186,18 @@ def test_a_dry_run_reads_no_speech_and_writes_nothing(run, tmp_path, monkeypatch
     [
         (["--ipc", "0"], "ipc: input should be greater than or equal to 1, found 0"),
         (["--ipc", "x"], "Invalid value for '--ipc'"),
+        (
+            ["--native-steps", "-1"],
+            "the native schedule: steps: input should be greater than or equal",
+        ),
+        (
+            ["--native-steps", "3", "--starts-from", "random"],
+            "a native schedule is for students from the fixed initialisation, and this set is for",
+        ),
+        (
+            ["--native-steps", "3", "--objective", "unrolled"],
+            "unrolled learns a native schedule of its own: set native steps to 0",
+        ),
         (["--fold", "0"], "fold: should be a number from 1, all or none, found"),
         (["--fold", "x"], "fold: should be a number from 1, all or none, found 'x'"),
         (["--fold", "99"], "fold 99 does not exist: four-speaker-folds on toy has folds 1 to 4"),
