@@ -21,12 +21,16 @@ WHOLE = {
     "test_forecast",
     "test_guide",
     "test_intervals",
+    "test_page",
+    "test_page_gallery",
     "test_page_in_browser",
     "test_pure_torchaudio",
     "test_readme",
     "test_several_sets",
     "test_starts",
     "test_synth_data_command",
+    "test_teacher",
+    "test_teachers",
 }
 LARGE = ("vgg15", "cnn6", "resnet9")
 
