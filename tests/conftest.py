@@ -14,6 +14,7 @@ torch.set_num_threads(1)
 WHOLE = {
     "test_bad_input",
     "test_benchmark",
+    "test_cluster",
     "test_distill_data_command",
     "test_engine",
     "test_evaluate",
