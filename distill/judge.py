@@ -10,9 +10,8 @@ from distill.candidate import Parameterisation
 from distill.objectives.objective import Objective
 from evaluation import metrics
 from evaluation.networks import Weights, draw_weights, skeleton
-from evaluation.students import CannotTrain, Examples, Recipe, StudentRecipe
+from evaluation.students import CannotTrain, Examples, Recipe, StudentRecipe, predict
 from evaluation.students.native import NativeRecipe
-from evaluation.students.network import predict
 from synth_data.provenance import Start
 from synth_data.randomness import generator
 from synth_data.real import RealSet

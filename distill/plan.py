@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from joblib import cpu_count
 
 from distill.config import RunConfig
+from distill.expert import PASSES
 from distill.initialisations import INITIALISATIONS
 from evaluation.baselines.random_subset import DRAWS
 from evaluation.forecast import CROWDED, in_words, pace, trained_steps
@@ -100,13 +101,14 @@ def plan(config: RunConfig, real: RealSet, folds: int, tested: bool) -> Plan:
         + loop.steps * (cost.step_passes * items + cost.step_real_passes * utterances)
     )
     native = config.build_native()
-    if native.steps:
-        distilling += per_item * native.passes(per_class, emotions)
+    if native.steps or parameterisation.labels == "taught":
+        distilling += per_item * PASSES
+    distilling += per_item * native.passes(per_class, emotions)
     if config.max_minutes is not None:
         distilling = min(distilling, 60 * config.max_minutes)
     side_by_side = min(cpu_count(), max(1, folds))
     weights = sum(w.numel() for w in skeleton(config.student, spec.mels, emotions).parameters())
-    state = cost.checkpoints * weights * 4 * (1 + emotions)
+    state = cost.checkpoints * weights * 4 * (1 + emotions * cost.gradients)
     met = round(items * min(1.0, cost.step_passes))  # whose activations are held
     return Plan(
         features=utterances * FEATURE_SECONDS,

@@ -18,11 +18,17 @@ from evaluation.page.exhibit import Exhibit
 from evaluation.page.page import write
 from evaluation.report import Report
 from evaluation.runs import FoldResult
+from evaluation.session_checks import (
+    not_another,
+    require_distinct,
+    require_fixed_start,
+    require_same,
+)
 from synth_data.console import set_up_logging
 from synth_data.corpora.facts import Corpus
 from synth_data.corpus import load, protocol_line, protocol_of
 from synth_data.degradation import DEGRADATIONS, degraded_set
-from synth_data.errors import SetError, UserError
+from synth_data.errors import SetError
 from synth_data.features import FEATURES, FeatureSpec
 from synth_data.label_map import relabelled
 from synth_data.progress import SILENT, Progress, bar
@@ -98,9 +104,9 @@ class Session:
                 and made.corpus == self.corpus.name
                 and self.corpus.counts
             ):
-                raise _not_another(one, self.corpus)
+                raise not_another(one, self.corpus)
         if self.label_map is not None:
-            _require_distinct(self.sets)
+            require_distinct(self.sets)
 
     @property
     def spec(self) -> FeatureSpec:
@@ -132,13 +138,13 @@ class Session:
         if self.label_map is not None:
             for one in self.sets:
                 if one.synthetic.provenance.corpus_digest == real.digest:
-                    raise _not_another(one, self.corpus)
+                    raise not_another(one, self.corpus)
             made = ", ".join(sorted({one.synthetic.provenance.corpus for one in self.sets}))
             mapped = relabelled(real, first.emotions, self.label_map)
             note = f"sets made from {made}, full data and baselines from {self.corpus.name}"
             return replace(mapped, notes=(*mapped.notes, note))
         for one in self.sets:
-            _require_same(one, real)
+            require_same(one, real)
         return real
 
     def folds(self, real: RealSet) -> dict[int, list[NamedSet]]:
@@ -177,12 +183,8 @@ class Session:
         """Who is trained."""
         own = [one.synthetic.start.network for one in self.sets if one.synthetic.start]
         students = self.options.students or tuple(dict.fromkeys(own)) or tuple(self.options.recipes)
-        if self.options.start_noise and not set(students) & set(own):
-            raise UserError(
-                f"--start-noise is added to a set's fixed weights, and no set has any for "
-                f"{' or '.join(students)}: "
-                + (f"give --students {','.join(dict.fromkeys(own))}" if own else "leave it out")
-            )
+        if self.options.start_noise:
+            require_fixed_start(own, students)
         return students
 
     def estimate(self, real: RealSet, folds: Mapping[int, Sequence[NamedSet]]) -> float:
@@ -247,39 +249,6 @@ def exhibit(one: NamedSet, train: RealSet) -> Exhibit:
 def richer(spec: FeatureSpec) -> FeatureSpec:
     """The recipe with half as many bands again, finer in frequency, and a third more speech."""
     return replace(spec, mels=spec.mels * 3 // 2, window=0.050, frames=spec.frames * 4 // 3)
-
-
-def _require_same(one: NamedSet, real: RealSet) -> None:
-    """Raises `SetError` unless the set was made from these recordings."""
-    made = one.synthetic.provenance
-    if made.corpus_digest != real.digest:
-        raise SetError(
-            f"these recordings are not those the set was made from ({len(real)} utterances with "
-            f"digest {real.digest[:12]}, not {made.corpus_digest[:12]}), so its test speakers "
-            f"might be among its training speakers: use the same recordings and the same "
-            f"--allow-missing and --skip-bad"
-        )
-
-
-def _not_another(one: NamedSet, corpus: Corpus) -> SetError:
-    """What to say of a label map from a corpus to itself."""
-    return SetError(
-        f"{one.folder} was made from {corpus.name} itself, so that its training speakers would be "
-        f"among the test speakers: --label-map is for another corpus; leave it out"
-    )
-
-
-def _require_distinct(sets: Sequence[NamedSet]) -> None:
-    """Raises `SetError` if two sets, made for different folds, would be one row of the report."""
-    seen: dict[tuple[str, int], NamedSet] = {}
-    for one in sets:
-        other = seen.setdefault((one.name, one.ipc), one)
-        if other is not one:
-            raise SetError(
-                f"{other.folder} and {one.folder} are both called {one.name}, at ipc {one.ipc}, "
-                f"and another corpus tests them on the same speakers: give one of them, or name "
-                f"each, as in first={other.folder} second={one.folder}"
-            )
 
 
 def _run_fold(

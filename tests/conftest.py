@@ -9,8 +9,8 @@ from commands import ENTRIES, Command, run_here
 
 torch.set_num_threads(1)
 
-# Files whose tests run whole commands or a browser, or train networks over and over, and networks
-# of millions of parameters: slow together, if not each.
+# Files whose tests run whole commands or processes or a browser, render whole pages or train over
+# and over, and networks of millions of parameters: slow together, if not each.
 WHOLE = {
     "test_bad_input",
     "test_benchmark",

@@ -124,17 +124,15 @@ class DistributionMatching(AlongTrajectories):
     ) -> tuple[Float[Tensor, ""], State]:
         met = self.meet(state, candidate, generator)
         weights = weights_of(state, met.checkpoint)
-        logits = list[Tensor]()  # of what is moved, and then perhaps of all
 
         def seen(items: Candidate) -> Tensor:
-            embedding, said = embedded(student.network, weights, items.features)
-            logits.append(said)
-            return self._statistic(embedding)
+            return self._statistic(embedded(student.network, weights, items.features)[0])
 
-        loss = self._distance(met.class_means(seen), state[MEAN][met.checkpoint])
+        embedding, logits = embedded(student.network, weights, met.moved.features)
+        ours = met.class_means(self._statistic(embedding), seen)
+        loss = self._distance(ours, state[MEAN][met.checkpoint])
         if self.classification and met.checkpoint % self.checkpoints:
-            wrong = cross_entropy(logits[0], met.moved.targets).mean()
-            loss = loss + self.classification * wrong
+            loss = loss + self.classification * cross_entropy(logits, met.moved.targets).mean()
         return loss, met.state
 
     @property

@@ -72,7 +72,8 @@ class GradientMatching(AlongTrajectories):
         }
         names = matched(weights)
         total = candidate.features.new_zeros(())
-        for emotion, (every, moved) in enumerate(zip(*map(_by_class, met[1:3]), strict=True)):
+        classes = zip(_by_class(met.every), _by_class(met.moved), strict=True)
+        for emotion, (every, moved) in enumerate(classes):
             theirs = {name: state[GRADIENT + name][met.checkpoint, emotion] for name in names}
             total = total + self._distance(student, weights, theirs, every, moved)
         return total, met.state
@@ -84,6 +85,7 @@ class GradientMatching(AlongTrajectories):
             real_passes=self.real_passes,
             step_passes=passes * moved + (1 - moved),
             checkpoints=self.starts * self.checkpoints,
+            gradients=True,
         )
 
     def _distance(

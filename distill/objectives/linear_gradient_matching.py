@@ -72,7 +72,7 @@ class LinearGradientMatching(AlongTrajectories):
         def seen(items: Candidate) -> Tensor:
             return head_gradients(student, weights, items.features, items.targets)
 
-        ours, theirs = met.class_means(seen), state[GRADIENT][met.checkpoint]
+        ours, theirs = met.class_means(seen(met.moved), seen), state[GRADIENT][met.checkpoint]
         between = DISTANCES[self.distance]
         return between(ours.flatten(0, 1), theirs.flatten(0, 1)), met.state
 

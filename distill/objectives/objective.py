@@ -70,13 +70,15 @@ class Cost:
         real_passes: over every real utterance, in `init`.
         step_passes: over every synthetic item, per step, counting a derivative of a derivative
             by what it takes.
-        checkpoints: of the network that are kept with a gradient per class.
+        checkpoints: of the network that are kept.
+        gradients: whether each is kept with the gradients of all its weights for each class.
         step_real_passes: over every real utterance, per step.
     """
 
     real_passes: float
     step_passes: float
     checkpoints: int
+    gradients: bool = False
     step_real_passes: float = 0.0
 
 

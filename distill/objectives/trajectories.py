@@ -52,10 +52,17 @@ class Meeting(NamedTuple):
         return self.moved.per_class / self.every.per_class
 
     def class_means(
-        self, seen: Callable[[Candidate], Float[Tensor, "n *rest"]]
+        self,
+        moved: Float[Tensor, "n *rest"],
+        seen: Callable[[Candidate], Float[Tensor, "n *rest"]],
     ) -> Float[Tensor, "emotion *rest"]:
-        """The means over each class of what is seen in items, differentiable in the moved ones."""
-        means = self.moved.class_means(seen(self.moved))
+        """The means of something over all items of each class, differentiable in the moved ones.
+
+        Args:
+            moved: of the moved items.
+            seen: tells it of any items.
+        """
+        means = self.moved.class_means(moved)
         if self.share == 1:
             return means
         with torch.no_grad():

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import torch
-from torch import float64
 
 from evaluation.networks import Weights, apply, skeleton
 from evaluation.students.network import cross_entropy, predict
@@ -68,9 +67,7 @@ class NativeRecipe(StudentRecipe):
             )
         network = skeleton(student, features.shape[1], emotions)
         trained = {
-            name: weight.detach().to(
-                float64 if weight.is_floating_point() else weight.dtype, copy=True
-            )
+            name: weight.detach().clone().double() if weight.is_floating_point() else weight.clone()
             for name, weight in weights.items()
         }
         learned = [trained[name].requires_grad_() for name, _ in network.named_parameters()]

@@ -1,0 +1,56 @@
+"""Whether sets can be judged together, on these recordings and in this way."""
+
+from collections.abc import Sequence
+
+from evaluation.named_sets import NamedSet
+from synth_data.corpora.facts import Corpus
+from synth_data.errors import SetError, UserError
+from synth_data.real import RealSet
+
+
+def require_same(one: NamedSet, real: RealSet) -> None:
+    """Raises `SetError` unless the set was made from these recordings."""
+    made = one.synthetic.provenance
+    if made.corpus_digest != real.digest:
+        raise SetError(
+            f"these recordings are not those the set was made from ({len(real)} utterances with "
+            f"digest {real.digest[:12]}, not {made.corpus_digest[:12]}), so its test speakers "
+            f"might be among its training speakers: use the same recordings and the same "
+            f"--allow-missing and --skip-bad"
+        )
+
+
+def not_another(one: NamedSet, corpus: Corpus) -> SetError:
+    """What to say of a label map from a corpus to itself."""
+    return SetError(
+        f"{one.folder} was made from {corpus.name} itself, so that its training speakers would be "
+        f"among the test speakers: --label-map is for another corpus; leave it out"
+    )
+
+
+def require_distinct(sets: Sequence[NamedSet]) -> None:
+    """Raises `SetError` if two sets, made for different folds, would be one row of the report."""
+    seen: dict[tuple[str, int], NamedSet] = {}
+    for one in sets:
+        other = seen.setdefault((one.name, one.ipc), one)
+        if other is not one:
+            raise SetError(
+                f"{other.folder} and {one.folder} are both called {one.name}, at ipc {one.ipc}, "
+                f"and another corpus tests them on the same speakers: give one of them, or name "
+                f"each, as in first={other.folder} second={one.folder}"
+            )
+
+
+def require_fixed_start(own: Sequence[str], students: Sequence[str]) -> None:
+    """Raises `UserError` if no student starts from weights that noise can be added to.
+
+    Args:
+        own: the networks whose fixed weights the sets have.
+        students: who is trained.
+    """
+    if not set(students) & set(own):
+        raise UserError(
+            f"--start-noise is added to a set's fixed weights, and no set has any for "
+            f"{' or '.join(students)}: "
+            + (f"give --students {','.join(dict.fromkeys(own))}" if own else "leave it out")
+        )
