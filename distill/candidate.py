@@ -28,8 +28,8 @@ class Parameterisation:
             et al. 2022).
         numbers: that items are stored in, once they are learned; half the width, twice the items.
         labels: "hard"; "soft": learned with the items, and starting near the hard ones; or
-            "taught": starting as what a teacher of the real data hears in the items
-            (`distill.teacher`), and learned by objectives that can tell labels apart.
+            "taught": hard while items are learned, and then what an expert hears in them
+            (`distill.expert`).
         label_learning_rate: of Adam, on the labels' logits.
         limit: items stay within plus and minus so many standard deviations of features.
     """
@@ -66,7 +66,7 @@ class Parameterisation:
     ) -> dict[str, Tensor]:
         """What is learned, as it starts, by name."""
         learned = {ITEMS: self.codec.frames.shorten(features).clone()}
-        if self.labels != "hard":
+        if self.labels == "soft":
             learned[LABELS] = SURE * targets
         return learned
 

@@ -91,17 +91,20 @@ def distill_data(
         typer.Option(help=f"Items start as: {_names(list(INITIALISATIONS))}.  [default: real]"),
     ] = None,
     slices: Annotated[
-        int | None, typer.Option(help="Items in the frames of one.  [default: 4; 1 for toy]")
+        int | None, typer.Option(help="Items in the frames of one.  [default: 4; toy: 1]")
     ] = None,
     numbers: Annotated[
-        str | None, typer.Option(help=f"{_names(list(NUMBERS))}.  [default: int8; float32 for toy]")
+        str | None, typer.Option(help=f"{_names(list(NUMBERS))}.  [default: int8; toy: float32]")
     ] = None,
     labels: Annotated[
-        str | None, typer.Option(help="hard; soft: learned; taught, by a teacher.  [default: hard]")
+        str | None,
+        typer.Option(
+            help="hard, soft (learned), taught (by an expert).  [default: taught; toy: hard]"
+        ),
     ] = None,
     native_steps: Annotated[
         int | None,
-        typer.Option(help="Of a schedule for the fixed start, towards an expert.  [default: 0]"),
+        typer.Option(help="Of a schedule from the fixed start to an expert.  [default: 3; toy: 0]"),
     ] = None,
     max_minutes: Annotated[
         float | None, typer.Option(help="For each fold's set: the best one by then.")

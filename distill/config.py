@@ -10,8 +10,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from distill.candidate import Parameterisation
-from distill.choice import AUTO, Choice, choose, choose_untrained
-from distill.engine import require_fit
+from distill.choice import AUTO, SHORT, Choice, choose, choose_untrained
+from distill.engine import has_schedule, require_fit
 from distill.native import Native
 from distill.objectives import OBJECTIVES
 from distill.objectives.objective import Objective
@@ -40,6 +40,8 @@ FIRST_MINUTE: dict[str, Any] = {
 # What recordings' sets are made of, if nothing else is said: sixteen items in the bytes of one.
 # The built-in corpus is so small that this would be all of it.
 SMALL_ITEMS = {"slices": 4, "numbers": "int8"}
+# What an expert adds for recordings, where there is time for one: labels, and a native schedule.
+EXPERT_LABELS, EXPERT_STEPS = "taught", 3
 
 
 class RunConfig(BaseModel):
@@ -207,7 +209,9 @@ class RunConfig(BaseModel):
 
     def build_parameterisation(self) -> Parameterisation:
         """What is learned."""
-        usual = {} if self.corpus.access == "built-in" else SMALL_ITEMS
+        usual: dict[str, Any] = {} if self.corpus.access == "built-in" else dict(SMALL_ITEMS)
+        if self._expert:
+            usual["labels"] = EXPERT_LABELS
         given = {**usual, **self.parameterisation}
         return changed("the parameterisation", Parameterisation(), given)
 
@@ -225,8 +229,18 @@ class RunConfig(BaseModel):
         return changed(self.objective, OBJECTIVES[self.objective](), self.settings)
 
     def build_native(self) -> Native:
-        """How a native schedule is made."""
-        return changed("the native schedule", Native(), self.native)
+        """How a native schedule is made, if one is."""
+        wanted = self._expert and self.build_objective().starts_from != "random"
+        usual = Native(steps=EXPERT_STEPS if wanted else 0)
+        return changed("the native schedule", usual, self.native)
+
+    @property
+    def _expert(self) -> bool:
+        """Whether an expert is part of a run if nothing is said of it."""
+        hurried = self.max_minutes is not None and self.max_minutes < SHORT
+        untrained = self.settings.get("checkpoints") == 1  # then nothing else is to be trained
+        alone = self.objective != AUTO and has_schedule(self.build_objective())
+        return self.corpus.access != "built-in" and not (hurried or untrained or alone)
 
     def build_recipe(self) -> Recipe:
         """How students are trained."""

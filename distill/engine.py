@@ -122,21 +122,26 @@ def distill(
         heard = replace(validation.to(torch.device("cpu")), features=curator.seen(validation))
         judge = Judge(heard, start, objective, parameterisation, targets, per_class, recipe, seed)
 
-    guide = None
-    if native.steps:
-        guide = Guide(native, curator, model, parameterisation, targets, per_class, seed, judge)
-    seconds = None if max_minutes is None else 60 * max_minutes
-    of_loop = seconds * (1 - NATIVE_SHARE) if seconds is not None and guide else seconds
+    seconds = math.inf if max_minutes is None else 60 * max_minutes
+    of_loop = seconds * (1 - NATIVE_SHARE if native.steps else 1)
     work = OuterLoop(
         curator, objective, model, targets, parameterisation, loop, seed, judge, of_loop
     )
     before = saved.load()
-    state = OuterState.of(before, curator.device) if before else work.begin()
+    state = (
+        OuterState.of(before, curator.device)
+        if before
+        else work.begin(progress, expert=native.steps > 0)
+    )
     ended = work.run(state, saved, progress)
     guided = Guided(ended.learned)
-    if guide is not None:
+    if native.steps:
+        guide = Guide(
+            *(native, model, state.expert, parameterisation),
+            *(targets, per_class, curator.spec.frames, judge),
+        )
         worth = ended.scores[0][1] if ended.scores else 0.0  # of what it started from
-        left = math.inf if seconds is None else seconds - state.seconds - state.judging
+        left = seconds - state.seconds - state.judging
         guided = guide.run(ended.learned, worth, progress, left)
         state.seconds += guided.seconds
         saved.save(state.tensors())
@@ -182,6 +187,11 @@ def distill(
     )
 
 
+def has_schedule(objective: Objective) -> bool:
+    """Whether an objective learns a native schedule of its own."""
+    return objective.schedule(objective.learned(), 1) is not None
+
+
 def require_fit(
     objective: Objective, parameterisation: Parameterisation, native: Native, spec: FeatureSpec
 ) -> None:
@@ -202,7 +212,12 @@ def require_fit(
             "a native schedule is for students from the fixed initialisation, and this set is for "
             "random ones: set native steps to 0, or starts_from to fixed or both"
         )
-    if native.steps and objective.schedule(objective.learned(), 1) is not None:
+    if parameterisation.labels == "taught" and has_schedule(objective):
+        raise UserError(
+            f"{objective.name} learns a schedule for the labels that it sees, and taught ones come "
+            f"after it: use hard labels or soft ones"
+        )
+    if native.steps and has_schedule(objective):
         raise UserError(
             f"{objective.name} learns a native schedule of its own: set native steps to 0, or "
             f"choose another objective"

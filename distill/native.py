@@ -18,7 +18,7 @@ disguise. The `closeness` keeps the items useful to students that start from ran
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -30,17 +30,11 @@ from distill.candidate import ITEMS, LABELS, SURE, Parameterisation
 from distill.judge import Judge
 from distill.objectives.finite_difference import along
 from distill.objectives.objective import Student
-from distill.teacher import BATCH, taught
 from evaluation.networks import Weights, apply
 from evaluation.students import cross_entropy
-from synth_data.curator import Curator
 from synth_data.progress import Progress
-from synth_data.randomness import generator
 from synth_data.schedule import NativeSchedule, batch_rows
 from synth_data.settings import Count, NotNegative, Positive, Whole
-
-EXPERT_STEPS, EXPERT_RATE = 600, 2e-3
-EXPERT_SHARE = 0.5  # of the time there is, for the expert
 
 
 @dataclass(frozen=True)
@@ -53,7 +47,8 @@ class Native:
         steps: of the schedule, at most: it ends where validation speakers gain no more; 0 for no
             schedule. Steps are so long that each carries an error of the one before on a
             hundredfold: with many more than three, what rounding does to the items comes through.
-        together: items of each class in a step's batch, as far as there are so many.
+        together: items of each class in a step's batch, as far as there are so many. The more, the
+            nearer to the expert, and the more is lost by students that start elsewhere.
         rounds: of Adam, for each step, with a cosine to zero.
         learning_rate: of Adam on the items; features have about unit variance.
         label_learning_rate: the same on the logits of labels.
@@ -61,11 +56,11 @@ class Native:
     """
 
     steps: Whole = 0
-    together: Count = 8
-    rounds: Count = 100
+    together: Count = 3
+    rounds: Count = 300
     learning_rate: Positive = 0.03
     label_learning_rate: Positive = 0.05
-    closeness: NotNegative = 1.0
+    closeness: NotNegative = 0.1
 
     def batches(self, per_class: int) -> tuple[int, int]:
         """Steps there will be, and items of each class in a batch, of so many."""
@@ -73,10 +68,10 @@ class Native:
         return steps, min(self.together, per_class // steps) if steps else 0
 
     def passes(self, per_class: int, emotions: int) -> int:
-        """Forward and backward passes of one item that it will take; an estimate for a plan."""
+        """Forward and backward passes of one item that it will take, besides the expert's."""
         steps, together = self.batches(per_class)
         each = 1 + 2  # a gradient, and its two neighbours for a finite difference
-        return EXPERT_STEPS * BATCH + each * self.rounds * steps * together * emotions
+        return each * self.rounds * steps * together * emotions
 
 
 @dataclass(frozen=True)
@@ -104,22 +99,22 @@ class Guide:
 
     Attributes:
         native: how.
-        curator: the door, which is asked for one mean gradient per step of the expert.
         student: the network, with its fixed start.
+        expert: its weights, once it has learned from the real data.
         parameterisation: of the items.
         targets: of the items, one-hot, in the order of their classes.
         per_class: items of each class.
-        seed: that all random numbers are derived from.
+        frames: of an item as students hear it.
         judge: says after how many steps the student is worth most; without one, after all.
     """
 
     native: Native
-    curator: Curator
     student: Student
+    expert: Weights
     parameterisation: Parameterisation
     targets: Float[Tensor, "n emotion"]
     per_class: int
-    seed: int
+    frames: int
     judge: Judge | None = None
 
     def run(
@@ -165,28 +160,18 @@ class Guide:
         """Items that lead to the expert, their schedule, and the student's scores on the way."""
         ends = time.monotonic() + seconds
         start = {name: weight.detach() for name, weight in self.student.start.items()}
-        expert = taught(
-            self.curator,
-            self.student.network,
-            start,
-            generator(self.seed, "expert"),
-            EXPERT_STEPS,
-            EXPERT_RATE,
-            progress=progress,
-            seconds=EXPERT_SHARE * seconds,
-        )
-        learned = {name: value.to(self.curator.device) for name, value in made.items()}
+        learned = {name: value.to(self._device) for name, value in made.items()}
         if LABELS not in learned:
-            learned[LABELS] = self.targets.to(self.curator.device).log()  # hard: 0 and -infinity
+            learned[LABELS] = self.targets.to(self._device).log()  # hard: 0 and -infinity
         steps, together = self.native.batches(self.per_class)
         here = {name: weight.double() for name, weight in start.items()}
         best, kept, rates, scores = learned, 0, list[float](), list[float]()
-        for step in progress(range(steps), initial=0, total=steps):
+        for step in progress(range(steps)):
             if time.monotonic() > ends:
                 break
             rows = batch_rows(step, self._classes, self.per_class, together)
-            rows = rows.to(self.curator.device)
-            learned, rate, here = self._step(learned, rows, here, expert, ends)
+            rows = rows.to(self._device)
+            learned, rate, here = self._step(learned, rows, here, ends)
             if not 0 < rate < math.inf:
                 break
             rates.append(rate)
@@ -198,6 +183,10 @@ class Guide:
         return {name: value.cpu() for name, value in best.items()}, schedule, tuple(scores)
 
     @property
+    def _device(self) -> torch.device:
+        return next(iter(self.expert.values())).device
+
+    @property
     def _classes(self) -> int:
         return len(self.targets) // self.per_class
 
@@ -206,24 +195,54 @@ class Guide:
         learned: Mapping[str, Tensor],
         rows: Int[Tensor, " batch"],
         exact: Weights,
-        expert: Weights,
         ends: float,
     ) -> tuple[dict[str, Tensor], float, dict[str, Tensor]]:
         """The items after one step of the student, its step size, and where it led."""
+        targets = self.targets.to(rows.device)[rows]
+        batch = {name: learned[name][rows] for name in (ITEMS, LABELS)}
         here = {name: weight.float() for name, weight in exact.items()}
-        wanted = {name: here[name] - expert[name] for name in here}
-        own = self.targets.to(rows.device)[rows].bool()
-        before = learned[ITEMS][rows]
-        items = before.clone().requires_grad_()
-        labels = learned[LABELS][rows]
+        batch = self._turned(batch, targets, here, _less(here, self.expert), ends)
+        moved = dict(learned)
+        for name, value in batch.items():
+            moved[name] = learned[name].index_copy(0, rows, value)
+        # As the student will take the step: with what is stored, and in double precision.
+        stored, _ = self.parameterisation.finished(
+            batch, targets, self.frames, len(rows) // self._classes
+        )
+        exactly = partial(
+            self._loss,
+            features=stored.features.to(rows.device, torch.float64),
+            targets=stored.targets.to(rows.device, torch.float64),
+        )
+        gradient, wanted = _gradient(exactly, exact), _less(exact, self.expert)
+        rate = float((_product(gradient, wanted) / _product(gradient, gradient)).float())
+        led = {name: exact[name] - rate * gradient[name] for name in exact}
+        return moved, rate, led
+
+    def _turned(
+        self,
+        before: Mapping[str, Tensor],
+        targets: Float[Tensor, "batch emotion"],
+        here: Weights,
+        wanted: Weights,
+        ends: float,
+    ) -> dict[str, Tensor]:
+        """A batch of items and labels whose gradient points where it should, as far as it can."""
+        items = before[ITEMS].clone().requires_grad_()
+        labels = before[LABELS]
         labels = torch.where(labels.isinf(), -SURE, labels).requires_grad_()  # hard ones soften
+        batch, per_class = {ITEMS: items, LABELS: labels}, len(items) // self._classes
         adam = torch.optim.Adam(
             [
                 {"params": [items], "initial_lr": self.native.learning_rate},
                 {"params": [labels], "initial_lr": self.native.label_learning_rate},
             ]
         )
-        loss = partial(self._loss, items=items, labels=labels)
+
+        def loss(at: Weights) -> Float[Tensor, ""]:
+            seen = self.parameterisation.candidate(batch, targets, self.frames, per_class)
+            return self._loss(at, seen.features, seen.targets)
+
         for done in range(self.native.rounds):
             if time.monotonic() > ends:
                 break
@@ -231,32 +250,16 @@ class Guide:
                 decay = 0.5 * (1 + math.cos(math.pi * done / self.native.rounds))
                 group["lr"] = group["initial_lr"] * decay
             _, slopes = along(loss, here, _away(_gradient(loss, here), wanted), [items, labels])
-            closeness = 2 * self.native.closeness * (items.detach() - before) / items.numel()
-            items.grad, labels.grad = slopes[0] + closeness, slopes[1]
+            apart = (items.detach() - before[ITEMS]) / items.numel()
+            items.grad, labels.grad = slopes[0] + 2 * self.native.closeness * apart, slopes[1]
             adam.step()
             with torch.no_grad():
                 items.clamp_(-self.parameterisation.limit, self.parameterisation.limit)
-                largest = (labels * own).sum(dim=1, keepdim=True)
+                largest = (labels * targets).sum(dim=1, keepdim=True)
                 labels.copy_(torch.minimum(labels, largest))
-        moved = dict(learned)
-        for name, value in ((ITEMS, items), (LABELS, labels)):
-            moved[name] = learned[name].index_copy(0, rows, value.detach())
-        # As the student will take the step: with what is stored, and in double precision.
-        features, targets = self._seen(self._stored(items), labels.detach())
-        exactly = partial(self._loss_of, features=features.double(), targets=targets.double())
-        gradient = _gradient(exactly, exact)
-        wanted = {name: exact[name] - expert[name] for name in exact}
-        rate = float((_product(gradient, wanted) / _product(gradient, gradient)).float())
-        led = {name: exact[name] - rate * gradient[name] for name in exact}
-        return moved, rate, led
+        return {name: value.detach() for name, value in batch.items()}
 
     def _loss(
-        self, at: Weights, items: Float[Tensor, "n mel any"], labels: Float[Tensor, "n emotion"]
-    ) -> Float[Tensor, ""]:
-        features, targets = self._seen(items, labels)
-        return self._loss_of(at, features, targets)
-
-    def _loss_of(
         self,
         at: Weights,
         features: Float[Tensor, "n mel frame"],
@@ -264,19 +267,8 @@ class Guide:
     ) -> Float[Tensor, ""]:
         return cross_entropy(apply(self.student.network, at, features), targets).mean()
 
-    def _seen(
-        self, items: Float[Tensor, "n mel any"], labels: Float[Tensor, "n emotion"]
-    ) -> tuple[Float[Tensor, "n mel frame"], Float[Tensor, "n emotion"]]:
-        frames = self.curator.spec.frames
-        return self.parameterisation.codec.frames.lengthen(items, frames), labels.softmax(dim=1)
 
-    def _stored(self, items: Float[Tensor, "n mel any"]) -> Float[Tensor, "n mel any"]:
-        """Items as whoever gets the set decodes them."""
-        numbers = self.parameterisation.codec.numbers
-        return numbers.decode(numbers.encode(items.detach()))
-
-
-def _gradient(loss: partial[Tensor], here: Weights) -> dict[str, Tensor]:
+def _gradient(loss: Callable[[Weights], Tensor], here: Weights) -> dict[str, Tensor]:
     free = {name: weight.detach().requires_grad_() for name, weight in here.items()}
     slopes = torch.autograd.grad(loss(free), list(free.values()))
     return dict(zip(free, slopes, strict=True))
@@ -287,6 +279,10 @@ def _away(gradient: Weights, wanted: Weights) -> dict[str, Tensor]:
     size, aim = (_product(each, each).sqrt().clamp_min(1e-12) for each in (gradient, wanted))
     cosine = _product(gradient, wanted) / (size * aim)
     return {name: (cosine * gradient[name] / size - wanted[name] / aim) / size for name in gradient}
+
+
+def _less(one: Weights, other: Weights) -> dict[str, Tensor]:
+    return {name: one[name] - other[name] for name in one}
 
 
 def _product(one: Weights, other: Weights) -> Float[Tensor, ""]:

@@ -11,14 +11,14 @@ from torch import Tensor
 
 from distill.candidate import ITEMS, LABELS, LEARNED, Parameterisation
 from distill.checkpoint import Checkpoint
+from distill.expert import expert_of, heard
 from distill.initialisations import INITIALISATIONS
 from distill.judge import Judge
 from distill.objectives.objective import Objective, Student
 from distill.outer_state import OuterState
-from distill.teacher import heard
 from synth_data.curator import Curator
 from synth_data.errors import UserError, unknown_name
-from synth_data.progress import Progress
+from synth_data.progress import SILENT, Progress
 from synth_data.randomness import generator
 from synth_data.schedule import Momentum
 from synth_data.settings import Count, NotNegative, Positive
@@ -111,28 +111,31 @@ class OuterLoop:
     loop: Loop
     seed: int
     judge: Judge | None = None
-    max_seconds: float | None = None
+    max_seconds: float = math.inf
 
     @property
     def per_class(self) -> int:
         """Items of each class."""
         return len(self.targets) // len(self.curator.emotions)
 
-    def begin(self) -> OuterState:
-        """Asks what must be asked before the first step."""
+    def begin(self, progress: Progress = SILENT, *, expert: bool = False) -> OuterState:
+        """Asks what must be asked before the first step.
+
+        Args:
+            progress: a bar for an expert's steps.
+            expert: whether somebody needs one; taught labels do in any case.
+        """
+        needed = expert or self.parameterisation.labels == "taught"
         began = time.monotonic()
         initial = self._initial(generator(self.seed, "candidate"))
         learned = self.parameterisation.begin(initial, self.targets.to(initial.device))
-        if self.parameterisation.labels == "taught":
-            frames = self.curator.spec.frames
-            items = self.parameterisation.codec.frames.lengthen(learned[ITEMS], frames)
-            learned[LABELS] = heard(self.curator, self.student, items, self.seed)
         for name, value in self.objective.learned().items():
             learned[LEARNED + name] = value.to(initial.device)
         state = OuterState.begin(
             initial=initial,
             learned=learned,
             objective=self.objective.init(self.curator, self.student, self.seed),
+            expert=expert_of(self.curator, self.student, self.seed, progress) if needed else {},
             questions=self.curator.questions,
             draws=generator(self.seed, "steps"),
         )
@@ -174,14 +177,13 @@ class OuterLoop:
         bar = progress(range(state.step, steps), initial=state.step, total=steps)
         for step in bar:
             done = step / steps
-            if self.max_seconds is not None:
-                # It is to be judged once more.
-                whole = self.max_seconds - state.before - state.judging
-                spent = time.monotonic() - began - state.before
-                if spent >= whole:
-                    stopped = "its time was over"
-                    break
-                done = max(done, spent / whole)
+            # It is to be judged once more.
+            whole = self.max_seconds - state.before - state.judging
+            spent = time.monotonic() - began - state.before
+            if spent >= whole:
+                stopped = "its time was over"
+                break
+            done = max(done, spent / whole)
             loss = self._step(state, optimiser, 0.5 * (1 + math.cos(math.pi * done)))
             without = without + 1 if loss is None else 0
             if without == PATIENCE:
@@ -235,15 +237,25 @@ class OuterLoop:
                 value.lerp_(learned[name], 1 - self.loop.average)
         return loss.detach()
 
-    def _now(self, state: OuterState) -> Mapping[str, Tensor]:
-        return state.average if self.loop.average else state.learned
+    def _now(self, state: OuterState) -> dict[str, Tensor]:
+        """What there is by now, with what the expert hears in it.
+
+        Before the first step labels are hard: a set is compared with real utterances as they are.
+        """
+        learned = state.average if self.loop.average else state.learned
+        now = {name: value.detach() for name, value in learned.items()}
+        if self.parameterisation.labels == "taught" and state.step:
+            frames = self.curator.spec.frames
+            items = self.parameterisation.codec.frames.lengthen(now[ITEMS], frames)
+            now[LABELS] = heard(self.student, state.expert, items)
+        return now
 
     def _look(self, state: OuterState) -> None:
         """Asks validation speakers, once per step, and keeps the best."""
         if self.judge is None or (state.scores and state.scores[-1][0] == state.step):
             return
         began = time.monotonic()
-        now = {name: value.detach() for name, value in self._now(state).items()}
+        now = self._now(state)
         score = self.judge(now)
         if not state.scores or score > max(score for _, score in state.scores):
             state.best = {name: value.clone() for name, value in now.items()}

@@ -25,6 +25,7 @@ class OuterState:
         taken: steps that Adam has taken, of each; it takes none where there is no usable gradient.
         norms: running means of the gradients' norms; 0 before the first.
         objective: what the objective knows.
+        expert: weights of a network that learned from the real data; empty where none is needed.
         questions: how often each purpose was asked for at the door.
         draws: for all that the steps draw.
         scores: (step, score) each time that what is learned was judged.
@@ -35,7 +36,8 @@ class OuterState:
     """
 
     GROUPS: ClassVar = (
-        *("learned", "average", "best", "means", "squares", "taken", "norms", "objective"),
+        *("learned", "average", "best", "means", "squares", "taken", "norms"),
+        *("objective", "expert"),
     )
 
     initial: Float[Tensor, "n mel frame"]
@@ -47,6 +49,7 @@ class OuterState:
     taken: dict[str, Tensor]
     norms: dict[str, Tensor]
     objective: State
+    expert: dict[str, Tensor]
     questions: Counter[str]
     draws: torch.Generator
     scores: list[tuple[int, float]] = field(default_factory=list)
@@ -61,6 +64,7 @@ class OuterState:
         initial: Tensor,
         learned: dict[str, Tensor],
         objective: State,
+        expert: dict[str, Tensor],
         questions: Counter[str],
         draws: torch.Generator,
     ) -> "OuterState":
@@ -77,6 +81,7 @@ class OuterState:
             taken={name: torch.tensor(0.0) for name in learned},
             norms={name: torch.tensor(0.0) for name in learned},
             objective=objective,
+            expert=expert,
             questions=questions,
             draws=draws,
         )

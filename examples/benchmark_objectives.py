@@ -233,7 +233,7 @@ def main(
         "fold": fold,
     }
     given |= {"ipc": ipc, "student": student, "seed": seed, "seeds": seeds}
-    given |= {"parameterisation": {"slices": slices, "numbers": numbers}}
+    given |= {"parameterisation": {"slices": slices, "numbers": numbers, "labels": "hard"}}
     asked = RunConfig.of(config_file, given)
     config = asked.resolved()
     real = load(config.corpus, config.data_root, config.spec, progress=sys.stderr.isatty())

@@ -112,6 +112,10 @@ def test_full_runs_are_the_default_of_real_corpora(tmp_path):
             "objective = 'distribution-matching'\n[parameterisation]\nlabels = 'soft'",
             "cannot learn labels: use hard labels or taught ones",
         ),
+        (
+            "objective = 'unrolled'\n[parameterisation]\nlabels = 'taught'",
+            "unrolled learns a schedule for the labels that it sees, and taught ones come after",
+        ),
         ("[parameterisation]\nslices = 1000", "1000 slices of .* frames leave nothing"),
         (
             "[parameterisation]\nnumbers = 'int3'",
@@ -180,7 +184,24 @@ def test_auto_is_what_was_measured(tmp_path):
 
 def test_sets_of_recordings_are_stored_small_unless_told_otherwise(tmp_path):
     real = f"dataset = 'emodb'\ndata_root = '{tmp_path}'\n"
-    assert config_of(real, tmp_path).build_parameterisation() == Parameterisation(4, "int8")
+    small = Parameterisation(4, "int8", "taught")
+    assert config_of(real, tmp_path).build_parameterisation() == small
     given = "[parameterisation]\nslices = 2\n"
     assert config_of(real + given, tmp_path).build_parameterisation().slices == 2
     assert config_of("", tmp_path).build_parameterisation() == Parameterisation()
+
+
+def test_recordings_have_an_expert_where_there_is_use_and_time_for_one(tmp_path):
+    def of(text: str, dataset: str = "emodb") -> tuple[int, str]:
+        root = f"data_root = '{tmp_path}'" if dataset != "toy" else ""
+        config = config_of(f"dataset = '{dataset}'\n{root}\n{text}", tmp_path)
+        return config.build_native().steps, config.build_parameterisation().labels
+
+    assert of("") == of("objective = 'gradient-matching'") == (3, "taught")
+    assert of("max_minutes = 1.0") == (3, "taught")
+    assert of("[settings]\nstarts_from = 'random'") == (0, "taught")
+    assert of("[native]\nsteps = 0\n[parameterisation]\nlabels = 'hard'") == (0, "hard")
+    without = (0, "hard")
+    assert of("objective = 'unrolled'") == of("max_minutes = 0.9") == without
+    assert of("[settings]\ncheckpoints = 1\none_release = true") == without
+    assert of("", dataset="toy") == without

@@ -1,6 +1,7 @@
 """Native schedules added to items: few steps to an expert, and what they leave alone."""
 
 import math
+from functools import cache
 from typing import Any
 
 import pytest
@@ -9,15 +10,15 @@ from fake_speech import SPEC, fake_speech
 from pushing import Push
 from torch import Tensor
 
-from distill import native
+from distill import expert
 from distill.candidate import ITEMS, LABELS, Parameterisation
 from distill.engine import distill
+from distill.expert import expert_of
 from distill.judge import Judge
 from distill.native import Guide, Guided, Native
 from distill.objectives.distribution_matching import DistributionMatching
 from distill.objectives.objective import Student
 from distill.outer_loop import Loop
-from distill.teacher import taught
 from evaluation.networks import Weights, draw_weights, skeleton
 from evaluation.students import Examples, NativeRecipe, Recipe
 from synth_data.curator import Curator
@@ -30,13 +31,14 @@ PER_CLASS = 7
 TARGETS = torch.eye(3).repeat_interleave(PER_CLASS, dim=0)
 NETWORK = skeleton("tdnn", SPEC.mels, 3)
 START = draw_weights(NETWORK, torch.Generator().manual_seed(0))
+STUDENT = Student(NETWORK, START)
 SMALL = DistributionMatching(starts=1, checkpoints=1)
 SCORES = "UAR of validation speakers after so many steps of the native schedule"
 
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch):
-    monkeypatch.setattr(native, "EXPERT_STEPS", 60)
+    monkeypatch.setattr(expert, "STEPS", 60)
 
 
 class Hears(Judge):
@@ -68,8 +70,8 @@ def guided(
 ) -> Guided:
     chosen = Native(**({"steps": 3, "together": 2, "rounds": 30} | settings))
     guide = Guide(
-        *(chosen, Curator(fake_speech((20, 20, 20))), Student(NETWORK, START), parameterisation),
-        *(TARGETS, PER_CLASS, 0, judge),
+        *(chosen, STUDENT, aim(), parameterisation),
+        *(TARGETS, PER_CLASS, SPEC.frames, judge),
     )
     made = {ITEMS: items(parameterisation)} | ({} if labels is None else {LABELS: labels})
     return guide.run(made, worth, SILENT, seconds)
@@ -88,9 +90,9 @@ def away(one: Weights, other: Weights) -> float:
     return float(torch.stack([(one[name] - other[name]).square().sum() for name in one]).sum())
 
 
-def expert() -> Weights:
-    curator, draws = Curator(fake_speech((20, 20, 20))), generator(0, "expert")
-    return taught(curator, NETWORK, START, draws, native.EXPERT_STEPS, native.EXPERT_RATE)
+@cache
+def aim() -> Weights:
+    return expert_of(Curator(fake_speech((20, 20, 20))), STUDENT, 0)
 
 
 @pytest.mark.parametrize(
@@ -98,28 +100,28 @@ def expert() -> Weights:
 )
 def test_whoever_gets_the_set_comes_near_the_expert(parameterisation):
     """Step by step, with items as they are stored."""
-    aim = expert()
+    expert = aim()
     left = [
-        away(trained(guided(parameterisation, steps=steps, together=2), parameterisation), aim)
+        away(trained(guided(parameterisation, steps=steps, together=2), parameterisation), expert)
         for steps in (1, 2, 3)
     ]
-    assert away(START, aim) > left[0] > left[1] > left[2]
-    assert left[2] < 0.8 * away(START, aim)
+    assert away(START, expert) > left[0] > left[1] > left[2]
+    assert left[2] < 0.8 * away(START, expert)
 
 
 def test_the_step_size_is_the_best_one():
-    result, aim = guided(steps=1), expert()
+    result, expert = guided(steps=1), aim()
     assert result.schedule is not None
     rate = result.schedule.learning_rates[0]
-    left = away(trained(result), aim)
+    left = away(trained(result), expert)
     for other in (0.97, 1.03):
         result.schedule.learning_rates[0] = other * rate
-        assert away(trained(result), aim) > left
+        assert away(trained(result), expert) > left
 
 
 def test_more_rounds_come_nearer():
-    aim = expert()
-    assert away(trained(guided(rounds=60)), aim) < 0.97 * away(trained(guided(rounds=5)), aim)
+    far, near = (away(trained(guided(rounds=rounds)), aim()) for rounds in (5, 60))
+    assert near < 0.97 * far
 
 
 def test_items_that_are_not_in_the_schedule_stay_as_they_are():
@@ -204,7 +206,7 @@ def test_a_set_is_stored_with_it_and_says_so():
     assert (len(one.schedule.learning_rates), one.schedule.together) == (2, 1)
     assert one.schedule.momentum == 0
     assert any("towards an expert's weights" in note for note in one.provenance.notes)
-    assert curator.questions["a teacher's lesson"] == 60
+    assert curator.questions["an expert's lesson"] == 60
     again = made()
     assert again.schedule is not None
     assert torch.equal(one.features, again.features)

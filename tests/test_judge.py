@@ -8,6 +8,7 @@ import torch
 from fake_speech import fake_speech
 from pushing import Push, interrupt
 
+from distill import expert
 from distill.candidate import Parameterisation
 from distill.engine import distill
 from distill.judge import Judge
@@ -52,6 +53,21 @@ def test_the_start_is_returned_where_nothing_is_better(monkeypatch):
     assert torch.equal(synthetic.features, START.features)
     assert "it is as it started" in synthetic.provenance.notes[-1]
     assert synthetic.provenance.settings[WAY] == {"0": 0.5, "4": 0.4, "8": 0.5}
+
+
+def test_the_start_has_no_experts_labels(monkeypatch):
+    """What a set is compared with, and goes back to, are real utterances as they are."""
+    monkeypatch.setattr(expert, "STEPS", 10)
+    changes = {
+        "objective": DistributionMatching(starts=1, checkpoints=1),
+        "parameterisation": Parameterisation(labels="taught"),
+    }
+    scored(monkeypatch, 0.5, 0.4, 0.5)
+    assert torch.equal(made(**changes).targets, START.targets)
+    monkeypatch.undo()
+    monkeypatch.setattr(expert, "STEPS", 10)
+    scored(monkeypatch, 0.5, 0.6, 0.7)
+    assert made(**changes).targets.max() < 1
 
 
 def test_the_best_on_the_way_is_returned(monkeypatch):
