@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from distill.candidate import Parameterisation
 from distill.choice import AUTO, SHORT, Choice, choose, choose_untrained
 from distill.engine import has_schedule, require_fit
+from distill.expert import Expert
 from distill.native import Native
 from distill.objectives import OBJECTIVES
 from distill.objectives.objective import Objective
@@ -86,6 +87,8 @@ class RunConfig(BaseModel):
     """Settings of the objective."""
     native: dict[str, Any] = {}
     """How a native schedule is added, for students from the fixed initialisation."""
+    expert: dict[str, Any] = {}
+    """How the network learns that taught labels and native schedules come from."""
     recordings: str | None = None
     """Digest of recordings and labels; a run writes it, so as not to be resumed on others."""
     recipe: dict[str, Any] = {}
@@ -170,6 +173,7 @@ class RunConfig(BaseModel):
                 "parameterisation": whole.parameterisation,
                 "settings": dataclasses.asdict(whole.build_objective()),
                 "native": dataclasses.asdict(self.build_native()),
+                "expert": dataclasses.asdict(self.build_expert()),
                 "recipe": dataclasses.asdict(whole.build_recipe()),
             }
         )
@@ -210,7 +214,7 @@ class RunConfig(BaseModel):
     def build_parameterisation(self) -> Parameterisation:
         """What is learned."""
         usual: dict[str, Any] = {} if self.corpus.access == "built-in" else dict(SMALL_ITEMS)
-        if self._expert:
+        if self._has_expert:
             usual["labels"] = EXPERT_LABELS
         given = {**usual, **self.parameterisation}
         return changed("the parameterisation", Parameterisation(), given)
@@ -230,12 +234,16 @@ class RunConfig(BaseModel):
 
     def build_native(self) -> Native:
         """How a native schedule is made, if one is."""
-        wanted = self._expert and self.build_objective().starts_from != "random"
+        wanted = self._has_expert and self.build_objective().starts_from != "random"
         usual = Native(steps=EXPERT_STEPS if wanted else 0)
         return changed("the native schedule", usual, self.native)
 
+    def build_expert(self) -> Expert:
+        """How an expert learns, where there is one."""
+        return changed("the expert", Expert(), self.expert)
+
     @property
-    def _expert(self) -> bool:
+    def _has_expert(self) -> bool:
         """Whether an expert is part of a run if nothing is said of it."""
         hurried = self.max_minutes is not None and self.max_minutes < SHORT
         untrained = self.settings.get("checkpoints") == 1  # then nothing else is to be trained

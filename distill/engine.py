@@ -11,6 +11,7 @@ from torch import Tensor
 
 from distill.candidate import Parameterisation
 from distill.checkpoint import Checkpoint
+from distill.expert import Expert
 from distill.initialisations import INITIALISATIONS
 from distill.judge import Judge
 from distill.native import Guide, Guided, Native
@@ -42,6 +43,7 @@ def distill(
     loop: Loop = Loop(),
     parameterisation: Parameterisation = Parameterisation(),
     native: Native = Native(),
+    expert: Expert = Expert(),
     validation: RealSet | None = None,
     recipe: Recipe = Recipe(),
     max_minutes: float | None = None,
@@ -65,6 +67,7 @@ def distill(
         parameterisation: how the set spends its bytes, and what of it is learned.
         native: how a native schedule is added to items that are made, for students from the fixed
             initialisation, by objectives that have none of their own; by default there is none.
+        expert: how a network learns from the real data that labels or a native schedule take after.
         validation: utterances of other speakers than those of training and of test. What is
             returned is then never worse on them than what it started from: the best of a few
             looks on the way (`Loop.checks`).
@@ -96,6 +99,7 @@ def distill(
         "students that it is judged by": asdict(recipe) if validation is not None else None,
         "max_minutes": max_minutes,
         "native": asdict(native),
+        "expert": asdict(expert),
     }
     curator = normalised(curator)
     source = curator.source
@@ -124,15 +128,13 @@ def distill(
 
     seconds = math.inf if max_minutes is None else 60 * max_minutes
     of_loop = seconds * (1 - NATIVE_SHARE if native.steps else 1)
+    needed = expert if native.steps or parameterisation.labels == "taught" else None
     work = OuterLoop(
-        curator, objective, model, targets, parameterisation, loop, seed, judge, of_loop
+        *(curator, objective, model, targets, parameterisation),
+        *(loop, seed, needed, judge, of_loop),
     )
     before = saved.load()
-    state = (
-        OuterState.of(before, curator.device)
-        if before
-        else work.begin(progress, expert=native.steps > 0)
-    )
+    state = OuterState.of(before, curator.device) if before else work.begin(progress)
     ended = work.run(state, saved, progress)
     guided = Guided(ended.learned)
     if native.steps:

@@ -177,6 +177,7 @@ class Experiment:
                 loop=config.build_loop(),
                 parameterisation=config.build_parameterisation(),
                 native=config.build_native(),
+                expert=config.build_expert(),
                 validation=validation,
                 recipe=config.build_recipe(),
                 max_minutes=config.max_minutes,

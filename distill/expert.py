@@ -5,6 +5,8 @@ thousand images in dataset distillation": they bring much of what distilled sets
 schedules lead to it (`distill.native`).
 """
 
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -16,50 +18,69 @@ from evaluation.students import cross_entropy, logits_of, warm_cosine
 from synth_data.curator import Curator, Draw
 from synth_data.progress import SILENT, Progress
 from synth_data.randomness import generator
+from synth_data.settings import Count, Positive
 
-STEPS = 600
-BATCH = 64  # utterances per step, on average
-LEARNING_RATE, WARM_UP = 2e-3, 50  # of AdamW, with a cosine to zero
+WARM_UP = 50  # steps
 WEIGHT_DECAY = 0.01
-PASSES = STEPS * BATCH  # forward and backward, of an utterance
-TEMPERATURE = 2.0  # that softens what it says (Hinton et al. 2015)
 
 
-def expert_of(
-    curator: Curator, student: Student, seed: int, progress: Progress = SILENT
-) -> dict[str, Tensor]:
-    """The weights of a network that has learned from the real data, from the fixed start.
+@dataclass(frozen=True)
+class Expert:
+    """How an expert learns, and how it speaks.
 
-    Args:
-        curator: the door, which is asked for one mean gradient per step.
-        student: the network, with its fixed start.
-        seed: that all random numbers are derived from.
-        progress: a bar for the steps.
+    Attributes:
+        steps: of AdamW, with a cosine to zero.
+        learning_rate: at its peak.
+        batch: utterances per step, on average.
+        temperature: that softens what it says (Hinton et al. 2015).
     """
-    draws = generator(seed, "expert")
-    weights = {name: w.detach().clone().to(curator.device) for name, w in student.start.items()}
-    balance = curator.class_balance()
-    share = min(1.0, BATCH / curator.source.utterances)
-    optimiser = torch.optim.AdamW(weights.values(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
 
-    def loss(at: Weights, features: Tensor, targets: Tensor) -> Tensor:
-        return cross_entropy(apply(student.network, at, features), targets * balance)
+    steps: Count = 600
+    learning_rate: Positive = 2e-3
+    batch: Count = 64
+    temperature: Positive = 2.0
 
-    for step in progress(range(STEPS)):
-        for group in optimiser.param_groups:
-            group["lr"] = LEARNING_RATE * warm_cosine(step, STEPS, WARM_UP)
-        real_step(curator, loss, weights, optimiser, Draw(share, draws), "an expert's lesson")
-    return weights
+    @property
+    def passes(self) -> int:
+        """Forward and backward passes of an utterance that it takes to learn."""
+        return self.steps * self.batch
 
+    def learn(
+        self, curator: Curator, student: Student, seed: int, progress: Progress = SILENT
+    ) -> dict[str, Tensor]:
+        """The weights of a network that has learned from the real data, from the fixed start.
 
-def heard(
-    student: Student, expert: Weights, items: Float[Tensor, "n mel frame"]
-) -> Float[Tensor, "n emotion"]:
-    """What an expert hears in items: the logits of soft labels.
+        Args:
+            curator: the door, which is asked for one mean gradient per step.
+            student: the network, with its fixed start.
+            seed: that all random numbers are derived from.
+            progress: a bar for the steps.
+        """
+        draws = generator(seed, "expert")
+        weights = {name: w.detach().clone().to(curator.device) for name, w in student.start.items()}
+        balance = curator.class_balance()
+        share = min(1.0, self.batch / curator.source.utterances)
+        optimiser = torch.optim.AdamW(
+            weights.values(), lr=self.learning_rate, weight_decay=WEIGHT_DECAY
+        )
 
-    Args:
-        student: the expert's network.
-        expert: its weights.
-        items: what it listens to.
-    """
-    return logits_of(student.network, expert, items) / TEMPERATURE
+        def loss(at: Weights, features: Tensor, targets: Tensor) -> Tensor:
+            return cross_entropy(apply(student.network, at, features), targets * balance)
+
+        for step in progress(range(self.steps)):
+            for group in optimiser.param_groups:
+                group["lr"] = self.learning_rate * warm_cosine(step, self.steps, WARM_UP)
+            real_step(curator, loss, weights, optimiser, Draw(share, draws), "an expert's lesson")
+        return weights
+
+    def hears(
+        self, student: Student, weights: Weights, items: Float[Tensor, "n mel frame"]
+    ) -> Float[Tensor, "n emotion"]:
+        """What it hears in items: the logits of soft labels.
+
+        Args:
+            student: its network.
+            weights: that it has learned.
+            items: what it listens to.
+        """
+        return logits_of(student.network, weights, items) / self.temperature

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from distill.candidate import ITEMS, LABELS, LEARNED, Parameterisation
 from distill.checkpoint import Checkpoint
-from distill.expert import expert_of, heard
+from distill.expert import Expert
 from distill.initialisations import INITIALISATIONS
 from distill.judge import Judge
 from distill.objectives.objective import Objective, Student
@@ -99,6 +99,7 @@ class OuterLoop:
         parameterisation: what is learned.
         loop: how.
         seed: that all random numbers are derived from.
+        expert: to learn before the first step, if anybody needs one; taught labels do.
         judge: says how good what is learned is; without one the last step's is taken.
         max_seconds: that the loop may take, with what was asked before it and with judging.
     """
@@ -110,6 +111,7 @@ class OuterLoop:
     parameterisation: Parameterisation
     loop: Loop
     seed: int
+    expert: Expert | None = None
     judge: Judge | None = None
     max_seconds: float = math.inf
 
@@ -118,24 +120,25 @@ class OuterLoop:
         """Items of each class."""
         return len(self.targets) // len(self.curator.emotions)
 
-    def begin(self, progress: Progress = SILENT, *, expert: bool = False) -> OuterState:
+    def begin(self, progress: Progress = SILENT) -> OuterState:
         """Asks what must be asked before the first step.
 
         Args:
             progress: a bar for an expert's steps.
-            expert: whether somebody needs one; taught labels do in any case.
         """
-        needed = expert or self.parameterisation.labels == "taught"
         began = time.monotonic()
         initial = self._initial(generator(self.seed, "candidate"))
         learned = self.parameterisation.begin(initial, self.targets.to(initial.device))
         for name, value in self.objective.learned().items():
             learned[LEARNED + name] = value.to(initial.device)
+        expert: dict[str, Tensor] = {}
+        if self.expert is not None:
+            expert = self.expert.learn(self.curator, self.student, self.seed, progress)
         state = OuterState.begin(
             initial=initial,
             learned=learned,
             objective=self.objective.init(self.curator, self.student, self.seed),
-            expert=expert_of(self.curator, self.student, self.seed, progress) if needed else {},
+            expert=expert,
             questions=self.curator.questions,
             draws=generator(self.seed, "steps"),
         )
@@ -244,10 +247,10 @@ class OuterLoop:
         """
         learned = state.average if self.loop.average else state.learned
         now = {name: value.detach() for name, value in learned.items()}
-        if self.parameterisation.labels == "taught" and state.step:
+        if self.expert is not None and self.parameterisation.labels == "taught" and state.step:
             frames = self.curator.spec.frames
             items = self.parameterisation.codec.frames.lengthen(now[ITEMS], frames)
-            now[LABELS] = heard(self.student, state.expert, items)
+            now[LABELS] = self.expert.hears(self.student, state.expert, items)
         return now
 
     def _look(self, state: OuterState) -> None:

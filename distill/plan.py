@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from joblib import cpu_count
 
 from distill.config import RunConfig
-from distill.expert import PASSES
 from distill.initialisations import INITIALISATIONS
 from evaluation.baselines.random_subset import DRAWS
 from evaluation.forecast import CROWDED, in_words, pace, trained_steps
@@ -102,7 +101,7 @@ def plan(config: RunConfig, real: RealSet, folds: int, tested: bool) -> Plan:
     )
     native = config.build_native()
     if native.steps or parameterisation.labels == "taught":
-        distilling += per_item * PASSES
+        distilling += per_item * config.build_expert().passes
     distilling += per_item * native.passes(per_class, emotions)
     if config.max_minutes is not None:
         distilling = min(distilling, 60 * config.max_minutes)

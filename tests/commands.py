@@ -23,6 +23,10 @@ steps = {steps}
 starts = 1
 checkpoints = 2
 stride = 1
+[native]
+rounds = 2
+[expert]
+steps = 2
 [recipe]
 batch = 16
 schedules = [{{ steps = 2, learning_rate = 0.001 }}]

@@ -19,6 +19,7 @@ WHOLE = {
     "test_engine",
     "test_evaluate",
     "test_evaluate_data_command",
+    "test_expert",
     "test_forecast",
     "test_guide",
     "test_intervals",
@@ -30,7 +31,6 @@ WHOLE = {
     "test_several_sets",
     "test_starts",
     "test_synth_data_command",
-    "test_teacher",
     "test_teachers",
 }
 LARGE = ("vgg15", "cnn6", "resnet9")

@@ -129,6 +129,7 @@ def test_full_runs_are_the_default_of_real_corpora(tmp_path):
         ("[settings]\nstart = 3", "of distribution-matching 'start': did you mean 'starts'"),
         ("[settings.augment]\nband = 3", "distribution-matching, augment 'band': .* 'bands'"),
         ("[settings]\naugment = 3", "augment: should be a table of settings, found 3"),
+        ("[expert]\nstep = 3", "unknown setting of the expert 'step': did you mean 'steps'"),
         ("[recipe]\nbatches = 3", "of the student's recipe 'batches': did you mean 'batch'"),
         ("[loop]\nsteps = 0", "the outer loop: steps: input should be greater than or equal to 1"),
         ("[loop]\nlearning_rate = nan", "the outer loop: learning_rate: .* finite"),

@@ -1,12 +1,11 @@
 """An expert: what it learned through the door, it says of items."""
 
-import pytest
 import torch
 from fake_speech import SPEC, fake_speech
 
-from distill import expert
 from distill.candidate import Parameterisation
 from distill.engine import distill
+from distill.expert import Expert
 from distill.objectives.distribution_matching import DistributionMatching
 from distill.objectives.objective import Student
 from distill.outer_loop import Loop
@@ -15,11 +14,7 @@ from synth_data.curator import Curator
 from synth_data.synthetic import SyntheticSet
 
 SMALL = DistributionMatching(starts=1, checkpoints=1)
-
-
-@pytest.fixture(autouse=True)
-def _short(monkeypatch):
-    monkeypatch.setattr(expert, "STEPS", 40)
+EXPERT = Expert(steps=40)
 
 
 def student() -> Student:
@@ -30,8 +25,8 @@ def student() -> Student:
 def test_an_expert_hears_what_others_say():
     """Of speech that it did not learn from, and asks nothing but mean gradients and shares."""
     curator, others = Curator(fake_speech((20, 20, 20))), fake_speech((10, 10, 10), seed=1)
-    weights = expert.expert_of(curator, student(), seed=0)
-    logits = expert.heard(student(), weights, others.features)
+    weights = EXPERT.learn(curator, student(), seed=0)
+    logits = EXPERT.hears(student(), weights, others.features)
     right = logits.argmax(dim=1) == others.targets.argmax(dim=1)
     assert float(right.float().mean()) > 0.8
     assert curator.questions == {"class shares": 1, "an expert's lesson": 40}
@@ -46,6 +41,7 @@ def made(labels: str, seed: int = 0) -> SyntheticSet:
         seed=seed,
         loop=Loop(steps=2),
         parameterisation=Parameterisation(labels=labels),
+        expert=EXPERT,
     )
 
 
@@ -62,7 +58,7 @@ def test_labels_are_what_an_expert_hears_in_the_finished_items():
     taught = made("taught")
     assert taught.start is not None
     network = Student(student().network, taught.start.weights)
-    weights = expert.expert_of(Curator(fake_speech((8, 8, 8))), network, seed=0)
-    heard = expert.heard(network, weights, taught.features).softmax(dim=1)
+    weights = EXPERT.learn(Curator(fake_speech((8, 8, 8))), network, seed=0)
+    heard = EXPERT.hears(network, weights, taught.features).softmax(dim=1)
     assert torch.allclose(taught.targets, heard, atol=1e-5)
     assert torch.equal(taught.features, made("hard").features)

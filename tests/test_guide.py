@@ -10,10 +10,9 @@ from fake_speech import SPEC, fake_speech
 from pushing import Push
 from torch import Tensor
 
-from distill import expert
 from distill.candidate import ITEMS, LABELS, Parameterisation
 from distill.engine import distill
-from distill.expert import expert_of
+from distill.expert import Expert
 from distill.judge import Judge
 from distill.native import Guide, Guided, Native
 from distill.objectives.distribution_matching import DistributionMatching
@@ -32,13 +31,9 @@ TARGETS = torch.eye(3).repeat_interleave(PER_CLASS, dim=0)
 NETWORK = skeleton("tdnn", SPEC.mels, 3)
 START = draw_weights(NETWORK, torch.Generator().manual_seed(0))
 STUDENT = Student(NETWORK, START)
+EXPERT = Expert(steps=60)
 SMALL = DistributionMatching(starts=1, checkpoints=1)
 SCORES = "UAR of validation speakers after so many steps of the native schedule"
-
-
-@pytest.fixture(autouse=True)
-def _short(monkeypatch):
-    monkeypatch.setattr(expert, "STEPS", 60)
 
 
 class Hears(Judge):
@@ -92,7 +87,7 @@ def away(one: Weights, other: Weights) -> float:
 
 @cache
 def aim() -> Weights:
-    return expert_of(Curator(fake_speech((20, 20, 20))), STUDENT, 0)
+    return EXPERT.learn(Curator(fake_speech((20, 20, 20))), STUDENT, 0)
 
 
 @pytest.mark.parametrize(
@@ -195,6 +190,7 @@ def made(**changes: Any) -> SyntheticSet:
         "ipc": 3,
         "loop": Loop(steps=4, checks=1),
         "native": Native(steps=2, rounds=5),
+        "expert": EXPERT,
     } | changes
     return distill(curator, settings.pop("objective"), "tdnn", seed=0, **settings)
 

@@ -8,9 +8,9 @@ import torch
 from fake_speech import fake_speech
 from pushing import Push, interrupt
 
-from distill import expert
 from distill.candidate import Parameterisation
 from distill.engine import distill
+from distill.expert import Expert
 from distill.judge import Judge
 from distill.objectives.distribution_matching import DistributionMatching
 from distill.objectives.objective import Objective
@@ -57,15 +57,14 @@ def test_the_start_is_returned_where_nothing_is_better(monkeypatch):
 
 def test_the_start_has_no_experts_labels(monkeypatch):
     """What a set is compared with, and goes back to, are real utterances as they are."""
-    monkeypatch.setattr(expert, "STEPS", 10)
     changes = {
         "objective": DistributionMatching(starts=1, checkpoints=1),
         "parameterisation": Parameterisation(labels="taught"),
+        "expert": Expert(steps=10),
     }
     scored(monkeypatch, 0.5, 0.4, 0.5)
     assert torch.equal(made(**changes).targets, START.targets)
     monkeypatch.undo()
-    monkeypatch.setattr(expert, "STEPS", 10)
     scored(monkeypatch, 0.5, 0.6, 0.7)
     assert made(**changes).targets.max() < 1
 
