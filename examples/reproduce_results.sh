@@ -6,20 +6,16 @@ set -euo pipefail
 : "${SER_DATA_ROOT:?must name the folder that holds ravdess/ and emodb/}"
 cd "$(dirname "$0")/.."
 
-# The default in the bytes of one item per class, and with 5 % of the training utterances.
-distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 1 --out runs/ravdess-ipc1 "$@"
-distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 6 --slices 1 --numbers float32 --out runs/ravdess-5-percent "$@"
-# The same in time slices, with a native schedule.
-distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 6 --numbers float32 --config examples/both-initialisations.toml --out runs/ravdess-5-percent-both "$@"
+# 5 % of the training utterances.
+distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 6 --numbers float32 --config examples/table.toml --out runs/ravdess-5-percent "$@"
+# In the bytes of one item per class.
+distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 1 --labels hard --native-steps 0 --config examples/table.toml --out runs/ravdess-ipc1 "$@"
 # Gradient matching of items as they are.
 distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 10 --config examples/gradient-matching.toml --out runs/ravdess-ipc10-gm "$@"
 distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 1 --config examples/gradient-matching.toml --out runs/emodb-ipc1-gm "$@"
 
 # What sets are worth beside everything else one could do. Planned runs have no sets to judge.
 [[ " $* " == *" --dry-run "* ]] && exit
-evaluate-data runs/ravdess-ipc1 --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --baselines compressed-int8 --teachers none --speech none --no-scores --out runs/ravdess-ipc1-judged
-evaluate-data runs/ravdess-5-percent-both --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --seeds 3 --baselines k-means,herding,random-soft,random --teachers none --speech none --no-scores --out runs/ravdess-5-percent-both-judged
-evaluate-data runs/ravdess-5-percent-both --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --seeds 3 --students crnn --baselines none --teachers none --speech none --no-scores --out runs/ravdess-5-percent-both-crnn
 evaluate-data runs/emodb-ipc1-gm --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --seeds 3 --out runs/emodb-ipc1-judged
 evaluate-data runs/ravdess-ipc10-gm --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --seeds 2 --teachers none --speech none --no-scores --out runs/ravdess-ipc10-judged
 evaluate-data runs/emodb-ipc1-gm --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --seeds 2 --baselines none --teachers all --speech none --no-scores --out runs/emodb-ipc1-teachers
