@@ -15,6 +15,7 @@ from synth_data.real import RealSet
 
 LIBRARIES = 450e6  # bytes that a process holds once torch is imported
 TOGETHER = 16  # items that an objective's pass is about as efficient as
+HELD = 30  # times an item's own size, that its activations take; of the default student
 FEATURE_SECONDS = 4e-3  # to compute one utterance's features
 
 
@@ -117,6 +118,6 @@ def plan(config: RunConfig, real: RealSet, folds: int, tested: bool) -> Plan:
         folds=folds,
         cores=cpu_count(),
         memory=side_by_side
-        * (LIBRARIES + 2 * utterances * item + 2 * state + (60 * met + 10 * items) * item),
+        * (LIBRARIES + 2 * utterances * item + 2 * state + (HELD * met + 10 * items) * item),
         set_bytes=parameterisation.bytes(items, spec) + 4 * items * emotions,
     )
