@@ -11,6 +11,7 @@ from typing import Any
 
 AUTO = "auto"
 SHORT = 1.0  # minutes: not enough to walk trajectories and to use them
+ENOUGH = 3.0  # minutes: enough for that and for an expert
 FEW = 12  # items per class: six were told apart better with a classification term, 16 worse
 
 

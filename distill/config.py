@@ -10,7 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from distill.candidate import Parameterisation
-from distill.choice import AUTO, SHORT, Choice, choose, choose_untrained
+from distill.choice import AUTO, ENOUGH, Choice, choose, choose_untrained
 from distill.engine import has_schedule, require_fit
 from distill.expert import Expert
 from distill.native import Native
@@ -42,7 +42,7 @@ FIRST_MINUTE: dict[str, Any] = {
 # The built-in corpus is so small that this would be all of it.
 SMALL_ITEMS = {"slices": 4, "numbers": "int8"}
 # What an expert adds for recordings, where there is time for one: labels, and a native schedule.
-EXPERT_LABELS, EXPERT_STEPS = "taught", 3
+TAUGHT, NATIVE_STEPS = {"labels": "taught"}, 3
 
 
 class RunConfig(BaseModel):
@@ -213,10 +213,9 @@ class RunConfig(BaseModel):
 
     def build_parameterisation(self) -> Parameterisation:
         """What is learned."""
-        usual: dict[str, Any] = {} if self.corpus.access == "built-in" else dict(SMALL_ITEMS)
-        if self._has_expert:
-            usual["labels"] = EXPERT_LABELS
-        given = {**usual, **self.parameterisation}
+        usual = {} if self.corpus.access == "built-in" else SMALL_ITEMS
+        labels = TAUGHT if self._expert_by_default else {}
+        given = {**usual, **labels, **self.parameterisation}
         return changed("the parameterisation", Parameterisation(), given)
 
     @property
@@ -234,8 +233,8 @@ class RunConfig(BaseModel):
 
     def build_native(self) -> Native:
         """How a native schedule is made, if one is."""
-        wanted = self._has_expert and self.build_objective().starts_from != "random"
-        usual = Native(steps=EXPERT_STEPS if wanted else 0)
+        wanted = self._expert_by_default and self.build_objective().starts_from != "random"
+        usual = Native(steps=NATIVE_STEPS if wanted else 0)
         return changed("the native schedule", usual, self.native)
 
     def build_expert(self) -> Expert:
@@ -243,9 +242,9 @@ class RunConfig(BaseModel):
         return changed("the expert", Expert(), self.expert)
 
     @property
-    def _has_expert(self) -> bool:
+    def _expert_by_default(self) -> bool:
         """Whether an expert is part of a run if nothing is said of it."""
-        hurried = self.max_minutes is not None and self.max_minutes < SHORT
+        hurried = self.max_minutes is not None and self.max_minutes < ENOUGH
         untrained = self.settings.get("checkpoints") == 1  # then nothing else is to be trained
         alone = self.objective != AUTO and has_schedule(self.build_objective())
         return self.corpus.access != "built-in" and not (hurried or untrained or alone)

@@ -30,7 +30,7 @@ from synth_data.randomness import generator
 from synth_data.real import RealSet
 from synth_data.synthetic import SyntheticSet
 
-NATIVE_SHARE = 0.4  # of the time there is, for a native schedule
+NATIVE_SHARE = 0.4  # of the time there is after what is asked first, for a native schedule
 
 
 def distill(
@@ -127,11 +127,14 @@ def distill(
         judge = Judge(heard, start, objective, parameterisation, targets, per_class, recipe, seed)
 
     seconds = math.inf if max_minutes is None else 60 * max_minutes
-    of_loop = seconds * (1 - NATIVE_SHARE if native.steps else 1)
-    needed = expert if native.steps or parameterisation.labels == "taught" else None
+    share = 1 - NATIVE_SHARE if native.steps else 1.0
+    needed = expert if needs_expert(parameterisation, native) else None
     work = OuterLoop(
-        *(curator, objective, model, targets, parameterisation),
-        *(loop, seed, needed, judge, of_loop),
+        *(curator, objective, model, targets, parameterisation, loop, seed),
+        expert=needed,
+        judge=judge,
+        max_seconds=seconds,
+        share=share,
     )
     before = saved.load()
     state = OuterState.of(before, curator.device) if before else work.begin(progress)
@@ -192,6 +195,11 @@ def distill(
 def has_schedule(objective: Objective) -> bool:
     """Whether an objective learns a native schedule of its own."""
     return objective.schedule(objective.learned(), 1) is not None
+
+
+def needs_expert(parameterisation: Parameterisation, native: Native) -> bool:
+    """Whether anything of a set is an expert's."""
+    return native.steps > 0 or parameterisation.labels == "taught"
 
 
 def require_fit(

@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from distill.candidate import ITEMS, LABELS, LEARNED, Parameterisation
 from distill.checkpoint import Checkpoint
+from distill.clipping import clipped
 from distill.expert import Expert
 from distill.initialisations import INITIALISATIONS
 from distill.judge import Judge
@@ -24,8 +24,6 @@ from synth_data.schedule import Momentum
 from synth_data.settings import Count, NotNegative, Positive
 
 SAVE_EVERY = 20.0  # seconds between checkpoints: at most so much work is lost
-CLIP = 2.0  # times its running mean, that a gradient's norm may be
-MEMORY = 0.9  # of that running mean
 PATIENCE = 20  # steps in a row without a usable gradient, before a run is given up
 
 
@@ -101,7 +99,8 @@ class OuterLoop:
         seed: that all random numbers are derived from.
         expert: to learn before the first step, if anybody needs one; taught labels do.
         judge: says how good what is learned is; without one the last step's is taken.
-        max_seconds: that the loop may take, with what was asked before it and with judging.
+        max_seconds: that there are, for what is asked before the steps, for these and for judging.
+        share: of what is left of them before the first step, for the steps.
     """
 
     curator: Curator
@@ -114,6 +113,7 @@ class OuterLoop:
     expert: Expert | None = None
     judge: Judge | None = None
     max_seconds: float = math.inf
+    share: float = 1.0
 
     @property
     def per_class(self) -> int:
@@ -181,7 +181,7 @@ class OuterLoop:
         for step in bar:
             done = step / steps
             # It is to be judged once more.
-            whole = self.max_seconds - state.before - state.judging
+            whole = self.share * (self.max_seconds - state.before) - state.judging
             spent = time.monotonic() - began - state.before
             if spent >= whole:
                 stopped = "its time was over"
@@ -231,7 +231,7 @@ class OuterLoop:
         )
         optimiser.zero_grad(set_to_none=True)
         loss.backward(inputs=list(learned.values()))
-        if not _clipped(learned, state.norms):
+        if not clipped(learned, state.norms):
             return None
         optimiser.step()
         with torch.no_grad():
@@ -290,22 +290,3 @@ class OuterLoop:
         items, noisy = begin(self.curator, self.student, self.per_class, draws)
         noise = torch.randn(items.shape, generator=draws) * noisy[:, None, None]
         return items + self.loop.noise * noise.to(items.device)
-
-
-def _clipped(learned: Mapping[str, Tensor], norms: dict[str, Tensor]) -> bool:
-    """Shortens gradients that are out of proportion; False if one cannot be used.
-
-    Args:
-        learned: tensors with gradients.
-        norms: running means of the gradients' norms, by name, 0 before the first; updated.
-    """
-    gradients = {name: value.grad for name, value in learned.items() if value.grad is not None}
-    found = {name: gradient.norm().cpu() for name, gradient in gradients.items()}
-    if not all(norm.isfinite() for norm in found.values()):
-        return False
-    for name, norm in found.items():
-        if norms[name] > 0 and norm > CLIP * norms[name]:
-            gradients[name] *= (CLIP * norms[name] / norm).to(gradients[name].device)
-            norm = CLIP * norms[name]
-        norms[name] = MEMORY * norms[name] + (1 - MEMORY) * norm if norms[name] > 0 else norm
-    return True

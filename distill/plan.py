@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from joblib import cpu_count
 
 from distill.config import RunConfig
+from distill.engine import needs_expert
 from distill.initialisations import INITIALISATIONS
 from evaluation.baselines.random_subset import DRAWS
 from evaluation.forecast import CROWDED, in_words, pace, trained_steps
@@ -101,7 +102,7 @@ def plan(config: RunConfig, real: RealSet, folds: int, tested: bool) -> Plan:
         + loop.steps * (cost.step_passes * items + cost.step_real_passes * utterances)
     )
     native = config.build_native()
-    if native.steps or parameterisation.labels == "taught":
+    if needs_expert(parameterisation, native):
         distilling += per_item * config.build_expert().passes
     distilling += per_item * native.passes(per_class, emotions)
     if config.max_minutes is not None:

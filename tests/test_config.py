@@ -199,10 +199,10 @@ def test_recordings_have_an_expert_where_there_is_use_and_time_for_one(tmp_path)
         return config.build_native().steps, config.build_parameterisation().labels
 
     assert of("") == of("objective = 'gradient-matching'") == (3, "taught")
-    assert of("max_minutes = 1.0") == (3, "taught")
+    assert of("max_minutes = 3.0") == (3, "taught")
     assert of("[settings]\nstarts_from = 'random'") == (0, "taught")
     assert of("[native]\nsteps = 0\n[parameterisation]\nlabels = 'hard'") == (0, "hard")
     without = (0, "hard")
-    assert of("objective = 'unrolled'") == of("max_minutes = 0.9") == without
+    assert of("objective = 'unrolled'") == of("max_minutes = 2.9") == without
     assert of("[settings]\ncheckpoints = 1\none_release = true") == without
     assert of("", dataset="toy") == without

@@ -1,5 +1,6 @@
 """Native schedules added to items: few steps to an expert, and what they leave alone."""
 
+import itertools
 import math
 from functools import cache
 from typing import Any
@@ -11,7 +12,7 @@ from pushing import Push
 from torch import Tensor
 
 from distill.candidate import ITEMS, LABELS, Parameterisation
-from distill.engine import distill
+from distill.engine import NATIVE_SHARE, distill
 from distill.expert import Expert
 from distill.judge import Judge
 from distill.native import Guide, Guided, Native
@@ -277,3 +278,21 @@ def test_the_time_there_is_is_for_both(monkeypatch):
     made()
     assert 50 < given[0] <= 60
     assert given[1] == math.inf
+
+
+def test_a_schedule_is_left_its_share_of_the_time(monkeypatch):
+    """By a clock that says a second passed whenever it is asked; an expert takes sixty."""
+    clock, given = itertools.count(), list[float]()
+    monkeypatch.setattr("distill.outer_loop.time.monotonic", lambda: float(next(clock)))
+
+    def run(_: Guide, made: Any, worth: float, progress: Any, seconds: float) -> Guided:  # noqa: ARG001
+        given.append(seconds)
+        return Guided(made)
+
+    def slow(*_: object) -> Weights:
+        return {str(next(clock)): torch.zeros(1) for _ in range(60)}
+
+    monkeypatch.setattr(Guide, "run", run)
+    monkeypatch.setattr(Expert, "learn", slow)
+    made(max_minutes=2.0, loop=Loop(steps=10_000))
+    assert NATIVE_SHARE * 50 < given[0] < NATIVE_SHARE * 60
