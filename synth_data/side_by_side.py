@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -9,6 +10,7 @@ from typing import TypeVar
 from joblib import Parallel, delayed
 
 T = TypeVar("T")
+REPLACED = "A worker stopped while some jobs were given"  # how joblib's warning of it begins
 
 
 def side_by_side(
@@ -25,6 +27,9 @@ def side_by_side(
         ordered: in the order of `arguments`; if not, as each is done.
     """
     how = "generator" if ordered else "generator_unordered"
+    # A process that grew gives way to a new one. Joblib warns of it in the thread that hands out
+    # the work: where warnings are errors that thread dies, and the results never come.
+    warnings.filterwarnings("ignore", REPLACED, UserWarning)
     with _interrupts_ignored():  # as the processes that start here inherit
         results: Iterator[T] = Parallel(jobs, return_as=how)(
             delayed(work)(*each) for each in arguments
