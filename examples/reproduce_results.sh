@@ -6,16 +6,18 @@ set -euo pipefail
 : "${SER_DATA_ROOT:?must name the folder that holds ravdess/ and emodb/}"
 cd "$(dirname "$0")/.."
 
-# 5 % of the training utterances.
+# Three sizes.
+distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 1 --config examples/table.toml --out runs/ravdess-ipc1 "$@"
 distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 6 --numbers float32 --config examples/table.toml --out runs/ravdess-5-percent "$@"
-# In the bytes of one item per class.
-distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 1 --labels hard --native-steps 0 --config examples/table.toml --out runs/ravdess-ipc1 "$@"
+distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 10 --config examples/curve.toml --out runs/ravdess-ipc10 "$@"
+distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 2 --slices 8 --numbers float32 --config examples/table.toml --out runs/emodb-5-percent "$@"
 # Gradient matching of items as they are.
 distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 10 --config examples/gradient-matching.toml --out runs/ravdess-ipc10-gm "$@"
 distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 1 --config examples/gradient-matching.toml --out runs/emodb-ipc1-gm "$@"
 
 # What sets are worth beside everything else one could do. Planned runs have no sets to judge.
 [[ " $* " == *" --dry-run "* ]] && exit
+evaluate-data runs/ravdess-5-percent --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --seeds 3 --baselines random,k-means,herding,random-soft --teachers none --speech none --no-scores --out runs/ravdess-5-percent-judged
 evaluate-data runs/emodb-ipc1-gm --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --seeds 3 --out runs/emodb-ipc1-judged
 evaluate-data runs/ravdess-ipc10-gm --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --seeds 2 --teachers none --speech none --no-scores --out runs/ravdess-ipc10-judged
 evaluate-data runs/emodb-ipc1-gm --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --seeds 2 --baselines none --teachers all --speech none --no-scores --out runs/emodb-ipc1-teachers
