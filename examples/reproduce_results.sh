@@ -10,6 +10,7 @@ cd "$(dirname "$0")/.."
 distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 1 --config examples/table.toml --out runs/ravdess-ipc1 "$@"
 distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 6 --numbers float32 --config examples/table.toml --out runs/ravdess-5-percent "$@"
 distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 10 --config examples/curve.toml --out runs/ravdess-ipc10 "$@"
+distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 1 --config examples/table.toml --out runs/emodb-ipc1 "$@"
 distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 2 --slices 8 --numbers float32 --config examples/table.toml --out runs/emodb-5-percent "$@"
 # Gradient matching of items as they are.
 distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 10 --config examples/gradient-matching.toml --out runs/ravdess-ipc10-gm "$@"
