@@ -15,5 +15,6 @@ def in_a_process_that_grows(number: int) -> int:
 @pytest.mark.filterwarnings("error")
 def test_processes_that_grow_are_replaced_without_a_word() -> None:
     """Joblib's warning, as an error, ended the thread that waits for results, and all waited."""
+    assert loky._USE_PSUTIL, "without psutil joblib does not look: install the tests' extras"
     work = [(number,) for number in range(12)]
     assert list(side_by_side(2, in_a_process_that_grows, work)) == list(range(12))
