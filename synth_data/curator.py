@@ -1,8 +1,9 @@
 """The door: objectives read real speech as means only.
 
 One `Curator` holds the real training utterances. Everything that makes a synthetic set asks it
-questions, and every question is a mean over utterances of a statistic of one utterance. So what
-privacy costs is decided in one place, the mechanism, and what was asked can be listed.
+questions, and every question is a mean over utterances of a statistic of one utterance, or over
+speakers of a statistic of one speaker. So what privacy costs is decided in one place, the
+mechanism, and what was asked can be listed.
 
 What is not a mean is a separate, named method of the door (`choose_real`, `fewest_of_an_emotion`).
 """
@@ -16,9 +17,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from synth_data.corpora.facts import Corpus
-from synth_data.mechanism import Exact, Loss, Mechanism, Statistic
+from synth_data.mechanism import Exact, Loss, Mechanism, OfSpeaker, Statistic
 from synth_data.real import RealSet
-from synth_data.transforms import Transform
+from synth_data.transforms import Transform, hear
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Source:
         protocol: whose training side they are, by name; None if they were not split.
         fold: of that protocol; None for all speakers.
         utterances: how many they are.
+        speakers: of how many people.
         notes: what a reader of a number must know.
     """
 
@@ -64,6 +66,7 @@ class Source:
     protocol: str | None
     fold: int | None
     utterances: int
+    speakers: int
     notes: tuple[str, ...]
 
 
@@ -93,6 +96,7 @@ class Curator:
             protocol=real.protocol,
             fold=real.fold_number,
             utterances=len(real),
+            speakers=len(set(real.speakers)),
             notes=real.notes,
         )
         self.transforms: tuple[Transform, ...] = ()
@@ -153,6 +157,27 @@ class Curator:
         )
         return gradients if per_class else {name: value[0] for name, value in gradients.items()}
 
+    def mean_of_speakers(
+        self, statistic: Statistic, of_speaker: OfSpeaker, *, purpose: str
+    ) -> Float[Tensor, "..."]:
+        """The mean over speakers, who count alike, of a statistic of one speaker.
+
+        Args:
+            statistic: of an utterance, as in `mean`; a speaker's is its mean over that speaker's
+                utterances.
+            of_speaker: from those means `[speaker, ...]` to one row per speaker, each computed
+                from that speaker's row alone.
+            purpose: what the answer is for, as it is listed with the set.
+        """
+        self.questions[purpose] += 1
+        rows: dict[str, list[int]] = {}
+        for row, speaker in enumerate(self._real.speakers):
+            rows.setdefault(speaker, []).append(row)
+        return self._mechanism.mean_of_speakers(
+            *(statistic, of_speaker, self._real.features, self._real.targets),
+            [torch.tensor(of_one) for of_one in rows.values()],
+        )
+
     def class_shares(self) -> Float[Tensor, " emotion"]:
         """The share of each emotion among the utterances, asked as a mean of the targets."""
         return self.mean(lambda _, targets: targets, purpose="class shares", per_class=False)
@@ -161,21 +186,33 @@ class Curator:
         """Weights under which the emotions count alike, and an utterance one on average."""
         return 1.0 / (self.class_shares() * len(self.emotions)).clamp_min(1e-6)
 
+    def naming_speakers(self) -> "Curator":
+        """The same door, where after its emotion an utterance's target names its speaker.
+
+        Targets are then `[n, emotion + speaker]`, one-hot in both parts; questions are to be asked
+        over all utterances (`per_class=False`).
+        """
+        names = sorted(set(self._real.speakers))
+        who = torch.tensor([names.index(speaker) for speaker in self._real.speakers])
+        rows = torch.eye(len(names))[who].to(self._real.targets)
+        named = Curator(
+            replace(self._real, targets=torch.cat([self._real.targets, rows], dim=1)),
+            self._mechanism,
+        )
+        named.transforms, named.questions = self.transforms, self.questions
+        return named
+
     def map(self, transform: Transform) -> "Curator":
         """The same door onto transformed speech; it counts its questions with this one's."""
-        mapped = Curator(
-            replace(self._real, features=transform(self._real.features)), self._mechanism
-        )
+        features = transform.on(self._real.features, self._real.speakers)
+        mapped = Curator(replace(self._real, features=features), self._mechanism)
         mapped.transforms = (*self.transforms, transform)
         mapped.questions = self.questions
         return mapped
 
     def seen(self, other: RealSet) -> Float[Tensor, "n mel frame"]:
         """The features of utterances that are not behind the door, transformed as those are."""
-        features = other.features
-        for transform in self.transforms:
-            features = transform(features.to(self.device))
-        return features.cpu()
+        return hear(self.transforms, other.features.to(self.device), other.speakers).cpu()
 
     def choose_real(
         self, per_class: int, choose: Choice

@@ -14,6 +14,8 @@ from torch import Tensor
 
 # from (features [n mel frame], targets [n emotion]) to one row per utterance [n ...]
 Statistic = Callable[[Tensor, Tensor], Tensor]
+# from each speaker's mean of a statistic [speaker ...] to one row per speaker [speaker ...]
+OfSpeaker = Callable[[Tensor], Tensor]
 # from (weights, features, targets) to one loss per utterance [n]
 Loss = Callable[[Mapping[str, Tensor], Tensor, Tensor], Tensor]
 
@@ -34,6 +36,17 @@ class Mechanism(ABC):
         """The mean of the statistic over the rows of each group."""
 
     @abstractmethod
+    def mean_of_speakers(
+        self,
+        statistic: Statistic,
+        of_speaker: OfSpeaker,
+        features: Float[Tensor, "n mel frame"],
+        targets: Float[Tensor, "n emotion"],
+        speakers: Sequence[Tensor],
+    ) -> Float[Tensor, "*shape"]:
+        """The mean over speakers of a statistic of one speaker, each given by its rows."""
+
+    @abstractmethod
     def mean_gradients(
         self,
         loss: Loss,
@@ -47,7 +60,7 @@ class Mechanism(ABC):
 
 @dataclass(frozen=True)
 class Exact(Mechanism):
-    """Plain means over utterances, at the speed of a batched pass; an empty group's is zero."""
+    """Plain means, at the speed of a batched pass; an empty group's is zero."""
 
     def means(
         self,
@@ -64,6 +77,16 @@ class Exact(Mechanism):
             sums = [statistic(features[part], targets[part]).sum(dim=0) for part in _chunks(rows)]
             means.append(torch.stack(sums).sum(dim=0) / len(rows))
         return torch.stack(means)
+
+    def mean_of_speakers(
+        self,
+        statistic: Statistic,
+        of_speaker: OfSpeaker,
+        features: Float[Tensor, "n mel frame"],
+        targets: Float[Tensor, "n emotion"],
+        speakers: Sequence[Tensor],
+    ) -> Float[Tensor, "*shape"]:
+        return of_speaker(self.means(statistic, features, targets, speakers)).mean(dim=0)
 
     def mean_gradients(
         self,

@@ -238,3 +238,23 @@ def test_utterances_that_normalised_themselves_are_left_alone():
     curator = Curator(fake_speech())
     assert normalised(curator) is curator
     assert not curator.questions
+
+
+def test_speakers_count_alike_whatever_they_said():
+    """As a loop over speakers finds it; utterances are not spread evenly among them."""
+    real = fake_speech((6, 4, 5))
+    rows = [0, 1, 2, 3, 4, 5, 8, 11]
+    real = real.select(rows)
+    curator = Curator(real)
+    answer = curator.mean_of_speakers(
+        lambda features, _: features.mean(dim=2), lambda means: means.square(), purpose="squares"
+    )
+    of_speakers = []
+    for speaker in sorted(set(real.speakers)):
+        own = [
+            real.features[row].mean(dim=1) for row, s in enumerate(real.speakers) if s == speaker
+        ]
+        of_speakers.append((sum(own) / len(own)).square())
+    assert len({real.speakers.count(speaker) for speaker in real.speakers}) > 1
+    assert torch.allclose(answer, sum(of_speakers) / len(of_speakers), atol=1e-6)
+    assert curator.questions == {"squares": 1}

@@ -2,9 +2,79 @@
 
 import pytest
 import torch
+from fake_speech import fake_speech
 
+from distill.disentangle.adversarial import Adversarial
+from synth_data.curator import Curator
 from synth_data.errors import SetError
-from synth_data.transforms import TRANSFORMS, Standardise, stack, unstack
+from synth_data.transforms import (
+    TRANSFORMS,
+    EraseFrames,
+    EraseStatistics,
+    MatchSpeakers,
+    SpeakerNormalise,
+    Standardise,
+    Transform,
+    stack,
+    unstack,
+)
+
+MELS = 16
+
+
+def square(size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """A mean and a matrix that is symmetric and positive."""
+    draws = torch.Generator().manual_seed(0)
+    root = torch.randn(size, size, generator=draws) / size**0.5
+    return torch.randn(size, generator=draws), root @ root.T
+
+
+@pytest.fixture(scope="module")
+def one_of_each() -> dict[str, Transform]:
+    made: list[Transform] = [
+        Standardise(torch.full((MELS,), 0.3), torch.full((MELS,), 2.0)),
+        EraseFrames(*square(MELS)),
+        EraseStatistics(*square(2 * MELS)),
+        MatchSpeakers(*square(MELS)),
+        SpeakerNormalise(),
+        Adversarial(codes=3, voice=4, width=16, steps=2).fit(Curator(fake_speech())),
+    ]
+    return {transform.name: transform for transform in made}
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_the_plain_code_of_the_card_does_the_same(name, one_of_each):
+    item = fake_speech().features[0]
+    tensors = {f"transform.0.{k}": v for k, v in one_of_each[name].tensors().items()}
+    names = {"torch": torch, "features": item, "tensors": tensors}
+    exec(TRANSFORMS[name].snippet("transform.0."), names)
+    expected = one_of_each[name](item[None])[0]
+    assert torch.allclose(names["features"], expected, atol=1e-4)
+    assert not torch.allclose(item, expected, atol=1e-2)
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_other_tensors_are_refused(name, one_of_each):
+    tensors = one_of_each[name].tensors()
+    with pytest.raises(SetError, match=f"{name} (needs|has)"):
+        TRANSFORMS[name].of({**tensors, "more": torch.zeros(1)})
+
+
+@pytest.mark.parametrize("kind", [EraseFrames, EraseStatistics, MatchSpeakers])
+def test_a_mean_and_a_matrix_that_do_not_fit_are_refused(kind):
+    mean, matrix = square(2 * MELS)
+    for values, message in (
+        ((mean, matrix[1:]), "a vector and a square matrix"),
+        ((mean.double(), matrix), "float32 values; found torch.float64"),
+        ((mean, matrix * torch.inf), "finite values"),
+    ):
+        with pytest.raises(SetError, match=message):
+            kind(*values)
+    bands = MELS if kind is EraseStatistics else 2 * MELS
+    with pytest.raises(SetError, match=f"fitted on {bands} mel bands; found features with 3"):
+        kind(mean, matrix)(torch.zeros(1, 3, 4))
+    with pytest.raises(SetError, match="as many means as deviations; found 3"):
+        EraseStatistics(*square(3))
 
 
 def test_standardised_training_speech_has_mean_0_and_deviation_1():

@@ -1,10 +1,5 @@
-"""Fitted feature transforms: frozen values that travel with a set, so test speech meets the same.
+"""Each mel band at mean 0 and deviation 1."""
 
-A set's features are already transformed. Speech that is to meet a model trained on them goes
-through the feature recipe first and then through the set's transforms, in order.
-"""
-
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,48 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from synth_data.errors import SetError
+from synth_data.transforms.transform import Transform
 
 SMALLEST_DEVIATION = 1e-3  # a band that never varied is left in place, not blown up
-
-
-class Transform(ABC):
-    """Features -> features, by values fitted once on training utterances.
-
-    Attributes:
-        name: in `TRANSFORMS` and in manifests.
-    """
-
-    name: ClassVar[str]
-
-    @abstractmethod
-    def __call__(self, features: Float[Tensor, "n mel frame"]) -> Float[Tensor, "n mel frame"]:
-        """The features of any speech, as a model trained on the set expects them."""
-
-    @abstractmethod
-    def inverse(self, features: Float[Tensor, "n mel frame"]) -> Float[Tensor, "n mel frame"]:
-        """The features that this transform makes into these, to be heard and seen by people."""
-
-    @abstractmethod
-    def tensors(self) -> dict[str, Tensor]:
-        """The fitted values, by name."""
-
-    @classmethod
-    @abstractmethod
-    def of(cls, tensors: Mapping[str, Tensor]) -> "Transform":
-        """The transform with these values: the inverse of `tensors`.
-
-        Raises:
-            SetError: names, shapes or values are not this transform's.
-        """
-
-    @classmethod
-    @abstractmethod
-    def snippet(cls, prefix: str) -> str:
-        """The same in plain PyTorch, `features` to `features`, for users without this package.
-
-        Args:
-            prefix: of this transform's names in the dictionary `tensors`.
-        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +27,7 @@ class Standardise(Transform):
     mean: Tensor
     deviation: Tensor
     name: ClassVar[str] = "standardise"
+    hides_speaker: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.mean.ndim != 1 or self.mean.shape != self.deviation.shape:
@@ -123,42 +80,3 @@ class Standardise(Transform):
             f"deviation = deviation.clamp_min({SMALLEST_DEVIATION})\n"
             f"features = (features - mean[:, None]) / deviation[:, None]"
         )
-
-
-TRANSFORMS: dict[str, type[Transform]] = {Standardise.name: Standardise}
-
-
-def stack(transforms: tuple[Transform, ...]) -> dict[str, Tensor]:
-    """The values of all transforms under one roof: `transform.0.mean`, ...
-
-    >>> sorted(stack((Standardise(torch.zeros(2), torch.ones(2)),)))
-    ['transform.0.deviation', 'transform.0.mean']
-    """
-    return {
-        f"transform.{i}.{name}": tensor
-        for i, transform in enumerate(transforms)
-        for name, tensor in transform.tensors().items()
-    }
-
-
-def unstack(names: tuple[str, ...], tensors: Mapping[str, Tensor]) -> tuple[Transform, ...]:
-    """The transforms of these names, in order: the inverse of `stack`.
-
-    Raises:
-        SetError: a name is not in `TRANSFORMS`, or its tensors do not fit it.
-    """
-    transforms = []
-    for i, name in enumerate(names):
-        if name not in TRANSFORMS:
-            raise SetError(
-                f"unknown transform '{name}' (known: {', '.join(TRANSFORMS)}); "
-                f"the set was written by a newer distill-data: update the package"
-            )
-        prefix = f"transform.{i}."
-        own = {
-            key.removeprefix(prefix): value
-            for key, value in tensors.items()
-            if key.startswith(prefix)
-        }
-        transforms.append(TRANSFORMS[name].of(own))
-    return tuple(transforms)
