@@ -12,6 +12,7 @@ import typer
 from distill import run_folder
 from distill.choice import AUTO, Choice
 from distill.config import RunConfig
+from distill.disentangle import DISENTANGLERS
 from distill.experiment import REPORT, Experiment
 from distill.initialisations import INITIALISATIONS
 from distill.objectives import OBJECTIVES
@@ -106,6 +107,16 @@ def distill_data(
         int | None,
         typer.Option(help="Of a schedule from the fixed start to an expert.  [default: 3; toy: 0]"),
     ] = None,
+    disentangle: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Take the speaker out of the speech first: {_names(list(DISENTANGLERS))}."
+        ),
+    ] = None,
+    speaker_penalty: Annotated[
+        float | None,
+        typer.Option(help="Keep speakers out of the items, with this weight.  [default: 0]"),
+    ] = None,
     max_minutes: Annotated[
         float | None, typer.Option(help="For each fold's set: the best one by then.")
     ] = None,
@@ -144,6 +155,8 @@ def distill_data(
         "fold": fold,
         "student": student,
         "seed": seed,
+        "disentangle": disentangle,
+        "speaker_penalty": speaker_penalty,
         "max_minutes": max_minutes,
         "settings": {"starts_from": starts_from},
         "loop": {"initialisation": initialisation},

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from distill.candidate import Parameterisation
 from distill.choice import AUTO, ENOUGH, Choice, choose, choose_untrained
+from distill.disentangle import DISENTANGLERS, Disentangler
 from distill.engine import has_schedule, require_fit
 from distill.expert import Expert
 from distill.native import Native
@@ -89,6 +90,12 @@ class RunConfig(BaseModel):
     """How a native schedule is added, for students from the fixed initialisation."""
     expert: dict[str, Any] = {}
     """How the network learns that taught labels and native schedules come from."""
+    disentangle: str | None = None
+    """Name of a disentangler that takes the speaker out of the speech first."""
+    disentangler: dict[str, Any] = {}
+    """Settings of the disentangler."""
+    speaker_penalty: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """Weight of what speakers can be told by in the items, while they are learned."""
     recordings: str | None = None
     """Digest of recordings and labels; a run writes it, so as not to be resumed on others."""
     recipe: dict[str, Any] = {}
@@ -160,6 +167,7 @@ class RunConfig(BaseModel):
             raise unknown_name("feature", self.feature_name, FEATURES)
         made = whole.build_objective(), whole.build_parameterisation(), whole.build_native()
         require_fit(*made, self.spec)
+        disentangler = self.build_disentangler()
         root = find_root(self.corpus, self.data_root)
         fold = self.fold if self.fold is not None else first.get("fold", "all")
         return self.model_copy(
@@ -174,6 +182,7 @@ class RunConfig(BaseModel):
                 "settings": dataclasses.asdict(whole.build_objective()),
                 "native": dataclasses.asdict(self.build_native()),
                 "expert": dataclasses.asdict(self.build_expert()),
+                "disentangler": {} if disentangler is None else dataclasses.asdict(disentangler),
                 "recipe": dataclasses.asdict(whole.build_recipe()),
             }
         )
@@ -240,6 +249,19 @@ class RunConfig(BaseModel):
     def build_expert(self) -> Expert:
         """How an expert learns, where there is one."""
         return changed("the expert", Expert(), self.expert)
+
+    def build_disentangler(self) -> Disentangler | None:
+        """What takes the speaker out of the speech, if anything does."""
+        if self.disentangle is None:
+            if self.disentangler:
+                raise UserError(
+                    f"settings of a disentangler, but none is named: give --disentangle "
+                    f"({', '.join(DISENTANGLERS)}), or leave [disentangler] out"
+                )
+            return None
+        if self.disentangle not in DISENTANGLERS:
+            raise unknown_name("disentangler", self.disentangle, DISENTANGLERS)
+        return changed(self.disentangle, DISENTANGLERS[self.disentangle](), self.disentangler)
 
     @property
     def _expert_by_default(self) -> bool:

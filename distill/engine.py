@@ -11,6 +11,7 @@ from torch import Tensor
 
 from distill.candidate import Parameterisation
 from distill.checkpoint import Checkpoint
+from distill.disentangle.disentangler import Disentangler
 from distill.expert import Expert
 from distill.initialisations import INITIALISATIONS
 from distill.judge import Judge
@@ -18,6 +19,7 @@ from distill.native import Guide, Guided, Native
 from distill.objectives.objective import Objective, Student
 from distill.outer_loop import Loop, Made, OuterLoop
 from distill.outer_state import OuterState
+from distill.speaker_penalty import SpeakerPenalty
 from evaluation.networks import draw_weights, require_uncoupled, skeleton
 from evaluation.students import Recipe
 from synth_data.curator import Curator
@@ -44,6 +46,8 @@ def distill(
     parameterisation: Parameterisation = Parameterisation(),
     native: Native = Native(),
     expert: Expert = Expert(),
+    disentangler: Disentangler | None = None,
+    speaker_penalty: float = 0.0,
     validation: RealSet | None = None,
     recipe: Recipe = Recipe(),
     max_minutes: float | None = None,
@@ -68,6 +72,10 @@ def distill(
         native: how a native schedule is added to items that are made, for students from the fixed
             initialisation, by objectives that have none of their own; by default there is none.
         expert: how a network learns from the real data that labels or a native schedule take after.
+        disentangler: takes the speaker out of the speech before anything else is asked of it; what
+            it fits travels with the set. None for speech as it is.
+        speaker_penalty: weight of what linear classifiers can tell speakers by in the items, beside
+            the objective's loss; 1 for as much as there is in the speech.
         validation: utterances of other speakers than those of training and of test. What is
             returned is then never worse on them than what it started from: the best of a few
             looks on the way (`Loop.checks`).
@@ -79,16 +87,18 @@ def distill(
         progress: a bar for the steps.
 
     Raises:
-        UserError: ipc below 1, a student that is unknown or couples the utterances of a batch,
-            labels to be learned by an objective that cannot, more slices than frames, a native
-            schedule that nobody could follow or that the objective has already, or a checkpoint of
-            another run.
+        UserError: ipc below 1, too few speakers to tell what is theirs, a student that is unknown
+            or couples the utterances of a batch, labels to be learned by an objective that cannot,
+            more slices than frames, a native schedule that nobody could follow or that the
+            objective has already, or a checkpoint of another run.
     """
     if ipc < 1:
         raise UserError(f"ipc must be 1 or more; found {ipc}")
     require_uncoupled(student)
     if max_minutes is not None and not 0 < max_minutes < math.inf:
         raise UserError(f"max_minutes must be a positive number; found {max_minutes}")
+    if not 0 <= speaker_penalty < math.inf:
+        raise UserError(f"speaker_penalty must be 0 or more; found {speaker_penalty}")
     require_fit(objective, parameterisation, native, curator.spec)
     settings = {
         "objective": asdict(objective),
@@ -100,8 +110,14 @@ def distill(
         "max_minutes": max_minutes,
         "native": asdict(native),
         "expert": asdict(expert),
+        "disentangler": None
+        if disentangler is None
+        else {"name": disentangler.name, **asdict(disentangler)},
+        "speaker_penalty": speaker_penalty,
     }
     curator = normalised(curator)
+    if disentangler is not None:
+        curator = curator.map(disentangler.fit(curator, seed, progress))
     source = curator.source
     run = {
         "seed": seed,
@@ -132,6 +148,7 @@ def distill(
     work = OuterLoop(
         *(curator, objective, model, targets, parameterisation, loop, seed),
         expert=needed,
+        penalty=SpeakerPenalty.of(curator, speaker_penalty) if speaker_penalty else None,
         judge=judge,
         max_seconds=seconds,
         share=share,
@@ -154,6 +171,8 @@ def distill(
         guided.learned, targets, curator.spec.frames, per_class
     )
     notes = source.notes + tuple(_notes(made.features, state.initial, ended, loop)) + guided.notes
+    if disentangler is not None:
+        notes += (disentangler.note,)
 
     return SyntheticSet(
         features=made.features,

@@ -17,6 +17,7 @@ from joblib import cpu_count
 
 from distill.checkpoint import Checkpoint
 from distill.config import RunConfig
+from distill.disentangle.leace import Leace
 from distill.engine import distill
 from distill.estimate import cross_validated
 from evaluation import metrics
@@ -112,12 +113,22 @@ class Experiment:
         protocol, fold = self.config.corpus_protocol, self.config.fold
         if fold == "none":
             real.require_every_emotion("the whole")
+            self._require_speakers(real)
             return []
         chosen = range(1, len(protocol.folds(real.utterances)) + 1) if fold == "all" else [fold]
         numbers = [number for number in chosen if isinstance(number, int)]
         for number in numbers:  # before any work, so that none is lost
-            real.fold(protocol, number)
+            train, _, _ = real.fold(protocol, number)
+            self._require_speakers(train)
         return numbers
+
+    def _require_speakers(self, train: RealSet) -> None:
+        """Raises `UserError` if there are too few to take out what is theirs."""
+        disentangler = self.config.build_disentangler()
+        if disentangler is None and self.config.speaker_penalty:
+            disentangler = Leace()
+        if disentangler is not None:
+            disentangler.require_speakers(len(set(train.speakers)))
 
     def run_folds(self, folds: list[int]) -> list[FoldResult]:
         """Distils and evaluates, side by side on the cores of this machine."""
@@ -178,6 +189,8 @@ class Experiment:
                 parameterisation=config.build_parameterisation(),
                 native=config.build_native(),
                 expert=config.build_expert(),
+                disentangler=config.build_disentangler(),
+                speaker_penalty=config.speaker_penalty,
                 validation=validation,
                 recipe=config.build_recipe(),
                 max_minutes=config.max_minutes,

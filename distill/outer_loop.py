@@ -16,6 +16,7 @@ from distill.initialisations import INITIALISATIONS
 from distill.judge import Judge
 from distill.objectives.objective import Objective, Student
 from distill.outer_state import OuterState
+from distill.speaker_penalty import SpeakerPenalty
 from synth_data.curator import Curator
 from synth_data.errors import UserError, unknown_name
 from synth_data.progress import SILENT, Progress
@@ -98,6 +99,7 @@ class OuterLoop:
         loop: how.
         seed: that all random numbers are derived from.
         expert: to learn before the first step, if anybody needs one; taught labels do.
+        penalty: on what of the speakers is in the items, added to the objective's loss.
         judge: says how good what is learned is; without one the last step's is taken.
         max_seconds: that there are, for what is asked before the steps, for these and for judging.
         share: of what is left of them before the first step, for the steps.
@@ -111,6 +113,7 @@ class OuterLoop:
     loop: Loop
     seed: int
     expert: Expert | None = None
+    penalty: SpeakerPenalty | None = None
     judge: Judge | None = None
     max_seconds: float = math.inf
     share: float = 1.0
@@ -229,6 +232,8 @@ class OuterLoop:
         loss, state.objective = self.objective.step(
             state.objective, candidate, self.curator, self.student, state.draws
         )
+        if self.penalty is not None:
+            loss = loss + self.penalty(candidate.features)
         optimiser.zero_grad(set_to_none=True)
         loss.backward(inputs=list(learned.values()))
         if not clipped(learned, state.norms):

@@ -104,6 +104,8 @@ def plan(config: RunConfig, real: RealSet, folds: int, tested: bool) -> Plan:
     native = config.build_native()
     if needs_expert(parameterisation, native):
         distilling += per_item * config.build_expert().passes
+    if (disentangler := config.build_disentangler()) is not None:
+        distilling += per_item * disentangler.passes
     distilling += per_item * native.passes(per_class, emotions)
     if config.max_minutes is not None:
         distilling = min(distilling, 60 * config.max_minutes)

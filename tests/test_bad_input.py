@@ -131,6 +131,23 @@ def test_a_single_speaker(distil, tmp_path):
     assert (tmp_path / "out" / "fold-none" / "set" / "manifest.json").exists()
 
 
+@pytest.mark.parametrize("words", [("--disentangle", "leace"), ("--speaker-penalty", 1)])
+def test_a_single_speaker_cannot_be_told_from_others(distil, tmp_path, words):
+    path = table(tmp_path / "own", {"a": ("anger", "joy")})
+    message = refused(distil("table", path, *words, fold="none"), tmp_path / "out")
+    assert "leace takes out how speakers differ, and so needs 2 or more" in message
+    assert "found 1" in message
+
+
+def test_disentanglers_that_do_not_exist_and_settings_of_none(distil, tmp_path):
+    path = table(tmp_path / "own", EVERYONE)
+    message = refused(distil("table", path, "--disentangle", "leece"), tmp_path / "out")
+    assert "did you mean 'leace'" in message
+    (tmp_path / "config.toml").write_text("[disentangler]\ndirections = 2\n")
+    message = refused(distil("table", path, "--config", tmp_path / "config.toml"), tmp_path / "out")
+    assert "settings of a disentangler, but none is named" in message
+
+
 def test_more_items_than_there_are_utterances(distil, tmp_path):
     done = distil("table", table(tmp_path / "own", EVERYONE), "--ipc", 30)
     assert done.code == 0

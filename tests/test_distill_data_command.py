@@ -233,7 +233,7 @@ def test_help_and_version(distill_data):
     assert options == {
         *("dataset", "data-root", "ipc", "objective", "feature", "protocol", "fold", "student"),
         *("starts-from", "initialisation", "slices", "numbers", "labels", "max-minutes"),
-        *("native-steps",),
+        *("native-steps", "disentangle", "speaker-penalty"),
         *("seed", "out", "config", "device", "allow-missing", "skip-bad", "dry-run", "resume"),
         *("json", "verbose", "quiet", "version", "help"),
     }
