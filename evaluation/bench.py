@@ -47,12 +47,14 @@ class Bench:
     """The students of one fold.
 
     Attributes:
-        judged: the sets under evaluation.
+        judged: the sets under evaluation, whose sizes and starts others are given.
+        own: those of them that are trained on here.
         train: the real training utterances, as students hear them.
         heard: the validation and test utterances.
         students: by name.
         options: what to include.
         runner: trains them.
+        full_name: in reports, of all real training data.
         full: the competitor of all real training data.
         graduation: its students, once they are trained.
         unavailable: what could not be made, and why.
@@ -61,25 +63,27 @@ class Bench:
     """
 
     judged: Sequence[NamedSet]
+    own: Sequence[NamedSet]
     train: RealSet
     heard: Heard
     students: tuple[str, ...]
     options: Options
     runner: Runner
+    full_name: str = FULL
     unavailable: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         examples = Examples(self.train.features, self.train.targets)
-        self.full = Competitor(FULL, examples, None, "real items")
+        self.full = Competitor(self.full_name, examples, None, "real items")
         self.graduation: list[Done] = []
         self.recipes = {**RECIPES, **self.options.recipes}
 
     def sets(self) -> Iterator[Run]:
         """Students of every set: full data first, since other baselines look through their eyes."""
         self.graduation = self.runner.run(list(self._jobs([self.full])))
-        own = [_competitor(one) for one in self.judged]
-        others = self._baselines(own)
+        own = [_competitor(one) for one in self.own]
+        others = self._baselines([_competitor(one) for one in self.judged])
         jobs = [*self._jobs(own), *self._jobs(others), *self._for_scores([*own, *others])]
         jobs += self._natives(own)
         yield from self.in_order([*self.graduation, *self.runner.run(jobs)])
@@ -143,7 +147,7 @@ class Bench:
 
         Nothing in it is random, so there is one; more start from near the fixed weights.
         """
-        for one, competitor in zip(self.judged, own, strict=True):
+        for one, competitor in zip(self.own, own, strict=True):
             start, schedule = one.synthetic.start, one.synthetic.schedule
             if start is None or schedule is None or start.network not in self.students:
                 continue

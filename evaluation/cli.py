@@ -9,6 +9,7 @@ import torch
 import typer
 from joblib import cpu_count
 
+from evaluation.attacks import ATTACKS
 from evaluation.cluster import connected
 from evaluation.forecast import in_words
 from evaluation.named_sets import load_sets
@@ -93,6 +94,14 @@ def evaluate_data(
     scores: Annotated[
         bool, typer.Option(help="DD-Ranking's scores, which take more students.")
     ] = True,
+    attacks: Annotated[
+        str,
+        typer.Option(
+            metavar="A,B",
+            help=f"{', '.join(ATTACKS)}: who is speaking, and who the set was made from; all or "
+            "none.",
+        ),
+    ] = NOTHING,
     seeds: Annotated[int, typer.Option(min=1, help="Students per set and initialisation.")] = 5,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     fold: Annotated[
@@ -157,6 +166,7 @@ def evaluate_data(
             recipes=_recipes(recipe),
             start_noise=_sizes(start_noise),
             robust_scores=scores,
+            attacks=_chosen("attack", attacks, ATTACKS),
             memory=True,
         ),
         speech=_chosen("speech", speech, DEGRADATIONS),

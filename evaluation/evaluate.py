@@ -6,14 +6,18 @@ from dataclasses import replace
 import torch
 
 from evaluation import models
+from evaluation.attacks import ATTACKS
+from evaluation.attacks.attempts import Attempt, Scene, Shared, Speech
+from evaluation.attacks.speaker import Voices
 from evaluation.bench import Bench
+from evaluation.hearing import Hearing, by_hearing
 from evaluation.jobs import Heard
 from evaluation.named_sets import NamedSet
 from evaluation.networks import skeleton
 from evaluation.options import MAJORITY, MODEL, Options
 from evaluation.outcomes import Outcomes
 from evaluation.runner import Runner
-from evaluation.runs import CLEAN, DISTILLED, FoldResult
+from evaluation.runs import CLEAN, DISTILLED, FULL, FULL_AS, FoldResult
 from synth_data.errors import SetError
 from synth_data.progress import SILENT, Progress
 from synth_data.real import RealSet
@@ -29,6 +33,7 @@ def evaluate(
     options: Options = Options(),
     also_heard: Mapping[str, RealSet] | None = None,
     richer: tuple[RealSet, RealSet, RealSet] | None = None,
+    anchors: Mapping[str, tuple[RealSet, RealSet, RealSet]] | None = None,
     jobs: int = 1,
     outcomes: Outcomes | None = None,
     progress: Progress = SILENT,
@@ -44,12 +49,16 @@ def evaluate(
 
     Args:
         sets: one set, which is called "distilled", or several with names, of the same feature
-            recipe, transforms and emotions.
+            recipe, normalisation and emotions. Each is tested on speech that went through its own
+            transforms; where those take the speaker out, so are students of full data through the
+            same, beside full data and the other baselines as they are.
         train_set: the real utterances they were made from, or could have been made from.
         validation: utterances of other speakers, to choose by.
         test: utterances of yet other speakers.
         options: what to include.
         also_heard: the test utterances as heard otherwise, by how.
+        anchors: all three sides as somebody else hides who speaks in them, by name; students of
+            all training data, and attackers where there are any, hear them too.
         richer: all three sides in a feature recipe with more detail, for a teacher.
         jobs: students trained side by side, each in a process with one thread; the results do
             not depend on it. -1: as many as there are cores, here or on a cluster.
@@ -61,31 +70,35 @@ def evaluate(
             set.
     """
     judged = (NamedSet(DISTILLED, sets),) if isinstance(sets, SyntheticSet) else tuple(sets)
-    also_heard = also_heard or {}
-    first = judged[0].synthetic
     for one in judged:
         for side in (train_set, validation, test):
             _check_fit(one.synthetic, side)
-        _check_alike(first, one.synthetic)
-
-    def seen(side: RealSet) -> RealSet:
-        return replace(side, features=first.transform(side.features))
-
-    train_set, validation, test = seen(train_set), seen(validation), seen(test)
-    heard = Heard(
-        validation.features,
-        {CLEAN: test.features} | {name: seen(side).features for name, side in also_heard.items()},
-    )
+    plain, hearings = by_hearing(judged)
     students = options.students or (_own_students(judged) or tuple(options.recipes))
-    runner = Runner(
-        heard,
-        truth=validation.targets.argmax(dim=1).tolist(),
-        classes=len(test.emotions),
-        jobs=jobs,
-        outcomes=outcomes,
-        progress=progress,
-    )
-    bench = Bench(judged, train_set, heard, students, options, runner)
+
+    def bench_of(
+        hearing: Hearing,
+        of: Sequence[NamedSet],
+        options: Options,
+        full: str,
+        sides: tuple[RealSet, RealSet, RealSet],
+    ) -> Bench:
+        train, to_choose_by, asked = (hearing.of(side).features for side in sides)
+        more = {name: hearing.of(side).features for name, side in (also_heard or {}).items()}
+        heard = Heard(to_choose_by, {CLEAN: asked} | (more if sides is real else {}))
+        runner = Runner(
+            heard,
+            truth=validation.targets.argmax(dim=1).tolist(),
+            classes=len(test.emotions),
+            jobs=jobs,
+            outcomes=outcomes,
+            progress=progress,
+        )
+        side = replace(sides[0], features=train)
+        return Bench(of, hearing.sets, side, heard, students, options, runner, full)
+
+    real, alone = (train_set, validation, test), replace(options, baselines=())
+    bench = bench_of(plain, judged, options, FULL, real)
     runs = [*bench.sets(), *models.untrained(bench)]
     if MODEL in options.baselines:
         runs += models.shipped_models(bench)
@@ -93,7 +106,19 @@ def evaluate(
         runs += models.majority(bench)
     for teacher in options.teachers:
         runs += models.taught(bench, teacher, richer)
-    runner.close()
+    benches = [bench]
+    for hearing in hearings:
+        benches.append(bench_of(hearing, hearing.sets, alone, hearing.full, real))
+        runs += benches[-1].sets()
+    ways = {hearing.full: (hearing, real) for hearing in (plain, *hearings)}
+    for name, sides in (anchors or {}).items():
+        nobody = replace(plain, sets=())
+        ways[f"{FULL_AS}{name}"] = nobody, sides
+        benches.append(bench_of(nobody, (), alone, f"{FULL_AS}{name}", sides))
+        runs += benches[-1].sets()
+    for each in benches:
+        each.runner.close()
+    found, impossible = _attacked(ways, options, progress)
     return FoldResult(
         fold=test.fold_number or 1,
         emotions=test.emotions,
@@ -102,9 +127,47 @@ def evaluate(
         genders=tuple(utterance.gender or "" for utterance in test.utterances),
         truth=tuple(test.targets.argmax(dim=1).tolist()),
         runs=tuple(runs),
-        unavailable=tuple(dict.fromkeys(bench.unavailable)),
-        failed=tuple(bench.failed),
+        unavailable=tuple(
+            dict.fromkeys([*(w for each in benches for w in each.unavailable), *impossible])
+        ),
+        attempts=tuple(found),
+        failed=tuple(w for each in benches for w in each.failed),
     )
+
+
+def _attacked(
+    hearings: Mapping[str, tuple[Hearing, tuple[RealSet, RealSet, RealSet]]],
+    options: Options,
+    progress: Progress,
+) -> tuple[list[Attempt], list[str]]:
+    """What attackers found on speech in each way of hearing, and what they could not try."""
+
+    def voices(sides: Sequence[RealSet]) -> Voices:
+        return Voices(
+            torch.cat([side.features for side in sides]),
+            [speaker for side in sides for speaker in side.speakers],
+            [utterance.gender or "" for side in sides for utterance in side.utterances],
+        )
+
+    found: list[Attempt] = []
+    impossible: list[str] = []
+    if not options.attacks:
+        return found, impossible
+    ways = {
+        way: Speech(way, voices([hearing.of(fitted)]), voices([hearing.of(s) for s in unseen]))
+        for way, (hearing, (fitted, *unseen)) in hearings.items()
+    }
+    sets = [
+        Shared(one.name, one.synthetic.features, ways[way])
+        for way, (hearing, _) in hearings.items()
+        for one in hearing.sets
+    ]
+    scene = Scene(tuple(ways.values()), sets, options.seed)
+    for name in options.attacks:
+        tried, not_tried = ATTACKS[name](scene, progress)
+        found += tried
+        impossible += not_tried
+    return found, impossible
 
 
 def _check_fit(synthetic: SyntheticSet, real: RealSet) -> None:
@@ -127,19 +190,6 @@ def _check_fit(synthetic: SyntheticSet, real: RealSet) -> None:
                 f"the set's start weights do not fit its network {start.network}: it was written "
                 f"by another version of this package, or by another; make it again with this one"
             )
-
-
-def _check_alike(one: SyntheticSet, other: SyntheticSet) -> None:
-    a, b = ([(t.name, t.tensors()) for t in each.transforms] for each in (one, other))
-    same = len(a) == len(b) and all(
-        n == m and all(torch.equal(x[key], y[key]) for key in x)
-        for (n, x), (m, y) in zip(a, b, strict=True)
-    )
-    if not same:
-        raise SetError(
-            "these sets transform real speech in different ways, so their students would not be "
-            "tested on the same features: judge them in separate reports"
-        )
 
 
 def _own_students(judged: Sequence[NamedSet]) -> tuple[str, ...]:

@@ -7,12 +7,14 @@ from typing import NamedTuple
 
 import torch
 
+from evaluation.attacks.attackers import ATTACKERS
+from evaluation.attacks.attempts import SEEDS, VOICES
 from evaluation.baselines import BASELINES
 from evaluation.baselines.random_subset import DRAWS
 from evaluation.networks import NETWORKS, draw_weights, skeleton
 from evaluation.options import ALSO_FIXED, Options
 from evaluation.runs import FULL
-from evaluation.students import Examples, Recipe, Setting, train
+from evaluation.students import RECIPES, Examples, Recipe, Setting, train
 from evaluation.teachers import FACULTY
 from synth_data.randomness import generator
 from synth_data.synthetic import SyntheticSet
@@ -68,6 +70,7 @@ def seconds(
     shape: tuple[int, int],
     emotions: int,
     natives: Sequence[Native] = (),
+    ways: int = 1,
 ) -> float:
     """Of one fold on one core, if nothing is stored from before; good to about a factor of two.
 
@@ -79,8 +82,15 @@ def seconds(
         shape: (mel, frame) of an item.
         emotions: how many there are.
         natives: of the judged sets that have a schedule.
+        ways: of hearing speech, that the sets were made from, with speech as it is.
     """
     total = 0.0
+    if "speaker" in options.attacks:
+        recipe = RECIPES["tdnn"]
+        assert isinstance(recipe, Recipe)  # as every network's is
+        one = recipe.settings[0].steps * pace("tdnn", shape, emotions, recipe).of(recipe.batch)
+        others = SOLVER * (len(ATTACKERS) - 1)
+        total += ways * SEEDS * len(VOICES) * (one + others)
     sizes = sorted({items for items, _ in own})
     fixed = any(has_start for _, has_start in own)
     for student in students:
@@ -95,7 +105,7 @@ def seconds(
 
         near = 1 + len(set(options.start_noise))  # the fixed weights, and with noise on them
         full = cost(utterances, options.seeds)
-        total += (1 + fixed * near) * full
+        total += (ways + fixed * near) * full
         total += sum(
             (1 + has_start * near) * cost(items, options.seeds) for items, has_start in own
         )

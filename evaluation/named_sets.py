@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.options import EVERY_BASELINE, PUPIL, TEACHER, UNTRAINED
-from evaluation.runs import DISTILLED
+from evaluation.runs import DISTILLED, FULL_AS
 from synth_data.errors import SetError, UserError
 from synth_data.manifest import MANIFEST
 from synth_data.synthetic import SyntheticSet
@@ -67,7 +67,8 @@ def load_sets(words: Sequence[str]) -> list[NamedSet]:
             raise UserError(
                 f"a set's name must be printable, without line breaks; found {one.name!r}"
             )
-        if one.name in (*EVERY_BASELINE, UNTRAINED) or one.name.startswith((TEACHER, PUPIL)):
+        theirs = (TEACHER, PUPIL, FULL_AS)
+        if one.name in (*EVERY_BASELINE, UNTRAINED) or one.name.startswith(theirs):
             raise UserError(
                 f"{one.folder} cannot be called {one.name}, as what it is compared with is called "
                 f"that: give it another name, as in mine={one.folder}"

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from evaluation.attacks import ATTACKS
 from evaluation.augment import Augment
 from evaluation.baselines import BASELINES
 from evaluation.runs import FULL, RANDOM_SUBSET
@@ -44,6 +45,7 @@ class Options:
         start_noise: sizes of noise on the fixed weights, from which students of judged sets, full
             data and random subsets start as well (`evaluation.starts`).
         robust_scores: also train with masks and on hard labels, for DD-Ranking's scores.
+        attacks: of `ATTACKS`.
         memory: measure the peak memory of training.
     """
 
@@ -55,6 +57,7 @@ class Options:
     recipes: Mapping[str, StudentRecipe] = field(default_factory=lambda: RECIPES)
     start_noise: tuple[float, ...] = ()
     robust_scores: bool = False
+    attacks: tuple[str, ...] = ()
     memory: bool = False
 
     def __post_init__(self) -> None:
@@ -62,6 +65,7 @@ class Options:
             ("student", self.students, self.recipes),
             ("baseline", self.baselines, EVERY_BASELINE),
             ("teacher", self.teachers, TEACHERS),
+            ("attack", self.attacks, ATTACKS),
         ):
             for name in names:
                 if name not in allowed:

@@ -159,6 +159,34 @@ class Comparison(Key):
     """Test speakers, which the interval resamples."""
 
 
+class Attack(Record):
+    """How far the strongest attacker gets who wants to know who is speaking."""
+
+    speech: str
+    """How the speech is heard: as full data by this name are."""
+    game: str
+    """identification, of one of a few known speakers; verification of a claim; gender."""
+    whose: str
+    """Voices: fitted, those of the speakers that the sets were made from; or unseen."""
+    attacker: str
+    """The one who gets farthest, of those who count."""
+    informed: bool
+    """Whether it learned from speech that is heard in the same way; else from speech as it is."""
+    success: Estimate
+    """Share of utterances that were named right; of verification the equal error rate."""
+    chance: float
+    """What one who hears nothing would have for it."""
+    against_plain: float | None
+    """Its lead over chance, relative to the strongest lead on speech as it is: 0 if it hears
+    nothing any more, 1 if it hears as much; null for speech as it is."""
+    linkability: float | None
+    """D_sys of verification, in [0, 1]; above 0 by chance where trials are few."""
+    valid: bool
+    """Whether the same attacker gets far on speech as it is; if none does, nothing is shown."""
+    folds: int
+    """That it is pooled over."""
+
+
 class Versions(Record):
     """What computed the report."""
 

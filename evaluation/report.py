@@ -11,13 +11,14 @@ import numpy as np
 from pydantic import ValidationError
 
 from evaluation import sections, tables
+from evaluation.attacks.summary import attacks
 from evaluation.breakdown import confusions, groups
 from evaluation.comparisons import comparisons
 from evaluation.files import write_atomically
 from evaluation.intervals import REPLICATES
 from evaluation.options import AUGMENTED, HARD_LABELS, NATIVE, PUPIL, TEACHER
 from evaluation.ranking import scores
-from evaluation.records import Comparison, Confusion, Group, Record, Row, Score, Versions
+from evaluation.records import Attack, Comparison, Confusion, Group, Record, Row, Score, Versions
 from evaluation.remarks import not_pooled, partly_pooled, reasons, untested
 from evaluation.runs import CLEAN, FoldResult
 from evaluation.scope import Scope
@@ -71,6 +72,8 @@ class Report(Record):
     """Full data, judged sets and random subsets by speaker and by gender, on clean speech."""
     scores: tuple[Score, ...]
     """Of judged sets, on clean speech, pooled over folds if there are several."""
+    attacks: tuple[Attack, ...]
+    """On who is speaking, where attackers were asked for; the strongest of each kind."""
     unavailable: tuple[str, ...]
     """Sets that are not in the rows, and why."""
     failed: tuple[str, ...]
@@ -118,6 +121,7 @@ class Report(Record):
             confusions=tuple(confusions(main)),
             groups=tuple(groups(main)),
             scores=tuple(scores(main)),
+            attacks=tuple(attacks(folds, generator)),
             unavailable=(
                 *reasons([result.unavailable for result in folds], folds),
                 *not_pooled(main),
@@ -184,6 +188,7 @@ class Report(Record):
             sections.needs(pooled, home),
             sections.model_distillation(pooled, self.comparisons),
             sections.scores(self.scores),
+            sections.attacks(self.attacks, pooled),
         ]
         for title, lines in (
             ("Not available", self.unavailable),

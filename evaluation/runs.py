@@ -16,11 +16,13 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import ConfigDict, TypeAdapter
 
+from evaluation.attacks.attempts import Attempt
 from evaluation.files import write_atomically
 from synth_data.errors import UserError
 
 RANDOM_SUBSET = "random"  # the set of randomly drawn real utterances
 FULL = "full"  # the set of all real training utterances: what every other is measured against
+FULL_AS = "full, "  # and the name of a set: the same, as that set's students hear it
 DISTILLED = "distilled"
 
 PREDICTIONS = "predictions.csv"
@@ -127,6 +129,7 @@ class FoldResult:
         unavailable: sets that could not be made, with the reason, such as "random: ipc 60
             exceeds the 46 utterances of disgust".
         failed: students whose training failed, with the reason.
+        attempts: of attackers.
 
     Raises:
         FoldError: these do not fit together.
@@ -141,6 +144,7 @@ class FoldResult:
     runs: tuple[Run, ...]
     unavailable: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
 
     def __post_init__(self) -> None:
         for problem in self._problems():
@@ -188,6 +192,7 @@ class FoldResult:
             "emotions": self.emotions,
             "unavailable": self.unavailable,
             "failed": self.failed,
+            "attempts": [asdict(attempt) for attempt in self.attempts],
             "runs": [_without_predictions(run) for run in self.runs],
         }
         write_atomically(folder / PREDICTIONS, table.getvalue())
@@ -207,6 +212,7 @@ class FoldResult:
             emotions = _checked(tuple[str, ...], rest["emotions"])
             unavailable = _checked(tuple[str, ...], rest["unavailable"])
             failed = _checked(tuple[str, ...], rest["failed"])
+            attempts = _checked(tuple[Attempt, ...], rest["attempts"])
             silent = [_checked(Run, {**fields, "predicted": []}) for fields in rest["runs"]]
             file = PREDICTIONS
             rows = _rows_by_run(folder / PREDICTIONS)
@@ -229,6 +235,7 @@ class FoldResult:
                 runs=tuple(runs),
                 unavailable=unavailable,
                 failed=failed,
+                attempts=attempts,
             )
         except (OSError, ValueError, LookupError, TypeError, csv.Error) as error:
             raise FoldError(

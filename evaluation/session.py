@@ -11,6 +11,7 @@ from joblib import cpu_count
 
 from evaluation import forecast
 from evaluation.evaluate import evaluate
+from evaluation.hearing import by_hearing
 from evaluation.named_sets import NamedSet, by_fold
 from evaluation.options import Options
 from evaluation.outcomes import Outcomes
@@ -27,15 +28,19 @@ from evaluation.session_checks import (
 from synth_data.console import set_up_logging
 from synth_data.corpora.facts import Corpus
 from synth_data.corpus import load, protocol_line, protocol_of
-from synth_data.degradation import DEGRADATIONS, degraded_set
+from synth_data.degradation import DEGRADATIONS, Degradation, degraded_set
 from synth_data.errors import SetError
 from synth_data.features import FEATURES, FeatureSpec
 from synth_data.label_map import relabelled
+from synth_data.mcadams import McAdams
 from synth_data.progress import SILENT, Progress, bar
 from synth_data.protocol import Protocol
 from synth_data.real import RealSet
 from synth_data.side_by_side import side_by_side
+from synth_data.transforms import hear
 
+VOICES = "speaker"  # the attack that anchors are for
+ANCHORS: Mapping[str, Degradation] = {"mcadams": McAdams()}
 RICHER = "richer-features"  # a teacher that needs the recordings again
 
 
@@ -194,7 +199,11 @@ class Session:
         own = [(len(one.synthetic), one.synthetic.start is not None) for one in sets]
         students, shape, emotions = self.students(), self.spec.shape, len(real.emotions)
         natives = [found for one in sets if (found := forecast.Native.of(one.synthetic))]
-        one = forecast.seconds(self.options, students, own, train, shape, emotions, natives)
+        ways = 1 + len(by_hearing(sets)[1])
+        ways += len(ANCHORS) if VOICES in self.options.attacks else 0
+        one = forecast.seconds(
+            *(self.options, students, own, train, shape, emotions, natives, ways)
+        )
         return len(folds) * one / cpu_count()
 
     def run(self, real: RealSet, folds: Mapping[int, Sequence[NamedSet]]) -> Report:
@@ -240,7 +249,7 @@ class Session:
 
 def exhibit(one: NamedSet, train: RealSet) -> Exhibit:
     """A set beside the class means of real training utterances."""
-    features = one.synthetic.transform(train.features)
+    features = hear(one.synthetic.transforms, train.features, train.speakers)
     rows = [train.class_rows(emotion) for emotion in range(len(train.emotions))]
     means = [features[of_one].mean(dim=0) if of_one else None for of_one in rows]
     return Exhibit(one.name, one.synthetic, means)
@@ -264,6 +273,10 @@ def _run_fold(
         return session.sides(quiet.load(spec), number)
 
     train, validation, test = sides()
+
+    def anchored(how: Degradation) -> tuple[RealSet, RealSet, RealSet]:
+        return degraded_set(train, how), degraded_set(validation, how), degraded_set(test, how)
+
     progress: Progress = SILENT
     if session.show_progress:
         progress = bar(f"fold {number}: students", position)
@@ -274,6 +287,9 @@ def _run_fold(
         test,
         options=session.options,
         also_heard={name: degraded_set(test, DEGRADATIONS[name]) for name in session.speech},
+        anchors={name: anchored(how) for name, how in ANCHORS.items()}
+        if VOICES in session.options.attacks
+        else None,
         richer=sides(richer(session.spec)) if RICHER in session.options.teachers else None,
         jobs=jobs,
         outcomes=Outcomes.of_this_machine() if session.remember else None,

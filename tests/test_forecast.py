@@ -31,10 +31,11 @@ def told(
     students: tuple[str, ...] = ("tdnn",),
     own: tuple[tuple[int, bool], ...] = ((6, True),),
     natives: tuple[Native, ...] = (),
+    ways: int = 1,
     **options: Any,
 ) -> float:
     given = Options(**{"recipes": SHORT, "seeds": 2, **options})
-    return seconds(given, students, own, len(TRAIN), SPEC.shape, len(EMOTIONS), natives)
+    return seconds(given, students, own, len(TRAIN), SPEC.shape, len(EMOTIONS), natives, ways)
 
 
 def test_a_timed_network_takes_some_time():
@@ -56,6 +57,9 @@ def test_a_timed_network_takes_some_time():
         ({"own": ((6, True),)}, {"own": ((6, True), (9, True))}),
         *(({"baselines": (FULL,)}, {"baselines": (FULL, n)}) for n in BASELINES if n != FULL),
         ({}, {"robust_scores": True}),
+        ({}, {"attacks": ("speaker",)}),
+        ({}, {"ways": 2}),
+        ({"attacks": ("speaker",)}, {"attacks": ("speaker",), "ways": 2}),
         ({}, {"start_noise": (0.3,)}),
         ({"start_noise": (0.3,)}, {"start_noise": (0.3, 1.0)}),
         ({}, {"natives": (Native("tdnn", 2, 3),)}),

@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from evaluation.files import write_atomically
 from evaluation.options import NATIVE
 from evaluation.page.architectures import architectures
+from evaluation.page.attacks import attacks
 from evaluation.page.confusions import confusions
 from evaluation.page.exhibit import Exhibit
 from evaluation.page.gallery import gallery
@@ -22,6 +23,7 @@ from evaluation.page.start_noise import start_noise
 from evaluation.page.view import View
 from evaluation.page.ways import cost, ways
 from evaluation.report import NATIVES, PRIVACY, Report, limits
+from evaluation.sections import ATTACKED
 
 
 def write(path: Path, report: Report, exhibits: Sequence[Exhibit] = ()) -> None:
@@ -59,6 +61,8 @@ def html(report: Report, exhibits: Sequence[Exhibit] = ()) -> str:
         confusions=confusions(view),
         speakers=speakers(view),
         gallery=gallery(exhibits),
+        attacks=attacks(view),
+        attacked=ATTACKED,
         robustness=robustness(view),
         model_distillation=model_distillation(view),
         ways=ways(view),

@@ -1,0 +1,255 @@
+"""Who is speaking? Attacks on speech as a recipient hears it, and how far they get.
+
+Three games, each against speech that went through what is claimed to take the speaker out of it:
+
+- *identification*: which of these speakers is it? The attacker has other utterances of theirs.
+- *verification*: is it the speaker of those utterances? Of speakers that it has never met; it
+  learned from others what makes voices differ.
+- *gender*: of speakers that it has never met.
+
+An *ignorant* attacker learns from speech as it is; an *informed* one from speech that went through
+the same, which is the attacker of VoicePrivacy 2024 (Tomashenko et al., arXiv:2404.02677) that
+counts. A privacy claim is only as good as its attacker: one that fails on speech as it is says
+nothing (`VALID`), and of those that do not the strongest counts.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import audmetric
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from evaluation.attacks.attackers import Attacker, Trained
+from synth_data.errors import UserError
+
+GENDERS = ("female", "male")
+ENROLLED = 2 / 3  # of a speaker's utterances are known to the attacker, where it has any
+
+
+class ImpossibleError(UserError):
+    """A game cannot be played with this speech; the message says why."""
+
+
+@dataclass(frozen=True, eq=False)
+class Voices:
+    """Utterances and who said them.
+
+    Attributes:
+        features: as the attacker hears them.
+        speakers: of each.
+        genders: of each, "" where it is not known.
+    """
+
+    features: Float[Tensor, "n mel frame"]
+    speakers: Sequence[str]
+    genders: Sequence[str]
+
+    def select(self, rows: Tensor) -> "Voices":
+        """The utterances of a mask."""
+        kept = rows.nonzero().flatten().tolist()
+        return Voices(
+            self.features[rows],
+            [self.speakers[row] for row in kept],
+            [self.genders[row] for row in kept],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Guesses:
+    """What an attacker made of utterances, speaker by speaker.
+
+    Attributes:
+        speakers: whose utterances they are.
+        right: utterances that were named right, by speaker.
+        tried: utterances, by speaker.
+        classes: that there were to choose from.
+    """
+
+    speakers: tuple[str, ...]
+    right: Int[np.ndarray, " speaker"]
+    tried: Int[np.ndarray, " speaker"]
+    classes: int
+
+    @property
+    def chance(self) -> float:
+        """The success of an attacker who hears nothing."""
+        return 1 / self.classes
+
+
+def identify(
+    known: Voices, heard: Sequence[Voices], attacker: Attacker, seed: int
+) -> list[Guesses]:
+    """Identification among speakers of whom the attacker has other utterances.
+
+    Args:
+        known: utterances as the attacker learns them.
+        heard: the same utterances in the ways that they are to be named in; those that the
+            attacker learns from are left out.
+        attacker: who tries.
+        seed: of which utterances it knows, and of its training.
+
+    Raises:
+        ImpossibleError: fewer than two speakers have two utterances.
+    """
+    draws = torch.Generator().manual_seed(seed)
+    enrolled, tested = _split(known.speakers, draws)
+    names = sorted({s for s, one in zip(known.speakers, tested.tolist(), strict=True) if one})
+    if len(names) < 2:
+        raise ImpossibleError(
+            f"identification needs two speakers with two utterances each; found {len(names)}"
+        )
+    learned = known.select(enrolled)
+    of_known = torch.tensor([names.index(s) for s in learned.speakers])
+    trained = attacker(learned.features, of_known, draws)
+    return [_named(trained, names, voices.select(tested)) for voices in heard]
+
+
+def _named(trained: Trained, names: Sequence[str], asked: Voices) -> Guesses:
+    truth = torch.tensor([names.index(s) for s in asked.speakers])
+    named = trained.name_classes(asked.features)
+    return Guesses(
+        tuple(names),
+        np.bincount(truth[named == truth].numpy(), minlength=len(names)),
+        np.bincount(truth.numpy(), minlength=len(names)),
+        classes=len(names),
+    )
+
+
+def tell_gender(
+    known: Voices, heard: Sequence[Voices], attacker: Attacker, seed: int
+) -> list[Guesses]:
+    """The gender of speakers who are not among those that the attacker learns from.
+
+    Raises:
+        ImpossibleError: either side lacks a gender, or gender is not known.
+    """
+    for side, voices in (("the attacker's", known), ("the tested", heard[0])):
+        if missing := sorted(set(GENDERS) - set(voices.genders)):
+            raise ImpossibleError(
+                f"{side} speakers include none who is known to be {' or '.join(missing)}"
+            )
+    draws = torch.Generator().manual_seed(seed)
+    learned = known.select(torch.tensor([g in GENDERS for g in known.genders]))
+    classes = torch.tensor([GENDERS.index(g) for g in learned.genders])
+    trained = attacker(learned.features, classes, draws)
+    found = []
+    for voices in heard:
+        asked = voices.select(torch.tensor([g in GENDERS for g in voices.genders]))
+        truth = torch.tensor([GENDERS.index(g) for g in asked.genders])
+        right = (trained.name_classes(asked.features) == truth).numpy()
+        names, who = np.unique(asked.speakers, return_inverse=True)
+        found.append(
+            Guesses(
+                tuple(names.tolist()),
+                np.bincount(who[right], minlength=len(names)),
+                np.bincount(who),
+                classes=2,
+            )
+        )
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """Claims of identity and how likely the attacker finds them.
+
+    Attributes:
+        scores: of an utterance (row) against the enrolled utterances of each speaker.
+        truth: the speaker of each row.
+    """
+
+    scores: Float[np.ndarray, "trial speaker"]
+    truth: Int[np.ndarray, " trial"]
+
+    @property
+    def mated(self) -> Bool[np.ndarray, "trial speaker"]:
+        """Which claims are true."""
+        return self.truth[:, None] == np.arange(self.scores.shape[1])
+
+    def equal_error_rate(self, weights: Int[np.ndarray, " speaker"] | None = None) -> float:
+        """Where true claims are refused as often as false ones are believed; chance is 0.5.
+
+        Args:
+            weights: how often each speaker counts, on either side of a claim.
+        """
+        mated, scores = self.mated, self.scores
+        if weights is None:
+            return _equal_error_rate(mated.ravel(), scores.ravel())
+        times = np.outer(weights[self.truth], weights)
+        np.copyto(times, weights[self.truth][:, None], where=mated)
+        often = times.ravel()
+        return _equal_error_rate(np.repeat(mated.ravel(), often), np.repeat(scores.ravel(), often))
+
+    @property
+    def linkability(self) -> float:
+        """D_sys (Gomez-Barrero et al. 2018), in [0, 1]; above 0 by chance if trials are few."""
+        return float(audmetric.linkability(self.mated.ravel(), self.scores.ravel()))
+
+
+def _equal_error_rate(
+    mated: Bool[np.ndarray, " claim"], scores: Float[np.ndarray, " claim"]
+) -> float:
+    with warnings.catch_warnings():
+        # Of few claims the two curves may meet at no threshold: it is then where they are nearest.
+        warnings.filterwarnings("ignore", "The false match rate", RuntimeWarning)
+        return float(audmetric.equal_error_rate(mated, scores)[0])
+
+
+def verify(known: Voices, heard: Sequence[Voices], attacker: Attacker, seed: int) -> list[Trials]:
+    """Verification of speakers who are not among those that the attacker learns from.
+
+    An utterance is compared, by the cosine of their points, with the mean of those of a speaker
+    that are enrolled; both relative to the mean point of all that are enrolled.
+
+    Args:
+        known: utterances of other speakers, as the attacker learns them.
+        heard: utterances in the ways that they are enrolled and tested in.
+        attacker: who tries.
+        seed: of which utterances are enrolled, and of its training.
+
+    Raises:
+        ImpossibleError: fewer than two speakers on either side, or too few with two utterances.
+    """
+    draws = torch.Generator().manual_seed(seed)
+    speakers = heard[0].speakers
+    enrolled, tested = _split(speakers, draws)
+    names = sorted({s for s, one in zip(speakers, tested.tolist(), strict=True) if one})
+    others = sorted(set(known.speakers))
+    if min(len(names), len(others)) < 2:
+        raise ImpossibleError(
+            f"verification needs two speakers to learn from and two others with two utterances "
+            f"each; found {len(others)} and {len(names)}"
+        )
+    classes = torch.tensor([others.index(s) for s in known.speakers])
+    trained = attacker(known.features, classes, draws)
+    who = torch.tensor([names.index(s) if s in names else -1 for s in speakers])
+    found = []
+    for voices in heard:
+        points = trained.points(voices.features)
+        points = _unit(points - points[enrolled].mean(dim=0))
+        models = torch.stack([points[enrolled & (who == n)].mean(dim=0) for n in range(len(names))])
+        found.append(Trials((points[tested] @ _unit(models).T).numpy(), who[tested].numpy()))
+    return found
+
+
+def _split(speakers: Sequence[str], draws: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Of each speaker with two utterances or more: which are enrolled, and which are tested."""
+    enrolled = torch.zeros(len(speakers), dtype=torch.bool)
+    tested = torch.zeros(len(speakers), dtype=torch.bool)
+    for name in sorted(set(speakers)):
+        rows = torch.tensor([row for row, speaker in enumerate(speakers) if speaker == name])
+        if len(rows) < 2:
+            continue
+        rows = rows[torch.randperm(len(rows), generator=draws)]
+        some = min(len(rows) - 1, max(1, round(ENROLLED * len(rows))))
+        enrolled[rows[:some]] = True
+        tested[rows[some:]] = True
+    return enrolled, tested
+
+
+def _unit(rows: Tensor) -> Tensor:
+    return rows / rows.norm(dim=1, keepdim=True).clamp_min(1e-12)

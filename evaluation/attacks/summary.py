@@ -1,0 +1,141 @@
+"""The strongest attacker at every game: what is reported of attempts."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import numpy as np
+from scipy import stats
+
+from evaluation.attacks.attempts import VOICES, Attempt, Game, Whose
+from evaluation.intervals import LEVEL, share_interval, speaker_weights
+from evaluation.records import Attack, Estimate
+from evaluation.runs import FULL, FoldResult
+
+# What an attacker must reach on speech as it is, or its failure elsewhere says nothing.
+EQUAL_ERROR_RATE = 0.1  # at most
+TIMES_CHANCE = 3  # of identification, at least
+AT_LEAST = 0.9  # of gender and membership: three times their chance is more than all
+GAMES: tuple[tuple[Game, Whose], ...] = (*VOICES, ("membership", "both"))
+VALIDITY = (
+    f"{TIMES_CHANCE} times chance, an equal error rate of {EQUAL_ERROR_RATE:g} or less, "
+    f"{AT_LEAST:g} of genders, an area under the curve of {AT_LEAST:g} for membership"
+)
+
+
+@dataclass(frozen=True)
+class _Reached:
+    """How far one attacker got, pooled over folds and seeds."""
+
+    attacker: str
+    informed: bool
+    success: Estimate
+    chance: float
+    of_errors: bool = False
+    linkability: float | None = None
+
+    @property
+    def lead(self) -> float:
+        """Over chance; of errors, those that it does not make."""
+        apart = self.success.mean - self.chance
+        return -apart if self.of_errors else apart
+
+
+def attacks(folds: Sequence[FoldResult], draws: np.random.Generator) -> Iterator[Attack]:
+    """The strongest attacker for each way of hearing and game, speech as it is first.
+
+    The strongest is chosen by its success: a choice in the attacker's favour. An attacker counts
+    if it gets far enough on speech as it is; where none does, the strongest is marked.
+    """
+    tried = [attempt for fold in folds for attempt in fold.attempts]
+    ways = list(dict.fromkeys(attempt.speech for attempt in tried))
+    for game, whose in GAMES:
+        reached = {
+            way: list(_reached(folds, way, game, whose, draws)) for way in sorted(ways, key=_first)
+        }
+        counting = {one.attacker for one in reached.get(FULL, []) if _gets_far(game, one)}
+        plain = max((one.lead for one in reached.get(FULL, [])), default=0.0)
+        for way, all_of_them in reached.items():
+            valid = [one for one in all_of_them if one.attacker in counting]
+            if not all_of_them:
+                continue
+            best = max(valid or all_of_them, key=lambda one: one.lead)
+            yield Attack(
+                speech=way,
+                game=game,
+                whose=whose,
+                attacker=best.attacker,
+                informed=best.informed,
+                success=best.success,
+                chance=best.chance,
+                against_plain=None if way == FULL or plain <= 0 else best.lead / plain,
+                linkability=best.linkability,
+                valid=bool(valid),
+                folds=len({fold.fold for fold in folds if fold.attempts}),
+            )
+
+
+def _first(way: str) -> bool:
+    return way != FULL
+
+
+def _gets_far(game: Game, one: _Reached) -> bool:
+    if game == "verification":
+        return one.success.mean <= EQUAL_ERROR_RATE
+    if game in ("gender", "membership"):
+        return one.success.mean >= AT_LEAST
+    return one.success.mean >= TIMES_CHANCE * one.chance
+
+
+def _reached(
+    folds: Sequence[FoldResult], way: str, game: Game, whose: Whose, draws: np.random.Generator
+) -> Iterator[_Reached]:
+    """Every attacker at a game."""
+    own = [
+        attempt
+        for fold in folds
+        for attempt in fold.attempts
+        if (attempt.speech, attempt.game, attempt.whose) == (way, game, whose)
+    ]
+    for who, informed in dict.fromkeys((each.attacker, each.informed) for each in own):
+        mine = [each for each in own if (each.attacker, each.informed) == (who, informed)]
+        if game == "verification":
+            linkability = fmean(each.linkability or 0.0 for each in mine)
+            yield _Reached(who, informed, _rate(mine), 0.5, True, linkability)
+        elif game == "membership":
+            yield _Reached(who, informed, _rate(mine), 0.5)
+        else:
+            yield _Reached(who, informed, _share(mine, draws), _chance(mine))
+
+
+def _chance(attempts: Sequence[Attempt]) -> float:
+    """Over all utterances, since folds differ in how many speakers there are to choose from."""
+    tried = [sum(each.tried) for each in attempts]
+    chances = [each.chance for each in attempts]
+    return sum(n * one for n, one in zip(tried, chances, strict=True)) / sum(tried)
+
+
+def _share(attempts: Sequence[Attempt], draws: np.random.Generator) -> Estimate:
+    """Of utterances named right, with an interval over speakers."""
+    names = sorted({speaker for each in attempts for speaker in each.speakers})
+    counts = np.zeros((2, len(names)))
+    for each in attempts:
+        rows = [names.index(speaker) for speaker in each.speakers]
+        np.add.at(counts, (0, rows), each.right)
+        np.add.at(counts, (1, rows), each.tried)
+    weights = speaker_weights(len(names), draws)
+    shares = (weights @ counts[0]) / (weights @ counts[1])
+    return Estimate(mean=float(shares[0]), interval=share_interval(shares, len(names)))
+
+
+def _rate(attempts: Sequence[Attempt]) -> Estimate:
+    """The mean rate; its error is the folds' own, over their speakers."""
+    rates = [each.rate or 0.0 for each in attempts]
+    mean = fmean(rates)
+    seeds = len({each.seed for each in attempts})
+    folds = len(rates) // seeds
+    errors = [float(np.std(each.resampled)) for each in attempts]
+    error = math.sqrt(sum(one**2 for one in errors) / seeds) / folds
+    reach = float(stats.norm.ppf((1 + LEVEL) / 2)) * error
+    return Estimate(mean=mean, interval=(max(0.0, mean - reach), min(1.0, mean + reach)))

@@ -1,0 +1,129 @@
+"""Attackers hear what is there, and nothing else: the answer planted, taken away, and swapped."""
+
+import audmetric
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from evaluation.attacks.attackers import ATTACKERS
+from evaluation.attacks.speaker import (
+    ImpossibleError,
+    Trials,
+    Voices,
+    identify,
+    tell_gender,
+    verify,
+)
+
+MELS, FRAMES = 16, 24
+
+
+def voices(speakers: int = 6, each: int = 12, loud: float = 1.5, seed: int = 0) -> Voices:
+    """Noise, in which each speaker has an own level of each band, and each gender too."""
+    draws = torch.Generator().manual_seed(seed)
+    who = torch.arange(speakers * each) % speakers
+    levels = loud * torch.randn(speakers, MELS, 1, generator=draws)
+    gender = torch.where(who % 2 == 0, 2.0, -2.0)[:, None, None] * loud
+    features = torch.randn(len(who), MELS, FRAMES, generator=draws) + levels[who]
+    features[:, :1] += gender
+    names = [f"{seed}-{speaker}" for speaker in who.tolist()]
+    return Voices(features, names, [("male", "female")[int(name[-1]) % 2] for name in names])
+
+
+@pytest.mark.parametrize("attacker", ATTACKERS.values(), ids=ATTACKERS)
+def test_whoever_can_be_heard_is_heard(attacker):
+    known, others = voices(), voices(seed=1)
+    (guesses,) = identify(known, [known], attacker, seed=0)
+    assert guesses.classes == 6
+    assert guesses.right.sum() / guesses.tried.sum() > 0.9
+    assert verify(known, [others], attacker, seed=0)[0].equal_error_rate() < 0.1
+    (told,) = tell_gender(known, [others], attacker, seed=0)
+    assert told.right.sum() / told.tried.sum() > 0.7
+
+
+@pytest.mark.parametrize("attacker", ATTACKERS.values(), ids=ATTACKERS)
+def test_nobody_is_heard_in_noise(attacker):
+    known, others = voices(loud=0.0), voices(loud=0.0, seed=1)
+    (guesses,) = identify(known, [known], attacker, seed=0)
+    assert guesses.right.sum() / guesses.tried.sum() < 3 * guesses.chance
+    assert 0.35 < verify(known, [others], attacker, seed=0)[0].equal_error_rate() < 0.65
+    (told,) = tell_gender(known, [others], attacker, seed=0)
+    assert 0.3 < told.right.sum() / told.tried.sum() < 0.7
+
+
+def test_an_informed_attacker_hears_what_an_ignorant_one_does_not():
+    """Where bands change places, who learned the voices as they were is lost."""
+    known = voices()
+
+    turned = Voices(known.features.flip(1), known.speakers, known.genders)
+    linear = ATTACKERS["linear"]
+    (ignorant,) = identify(known, [turned], linear, seed=0)
+    (informed,) = identify(turned, [turned], linear, seed=0)
+    assert informed.right.sum() > 0.9 * informed.tried.sum() > 2 * ignorant.right.sum()
+
+
+def test_no_utterance_is_both_learned_and_named():
+    seen: list[Tensor] = []
+
+    def attacker(features: Tensor, classes: Tensor, generator: torch.Generator) -> object:
+        seen.append(features)
+        return ATTACKERS["linear"](features, classes, generator)
+
+    known = voices()
+    asked = identify(known, [known], attacker, seed=0)[0].tried.sum()  # type: ignore[arg-type]
+    assert len(seen[0]) + asked == len(known.speakers)
+    assert asked == 6 * 4
+
+
+def test_who_has_one_utterance_cannot_be_found_and_two_can():
+    few = voices(speakers=2, each=1)
+    with pytest.raises(ImpossibleError, match="two speakers with two utterances each; found 0"):
+        identify(few, [few], ATTACKERS["linear"], seed=0)
+    with pytest.raises(ImpossibleError, match="found 6 and 0"):
+        verify(voices(), [few], ATTACKERS["linear"], seed=0)
+    alone = Voices(few.features, ["a", "a"], ["", ""])
+    with pytest.raises(ImpossibleError, match="found 1 and 6"):
+        verify(alone, [voices()], ATTACKERS["linear"], seed=0)
+    pairs = voices(speakers=4, each=2)
+    (guesses,) = identify(pairs, [pairs], ATTACKERS["nearest-neighbour"], seed=0)
+    assert guesses.tried.tolist() == [1] * 4
+
+
+def test_gender_takes_both():
+    men = voices().select(torch.tensor([s.endswith(("0", "2", "4")) for s in voices().speakers]))
+    with pytest.raises(
+        ImpossibleError, match="the tested speakers include none who is known to be female"
+    ):
+        tell_gender(voices(), [men], ATTACKERS["linear"], seed=0)
+
+
+def test_error_rates_of_claims_that_were_drawn_by_hand():
+    """Three utterances of two speakers: one true claim of three is below one false one of three."""
+    trials = Trials(np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.5]]), np.array([0, 1, 1]))
+    assert trials.mated.tolist() == [[True, False], [False, True], [False, True]]
+    assert trials.equal_error_rate() == pytest.approx(1 / 3, abs=0.02)
+    assert trials.equal_error_rate(np.array([1, 1])) == trials.equal_error_rate()
+    perfect = Trials(np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([0, 1]))
+    assert perfect.equal_error_rate() == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_speaker_drawn_twice_counts_twice():
+    """As if the speaker's claims stood there twice."""
+    draws = np.random.default_rng(0)
+    trials = Trials(draws.normal(size=(30, 3)), np.arange(30) % 3)
+    mated = trials.mated
+    rows = [row for row in range(30) for _ in range(2 if trials.truth[row] == 0 else 1)]
+    weighted = trials.equal_error_rate(np.array([2, 1, 1]))
+    true_scores = trials.scores[rows][mated[rows]]
+    false = [
+        trials.scores[row, s]
+        for row in rows
+        for s in range(3)
+        if not mated[row, s]
+        for _ in range(2 if s == 0 else 1)
+    ]
+    by_hand = audmetric.equal_error_rate(
+        [1] * len(true_scores) + [0] * len(false), [*true_scores, *false]
+    )[0]
+    assert weighted == pytest.approx(by_hand, abs=1e-9)
