@@ -12,14 +12,22 @@ distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 6 --nu
 distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 10 --config examples/curve.toml --out runs/ravdess-ipc10 "$@"
 distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 1 --config examples/table.toml --out runs/emodb-ipc1 "$@"
 distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 2 --slices 8 --numbers float32 --config examples/table.toml --out runs/emodb-5-percent "$@"
+distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 10 --config examples/table.toml --out runs/emodb-ipc10 "$@"
+# Speech without its speakers.
+distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 1 --disentangle leace --config examples/disentangled.toml --out runs/ravdess-leace "$@"
+distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 1 --disentangle adversarial --config examples/disentangled.toml --out runs/ravdess-adversarial "$@"
+distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 1 --disentangle speaker-normalisation --config examples/disentangled.toml --out runs/ravdess-speaker-normalisation "$@"
 # Gradient matching of items as they are.
 distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 10 --config examples/gradient-matching.toml --out runs/ravdess-ipc10-gm "$@"
 distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 1 --config examples/gradient-matching.toml --out runs/emodb-ipc1-gm "$@"
 
 # What sets are worth beside everything else one could do. Planned runs have no sets to judge.
 [[ " $* " == *" --dry-run "* ]] && exit
+evaluate-data runs/ravdess-ipc1 --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --seeds 3 --baselines random,k-means,herding,random-soft,compressed-int8 --teachers none --speech none --no-scores --out runs/ravdess-ipc1-judged
+evaluate-data runs/emodb-ipc1 --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --seeds 3 --baselines random,k-means,herding,random-soft,compressed-int8 --teachers none --speech none --no-scores --out runs/emodb-ipc1-small-judged
 evaluate-data runs/ravdess-5-percent --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --seeds 3 --baselines random,k-means,herding,random-soft --teachers none --speech none --no-scores --out runs/ravdess-5-percent-judged
 evaluate-data runs/emodb-ipc1-gm --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --seeds 3 --out runs/emodb-ipc1-judged
 evaluate-data runs/ravdess-ipc10-gm --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --seeds 2 --teachers none --speech none --no-scores --out runs/ravdess-ipc10-judged
 evaluate-data runs/emodb-ipc1-gm --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --seeds 2 --baselines none --teachers all --speech none --no-scores --out runs/emodb-ipc1-teachers
 evaluate-data runs/ravdess-ipc10-gm --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --seeds 2 --baselines none --teachers all --speech none --no-scores --out runs/ravdess-ipc10-teachers
+evaluate-data raw=runs/ravdess-ipc1 leace=runs/ravdess-leace adversarial=runs/ravdess-adversarial speaker-normalisation=runs/ravdess-speaker-normalisation --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --seeds 3 --baselines none --teachers none --speech none --no-scores --attacks speaker,membership --out runs/ravdess-attacked
