@@ -10,7 +10,7 @@ from textwrap import fill
 import numpy as np
 from pydantic import ValidationError
 
-from evaluation import sections, tables
+from evaluation import attack_section, sections, tables
 from evaluation.attacks.summary import attacks
 from evaluation.breakdown import confusions, groups
 from evaluation.comparisons import comparisons
@@ -188,7 +188,7 @@ class Report(Record):
             sections.needs(pooled, home),
             sections.model_distillation(pooled, self.comparisons),
             sections.scores(self.scores),
-            sections.attacks(self.attacks, pooled),
+            attack_section.attacks(self.attacks, pooled),
         ]
         for title, lines in (
             ("Not available", self.unavailable),

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from evaluation.attacks.summary import VALIDITY
 from evaluation.options import FIXED, MAJORITY, PUPIL, RANDOM, TEACHER, UNTRAINED
-from evaluation.records import Attack, Comparison, Group, Row, Score
-from evaluation.runs import CLEAN, FULL, FULL_AS, RANDOM_SUBSET
+from evaluation.records import Comparison, Group, Row, Score
+from evaluation.runs import CLEAN, FULL, RANDOM_SUBSET
 from evaluation.starts import name_of, noise_of
 from evaluation.tables import (
     NONE,
@@ -53,7 +52,7 @@ def robustness(rows: Sequence[Row]) -> str:
     for row in rows:
         name = (row.set, items(row.ipc), row.student, start(row))
         lines.setdefault(name, {})[row.speech] = f"{row.uar.mean:.3f}"
-    return _section(
+    return section(
         "Robustness",
         "UAR of the same students, by how the test speech is heard.",
         Table(
@@ -80,7 +79,7 @@ def students(rows: Sequence[Row]) -> str:
         name = (row.set, items(row.ipc), row.made_for or NONE)
         ratio = "" if row.relative_uar is None else f" ({row.relative_uar.mean:.2f})"
         lines.setdefault(name, {})[row.student] = f"{row.uar.mean:.3f}{ratio}"
-    return _section(
+    return section(
         "Students",
         "UAR, with the ratio to full data in brackets, of students of several kinds, from random "
         "weights where they have any.",
@@ -103,7 +102,7 @@ def start_noise(rows: Sequence[Row]) -> str:
         lines.setdefault(name, {})[row.initialisation] = f"{row.uar.mean:.3f}{ratio}"
     near = [name_of(size) for size in sizes]
     places = (FIXED, *near, RANDOM)
-    return _section(
+    return section(
         "Between fixed and random",
         "UAR, with the ratio to full data from the same start in brackets, of students that start "
         "from the fixed weights plus noise; at 1 it is as large as random weights are.",
@@ -175,7 +174,7 @@ def needs(rows: Sequence[Row], student: str) -> str:
     ]
     if not shown:
         return ""
-    return _section(
+    return section(
         "What each way ships and needs",
         f"For {student}: minutes to make what is shipped; then what whoever receives it spends on "
         "one student, in seconds, steps of the optimiser and bytes of memory; and whether they get "
@@ -223,7 +222,7 @@ def model_distillation(rows: Sequence[Row], comparisons: Sequence[Comparison]) -
         for one in comparisons
         if one.against == FULL and one.speech == CLEAN
     }
-    return _section(
+    return section(
         "Model distillation",
         "A teacher has heard all real training data; its pupil, the student, is trained on all of "
         "them with what the teacher says of each. Lead: of UAR over the student of full data.",
@@ -256,7 +255,7 @@ def scores(found: Sequence[Score]) -> str:
     """DD-Ranking's scores."""
     if not found:
         return ""
-    return _section(
+    return section(
         "Scores",
         "DD-Ranking's label-robust and augmentation-robust scores (Li et al. 2025), from UAR as "
         "fractions: 0.269 is no lead over random subsets and no loss against full data, 1 the most "
@@ -280,78 +279,6 @@ def scores(found: Sequence[Score]) -> str:
     )
 
 
-def attacks(found: Sequence[Attack], rows: Sequence[Row]) -> str:
-    """Who is speaking: the strongest attackers, beside what students recognise of the emotion."""
-    if not found:
-        return ""
-    recognised = emotion_kept(rows)
-    return _section(
-        "Who is speaking?",
-        ATTACKED,
-        Table(
-            (
-                *("speech", "game", "voices", "strongest attacker", "success", "interval"),
-                *("chance", "lead kept", "linkability", "emotion UAR", "UAR kept"),
-            ),
-            [
-                [
-                    heard_as(one.speech),
-                    one.game,
-                    one.whose,
-                    f"{one.attacker}, {'informed' if one.informed else 'ignorant'}",
-                    "void" if not one.valid else f"{one.success.mean:.3f}",
-                    interval(one.success) if one.valid else NONE,
-                    f"{one.chance:.3f}",
-                    mean_of(one.against_plain if one.valid else None),
-                    mean_of(one.linkability if one.valid else None),
-                    *(mean_of(value) for value in recognised.get(one.speech, (None, None))),
-                ]
-                for one in found
-            ],
-        ),
-    )
-
-
-ATTACKED = (
-    "Attackers who were trained afresh on utterances of known speakers: of those that are to be "
-    "named (identification), or of others (verification, of which the equal error rate is given, "
-    "and gender). Informed ones learned from speech that is heard in the same way. The strongest "
-    "of all kinds is shown, if the same kind succeeds on speech as it is "
-    f'({VALIDITY}), else "void". '
-    "Lead kept: over chance, relative to the strongest on speech as it is. Fitted voices are those "
-    "that the sets were made from. Emotion UAR: of students of all training data who hear the same."
-)
-
-
-def heard_as(speech: str) -> str:
-    """The name of a way of hearing.
-
-    >>> heard_as("full"), heard_as("full, leace")
-    ('as it is', 'leace')
-    """
-    return "as it is" if speech == FULL else speech.removeprefix(FULL_AS)
-
-
-def emotion_kept(rows: Sequence[Row]) -> dict[str, tuple[float, float | None]]:
-    """By way of hearing: UAR of students of all training data, and its share of that as it is.
-
-    From random starts, of the first student.
-    """
-    found: dict[str, Row] = {}
-    for row in rows:
-        if row.speech == CLEAN and row.initialisation != FIXED:
-            found.setdefault(row.set, row)
-    plain = found.get(FULL)
-    return {
-        name: (row.uar.mean, row.uar.mean / plain.uar.mean if plain and plain.uar.mean else None)
-        for name, row in found.items()
-    }
-
-
-def mean_of(value: float | None) -> str:
-    """A number that may be missing."""
-    return NONE if value is None else f"{value:.3f}"
-
-
-def _section(title: str, text: str, table: Table) -> str:
+def section(title: str, text: str, table: Table) -> str:
+    """A heading, what is in the table, and the table."""
     return f"## {title}\n\n{text}\n\n{markdown(table)}"

@@ -13,6 +13,7 @@ from distill.disentangle.adversarial import (
     _features,
     _fourier,
     _Game,
+    _told,
     reversal,
 )
 from synth_data.curator import Curator
@@ -20,7 +21,8 @@ from synth_data.errors import UserError
 from synth_data.real import RealSet
 from synth_data.transforms.re_render import encode
 
-SMALL = Adversarial(codes=3, voice=4, width=16, steps=2)
+ENCODER = ("first", "second", "third", "emotion", "content")
+SMALL = Adversarial(content=2, voice=4, width=16, steps=2)
 
 
 def test_the_reversal_grows_as_it_was_published():
@@ -36,10 +38,10 @@ def gradients(settings: Adversarial, **game) -> dict[str, torch.Tensor]:
     """Of one step's loss, under a strength."""
     real = fake_speech((8, 8, 8))
     draws = torch.Generator().manual_seed(0)
-    weights = settings._drawn(SPEC.mels, 3, 3, False, draws)
+    weights = settings._drawn(SPEC.mels, 3, 3, draws)
     at = {name: weight.requires_grad_() for name, weight in weights.items()}
     who = torch.eye(3)[torch.arange(len(real)) % 3]
-    play = _Game(settings, 2, torch.ones(3), torch.full((3,), 1 / 3), **game)
+    play = _Game(settings, torch.ones(3), torch.full((3,), 1 / 3), **game)
     loss = play.loss(at, real.features, torch.cat([real.targets, who], dim=1)).mean()
     return dict(zip(at, torch.autograd.grad(loss, list(at.values())), strict=True))
 
@@ -49,7 +51,7 @@ def test_the_adversary_is_moved_by_its_own_loss_alone():
     calm, strong = gradients(SMALL), gradients(SMALL, strength=5.0)
     for name in calm:
         same = torch.equal(calm[name], strong[name])
-        assert same == (name.split(".")[0] not in ("first", "second", "third", "code")), name
+        assert same == (name.split(".")[0] not in ENCODER), name
 
 
 def test_the_reversal_climbs_what_the_adversary_descends():
@@ -62,44 +64,52 @@ def test_the_reversal_climbs_what_the_adversary_descends():
         )
     }
     real = fake_speech((8, 8, 8))
-    weights = settings._drawn(SPEC.mels, 3, 3, False, torch.Generator().manual_seed(0))
+    weights = settings._drawn(SPEC.mels, 3, 3, torch.Generator().manual_seed(0))
 
-    code = weights["code.weight"].requires_grad_()
-    guess = _adversary(weights, encode(weights, real.features, 2))
+    layer = weights["emotion.weight"].requires_grad_()
+    guess = _adversary(weights, _told(*encode(weights, real.features)))
     loss = functional.cross_entropy(guess, torch.arange(len(real)) % 3)
-    (down,) = torch.autograd.grad(loss, [code])
-    assert torch.allclose(pull["code.weight"], -down, atol=1e-6)
+    (down,) = torch.autograd.grad(loss, [layer])
+    assert torch.allclose(pull["emotion.weight"], -down, atol=1e-6)
     assert down.abs().max() > 1e-4
 
 
-def test_content_lets_the_decoder_pull_at_the_codes():
-    without, with_it = gradients(SMALL), gradients(replace(SMALL, content=1.0))
-    assert not torch.allclose(without["code.weight"], with_it["code.weight"], atol=1e-6)
-    assert torch.equal(without["mels.weight"], with_it["mels.weight"])
+def test_what_is_said_is_learned_from_how_it_can_be_said():
+    """The decoder's loss reaches the layer of content, which nothing else here asks anything."""
+    assert gradients(SMALL)["content.weight"].abs().max() > 1e-6
+    assert "content.weight" not in gradients(replace(SMALL, content=0))
+
+
+def test_the_decoder_leaves_the_emotions_to_the_emotion():
+    """However sharply they are said, its loss does not reach the layer that hears them."""
+    alone = replace(SMALL, content=0)
+    mild, sharp = gradients(alone), gradients(replace(alone, sharpness=30.0))
+    assert torch.equal(mild["emotion.weight"], sharp["emotion.weight"])
+    assert not torch.equal(mild["spread.weight"], sharp["spread.weight"])
 
 
 def test_hsic_by_parts_is_the_slope_of_the_whole():
     """With moments of the same utterances, that of |mean of features times speakers|^2."""
     settings = replace(SMALL, hsic=1.0)
     real = fake_speech((8, 8, 8))
-    fourier = _fourier(settings.codes, torch.Generator().manual_seed(1))
+    fourier = _fourier(3 + 2 * settings.content, torch.Generator().manual_seed(1))
     who = torch.eye(3)[torch.arange(len(real)) % 3]
 
     def coupling(weights):
-        found = _features(fourier, encode(weights, real.features, 2))
+        found = _features(fourier, _told(*encode(weights, real.features)))
         return (found[:, :, None] * (who - 1 / 3)[:, None, :]).mean(dim=0)
 
-    weights = settings._drawn(SPEC.mels, 3, 3, False, torch.Generator().manual_seed(0))
-    code = weights["code.weight"].requires_grad_()
-    (slope,) = torch.autograd.grad(coupling(weights).square().sum(), [code])
-    pull = gradients(settings, coupled=(fourier, coupling(weights).detach()))["code.weight"]
-    assert torch.allclose(pull - gradients(settings)["code.weight"], slope, atol=1e-6)
+    weights = settings._drawn(SPEC.mels, 3, 3, torch.Generator().manual_seed(0))
+    layer = weights["emotion.weight"].requires_grad_()
+    (slope,) = torch.autograd.grad(coupling(weights).square().sum(), [layer])
+    pull = gradients(settings, coupled=(fourier, coupling(weights).detach()))["emotion.weight"]
+    assert torch.allclose(pull - gradients(settings)["emotion.weight"], slope, atol=1e-6)
     assert slope.abs().max() > 1e-5
 
 
 def test_vclub_pulls_to_where_no_speaker_is_likelier_than_in_general():
     calm, club = gradients(SMALL), gradients(replace(SMALL, club=1.0))
-    assert not torch.equal(calm["code.weight"], club["code.weight"])
+    assert not torch.equal(calm["emotion.weight"], club["emotion.weight"])
     assert torch.equal(calm["adversary.out.weight"], club["adversary.out.weight"])
 
 

@@ -37,6 +37,17 @@ def test_items_that_stayed_close_to_real_ones_tell():
     assert areas(close)["full, made", "nearest item"] == [1.0]
 
 
+def test_one_utterance_that_was_used_tells_of_its_speaker():
+    """On average over all of a speaker's it is lost, where there are many."""
+    known, others = voices(each=60, loud=0.1), voices(each=60, loud=0.1, seed=1)
+    speech = Speech("full", known, others)
+    used = [known.speakers.index(name) for name in sorted(set(known.speakers))]
+    found, _ = who_is_in(Scene((speech,), (Shared("made", known.features[used], speech),), seed=0))
+    rates = {one.attacker: one.rate for one in found if one.speech == "full, made"}
+    assert rates["nearest item, nearest tenth"] == 1.0
+    assert rates["nearest item"] < 1.0
+
+
 def test_of_speakers_who_are_out_the_set_tells_the_opposite():
     assert areas(OUT.features[:24])["full, made", "nearest item"] == [0.0]
 

@@ -1,15 +1,17 @@
 """Re-rendered speech: what the voice and the codes decide, and that bad tensors are refused."""
 
+from dataclasses import replace
+
 import pytest
 import torch
-from fake_speech import fake_speech
+from fake_speech import SPEC, fake_speech
 
 from distill.disentangle.adversarial import Adversarial
 from synth_data.curator import Curator
 from synth_data.errors import SetError
 from synth_data.transforms import ReRender
 
-SMALL = Adversarial(codes=3, voice=4, width=16, steps=3)
+SMALL = Adversarial(sharpness=1.0, content=3, voice=4, width=16, steps=3)
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +32,28 @@ def test_it_says_the_same_whatever_is_beside(transform):
     assert together.std(dim=0).max() > 1e-4  # and something of each utterance
 
 
-def test_several_codes_for_an_utterance_keep_its_time():
-    curator = Curator(fake_speech((20, 20, 20)))
+def test_content_keeps_the_time_and_emotions_are_of_the_whole():
+    branches = SMALL.branches(Curator(fake_speech((20, 20, 20))))
     features = fake_speech().features
-    for every, codes in ((0, 1), (8, 2), (16, 1)):
-        settings = Adversarial(codes=3, voice=4, width=16, steps=3, every=every)
-        assert settings.branches(curator).codes(features).shape == (len(features), 3, codes)
+    emotion, content = branches.codes(features)
+    assert emotion.shape == (len(features), 3)
+    assert torch.allclose(emotion.sum(dim=1), torch.ones(len(features)))
+    assert content.shape == (len(features), 3, SPEC.frames // 8)
+    assert content.abs().max() < 1
+    without = replace(SMALL, content=0).branches(Curator(fake_speech((20, 20, 20))))
+    assert without.codes(features)[1].shape == (len(features), 0, SPEC.frames // 8)
+
+
+def test_sharper_emotions_tell_less():
+    """At the end there are as many utterances as emotions, whatever was said."""
+    curator, features = Curator(fake_speech((20, 20, 20))), fake_speech((20, 20, 20)).features
+    alone = replace(SMALL, content=0, steps=40)
+    spread = []
+    for sharpness in (1.0, 1e6):
+        said = replace(alone, sharpness=sharpness).fit(curator)(features)
+        spread.append(len({tuple(row.tolist()) for row in said.mean(dim=2).round(decimals=3)}))
+    assert spread[0] > 20
+    assert spread[1] <= 3
 
 
 def test_the_branches_and_the_average_voice_make_what_is_applied(transform):
@@ -55,13 +73,13 @@ def test_tensors_that_do_not_fit_are_refused(transform):
     )
     for change, message in (
         ({"voice": torch.zeros(9)}, "do not fit each other"),
-        ({"every": torch.tensor([0.5])}, "whole number of steps"),
-        ({"code.bias": torch.full((3,), torch.nan)}, "code.bias has others"),
+        ({"sharpness": torch.tensor([0.0])}, "one sharpness above 0"),
+        ({"emotion.bias": torch.full((3,), torch.nan)}, "emotion.bias has others"),
         ({"more": torch.zeros(1)}, "found .*more"),
     ):
         with pytest.raises(SetError, match=message):
             ReRender.of({**tensors, **change})
-    with pytest.raises(SetError, match="needs the tensors every and voice"):
+    with pytest.raises(SetError, match="needs the tensors sharpness and voice"):
         ReRender.of({})
     with pytest.raises(SetError, match="fitted on 16 mel bands; found features with 5"):
         transform(torch.zeros(1, 5, 16))

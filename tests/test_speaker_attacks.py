@@ -52,6 +52,23 @@ def test_nobody_is_heard_in_noise(attacker):
     assert 0.3 < told.right.sum() / told.tried.sum() < 0.7
 
 
+def test_claims_are_compared_beyond_what_varies_within_a_speaker():
+    """How loud the lower bands are varies more than voices do: it is learned to be no voice."""
+    draws = torch.Generator().manual_seed(5)
+    both = [voices(speakers=12, each=24, seed=seed) for seed in (0, 1)]
+    known, others = (
+        Voices(
+            each.features
+            + 12 * torch.randn(len(each.speakers), 1, 1, generator=draws) * tilted[:, None],
+            each.speakers,
+            each.genders,
+        )
+        for each, tilted in ((each, torch.linspace(1, 0, MELS)) for each in both)
+    )
+    trials = verify(known, [others], ATTACKERS["nearest-neighbour"], seed=0)
+    assert trials[0].equal_error_rate() < 0.1
+
+
 def test_an_informed_attacker_hears_what_an_ignorant_one_does_not():
     """Where bands change places, who learned the voices as they were is lost."""
     known = voices()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from distill.disentangle.adversarial import Adversarial
+from distill.disentangle.adversarial import Adversarial, Branches
 from evaluation import metrics
 from evaluation.attacks.attackers import ATTACKERS
 from evaluation.attacks.speaker import Voices, identify
@@ -25,10 +25,11 @@ WHO = ("linear", "mlp", "convolutional")
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """A fold, and what was fitted on its training side."""
+    """A fold, and what was fitted on its training side: both branches, and what is applied."""
 
     fitted: RealSet
     unseen: tuple[RealSet, ...]
+    branches: Branches
     transform: Transform
 
 
@@ -36,7 +37,9 @@ class World:
 def world() -> World:
     real = load("toy", spec=FEATURES["logmel64-short"])
     fitted, *unseen = real.fold(protocol_of(real.facts, "four-speaker-folds"), 1)
-    return World(fitted, tuple(unseen), Adversarial().fit(Curator(fitted)))
+    curator = Curator(fitted)
+    branches = Adversarial().branches(curator)
+    return World(fitted, tuple(unseen), branches, branches.in_one_voice(curator))
 
 
 def emotion_uar(world: World, through: Transform | None) -> float:
@@ -83,3 +86,30 @@ def test_nothing_is_left_of_the_speaker_but_chance(world, attacker, whose):
     tried, chance = after.tried.sum(), after.chance
     assert before.right.sum() / tried > 3 * chance
     assert after.right.sum() / tried < chance + 1.96 * (chance * (1 - chance) / tried) ** 0.5
+
+
+@pytest.mark.parametrize("judge", WHO)
+def test_another_voice_changes_the_speaker_and_not_the_emotion(world, judge):
+    """They name who lent the voice, and the emotion of whom the codes are.
+
+    Judges learn from speech that is said again by everybody in their own voice.
+    """
+    features, draws = world.fitted.features, generator(0, "swap")
+    codes, voices = world.branches.codes(features), world.branches.voices(features)
+    order = torch.randperm(len(features), generator=draws)
+    learned, tested = order[: len(order) // 2], order[len(order) // 2 :]
+    lent = torch.randperm(len(features), generator=draws)
+    own = world.branches.speech(codes, voices, features.shape[2])
+    swapped = world.branches.speech(codes, voices[lent], features.shape[2])
+    names = sorted(set(world.fitted.speakers))
+    speaker = torch.tensor([names.index(s) for s in world.fitted.speakers])
+    emotion = world.fitted.targets.argmax(dim=1)
+
+    def right(factor: Tensor, speech: Tensor, truth: Tensor) -> float:
+        trained = ATTACKERS[judge](own[learned], factor[learned], generator(0, judge))
+        return float((trained.name_classes(speech[tested]) == truth[tested]).float().mean())
+
+    assert right(speaker, swapped, speaker[lent]) > 0.8
+    assert right(speaker, swapped, speaker) < 2 / len(names)
+    assert right(emotion, swapped, emotion) >= 0.95 * right(emotion, own, emotion)
+    assert right(emotion, swapped, emotion[lent]) < 2 / world.fitted.targets.shape[1]

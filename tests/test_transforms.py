@@ -37,7 +37,7 @@ def one_of_each() -> dict[str, Transform]:
         EraseStatistics(*square(2 * MELS)),
         MatchSpeakers(*square(MELS)),
         SpeakerNormalise(),
-        Adversarial(codes=3, voice=4, width=16, steps=2).fit(Curator(fake_speech())),
+        Adversarial(content=3, voice=4, width=16, steps=2).fit(Curator(fake_speech())),
     ]
     return {transform.name: transform for transform in made}
 

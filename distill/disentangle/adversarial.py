@@ -1,7 +1,8 @@
 """An encoder with a branch for how something is said and one for who says it, and an adversary.
 
-Codes of speech should tell its emotion; an adversary who learns to tell the speaker from them
-should not be able to:
+The emotion branch ends in the probabilities of the emotions, and where it is asked to in a few
+numbers for what is said, step by step. These codes are all that is kept, and an adversary who
+learns to tell the speaker from them should not be able to:
 
 - gradient reversal (Ganin and Lempitsky 2015): the encoder climbs the adversary's loss, with the
   strength 2 / (1 + exp(-10 p)) - 1 after a share p of the steps;
@@ -14,15 +15,16 @@ bounded as well: HSIC (Gretton et al. 2005) with random Fourier features of the 
 (Cheng et al. 2020), for which the adversary is the variational posterior and the marginal is that
 of the speakers' shares. Both are coupled over a batch as they are published; here the moments that
 couple them are asked first, and what is left is a mean over utterances. What is least fooled by
-training is that codes have little room.
+training is that codes have little room: probabilities that are sharpened leave least.
 
 With the voice, a few numbers of an utterance's statistics that tell its speaker, a decoder makes
-speech of the codes again. Applied, it has the same average voice for everybody.
+speech of the codes again, which both branches should hear as it was meant. Applied, it has the same
+average voice for everybody.
 """
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
@@ -41,13 +43,13 @@ from synth_data.settings import Count, NotNegative, Positive, Whole
 from synth_data.transforms import ReRender, Transform
 from synth_data.transforms.erase import statistics_of
 from synth_data.transforms.re_render import (
-    ENCODER,
-    KERNEL,
+    LAYERS,
     SHORTER,
-    SMALLEST,
     decode,
     encode,
+    mean_and_deviation,
     means_of,
+    sizes_of,
 )
 
 WARM_UP = 50  # steps
@@ -60,38 +62,34 @@ Weights = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Adversarial(Disentangler):
-    """Keeps of speech what its emotion needs, in codes of little room; says it in one voice.
+    """Keeps of speech how likely its emotions are, and says that in one voice.
 
     Attributes:
-        codes: numbers in each code: less room leaves less of the speaker; 0 for as many as there
-            are emotions.
-        every: frames for each code, rounded down to a multiple of eight; 0: one code for the
-            utterance.
+        sharpness: what the emotions' logits are multiplied by before they are said: at 1 they are
+            said as they were heard; the larger, the less is told beside the likeliest emotion.
+        content: numbers that are kept of every eight frames, for what is said; 0 for none.
         voice: numbers that describe a voice.
         width: channels of the encoder, a multiple of eight.
         against: how the encoder meets the adversary.
         strength: of that, at its height.
         hsic: weight of the dependence by random features.
         club: weight of the bound on mutual information.
-        content: weight with which the codes are to keep the speech itself, beside its emotion; at 0
-            they serve the emotion alone, and the decoder makes of them what it can.
         steps: of AdamW, with a cosine to zero.
         learning_rate: at its peak; the adversary's is three times that.
         batch: utterances per step, on average.
         weight_decay: of AdamW.
     """
 
-    codes: Whole = 0
-    every: Whole = 0
+    sharpness: Positive = 100.0
+    content: Whole = 0
     voice: Count = 16
     width: Count = 128
     against: Literal["reversal", "entropy"] = "entropy"
     strength: NotNegative = 0.2
     hsic: NotNegative = 0.0
     club: NotNegative = 0.0
-    content: NotNegative = 0.0
-    steps: Count = 400
-    learning_rate: Positive = 3e-3
+    steps: Count = 600
+    learning_rate: Positive = 2e-3
     batch: Count = 64
     weight_decay: NotNegative = 0.05
     name: ClassVar[str] = "adversarial"
@@ -108,30 +106,14 @@ class Adversarial(Disentangler):
         )
 
     def fit(self, curator: Curator, seed: int = 0, progress: Progress = SILENT) -> Transform:
-        weights, steps = self._learned(curator, seed, progress)
-        voice = curator.mean(
-            lambda features, _: voices_of(weights, features),
-            purpose="the average voice",
-            per_class=False,
-        )
-        kept = {
-            name: weight.cpu()
-            for name, weight in weights.items()
-            if name.split(".")[0] in ReRender.layers
-        }
-        return ReRender(kept, voice.cpu(), torch.tensor([float(steps)]))
+        return self.branches(curator, seed, progress).in_one_voice(curator)
 
-    def branches(self, curator: Curator, seed: int = 0) -> "Branches":
+    def branches(self, curator: Curator, seed: int = 0, progress: Progress = SILENT) -> "Branches":
         """Both branches and the decoder, to be looked at one by one."""
-        return Branches(*self._learned(curator, seed, SILENT))
+        return Branches(self._learned(curator, seed, progress), self.sharpness)
 
-    def _learned(
-        self, curator: Curator, seed: int, progress: Progress
-    ) -> tuple[dict[str, Tensor], int]:
-        """Weights of everything, and the encoder's steps for each code."""
-        if not self.codes:
-            whole = replace(self, codes=len(curator.emotions))
-            return whole._learned(curator, seed, progress)
+    def _learned(self, curator: Curator, seed: int, progress: Progress) -> dict[str, Tensor]:
+        """Weights of both branches, the decoder and the adversary."""
         speakers = curator.source.speakers
         mels, frames = curator.spec.shape
         self.require_speakers(speakers)
@@ -142,14 +124,13 @@ class Adversarial(Disentangler):
             )
         draws = generator(seed, "disentangler")
         emotions = len(curator.emotions)
-        every = max(1, (self.every or frames) // SHORTER)
-        weights = self._drawn(mels, emotions, speakers, every < frames // SHORTER, draws)
+        weights = self._drawn(mels, emotions, speakers, draws)
         weights = {name: weight.to(curator.device) for name, weight in weights.items()}
         door = curator.naming_speakers()
         shares = door.mean(
             lambda _, targets: targets[:, emotions:], purpose="speakers' shares", per_class=False
         )
-        game = _Game(self, every, curator.class_balance(), shares)
+        game = _Game(self, curator.class_balance(), shares)
         optimiser = torch.optim.AdamW(
             [
                 {"params": [w for n, w in weights.items() if n.startswith(ADVERSARY) == its]}
@@ -157,7 +138,7 @@ class Adversarial(Disentangler):
             ],
             weight_decay=self.weight_decay,
         )
-        fourier = _fourier(self.codes, draws) if self.hsic else None
+        fourier = _fourier(emotions + 2 * self.content, draws) if self.hsic else None
         sample = Draw(min(1.0, self.batch / curator.source.utterances), draws)
         for step in progress(range(self.steps)):
             warm = self.learning_rate * warm_cosine(step, self.steps, WARM_UP)
@@ -167,25 +148,17 @@ class Adversarial(Disentangler):
             if fourier is not None:
                 game.coupled = fourier, game.coupling(door, weights, fourier, sample)
             real_step(door, game.loss, weights, optimiser, sample, "a disentangler's lesson")
-        return weights, every
+        return weights
 
     def _drawn(
-        self, mels: int, emotions: int, speakers: int, several: bool, draws: torch.Generator
+        self, mels: int, emotions: int, speakers: int, draws: torch.Generator
     ) -> dict[str, Tensor]:
         """Random weights of everything, uniform in +-1/sqrt(fan in), with biases of zero."""
-        inside = (1 + several) * self.codes
-        kernels = {name: kernel for name, (kernel, *_) in ENCODER.items()}
         shapes: dict[str, tuple[int, ...]] = {
-            "first": (self.width, mels, kernels["first"]),
-            "second": (self.width, self.width, kernels["second"]),
-            "third": (self.width, self.width, kernels["third"]),
-            "code": (self.codes, 2 * self.width, 1),
-            "spread": (DECODER_WIDTH, self.codes + self.voice, KERNEL),
-            "mels": (mels, DECODER_WIDTH, KERNEL),
+            **sizes_of(mels, self.width, emotions, self.content, self.voice, DECODER_WIDTH),
             "voice": (self.voice, 2 * mels),
             "speaker": (speakers, self.voice),
-            "emotion": (emotions, inside),
-            f"{ADVERSARY}.hidden": (self.width, inside),
+            f"{ADVERSARY}.hidden": (self.width, emotions + 2 * self.content),
             f"{ADVERSARY}.out": (speakers, self.width),
         }
         weights = {}
@@ -202,15 +175,18 @@ class Branches:
 
     Attributes:
         weights: of both branches and the decoder.
-        every: steps of the encoder for each code.
+        sharpness: of the emotions.
     """
 
     weights: Weights
-    every: int
+    sharpness: float
 
-    def codes(self, features: Float[Tensor, "n mel frame"]) -> Float[Tensor, "n code time"]:
-        """How something is said, in (-1, 1)."""
-        return encode(self.weights, features, self.every)
+    def codes(
+        self, features: Float[Tensor, "n mel frame"]
+    ) -> tuple[Float[Tensor, "n emotion"], Float[Tensor, "n content step"]]:
+        """How something is said: probabilities, as sharp as they are said; and what, in (-1, 1)."""
+        logits, content = encode(self.weights, features)
+        return (self.sharpness * logits).softmax(dim=1), content
 
     def voices(self, features: Float[Tensor, "n mel frame"]) -> Float[Tensor, "n voice"]:
         """Who says it, in (-1, 1)."""
@@ -218,12 +194,22 @@ class Branches:
 
     def speech(
         self,
-        codes: Float[Tensor, "n code time"],
+        codes: tuple[Float[Tensor, "n emotion"], Float[Tensor, "n content step"]],
         voices: Float[Tensor, "n voice"],
         frames: int,
     ) -> Float[Tensor, "n mel frame"]:
         """The one said by the other."""
-        return decode(self.weights, codes, voices, frames)
+        return decode(self.weights, *codes, voices, frames)
+
+    def in_one_voice(self, curator: Curator) -> ReRender:
+        """What says everything in the average voice of the utterances behind the door."""
+        voice = curator.mean(
+            lambda features, _: self.voices(features),
+            purpose="the average voice",
+            per_class=False,
+        )
+        kept = {n: weight.cpu() for n, weight in self.weights.items() if n.split(".")[0] in LAYERS}
+        return ReRender(kept, voice.cpu(), torch.tensor([float(self.sharpness)]))
 
 
 @dataclass(eq=False)
@@ -232,7 +218,6 @@ class _Game:
 
     Attributes:
         settings: of the disentangler.
-        every: steps of the encoder for each code.
         balance: `[emotion]`, weights under which emotions count alike.
         shares: `[speaker]`, of the utterances.
         strength: against the adversary, by now.
@@ -240,7 +225,6 @@ class _Game:
     """
 
     settings: Adversarial
-    every: int
     balance: Float[Tensor, " emotion"]
     shares: Float[Tensor, " speaker"]
     strength: float = 0.0
@@ -254,22 +238,24 @@ class _Game:
     ) -> Float[Tensor, " n"]:
         """Everybody's loss, each of whom moves only what is theirs."""
         emotion, speaker = targets[:, : len(self.balance)], targets[:, len(self.balance) :]
-        codes, voices = encode(at, features, self.every), voices_of(at, features)
-        heard = _linear(at, "emotion", _over_time(at, "emotion", codes))
-        total = cross_entropy(heard, emotion * self.balance)
+        logits, content = encode(at, features)
+        codes, voices = _told(logits, content), voices_of(at, features)
+        total = cross_entropy(logits, emotion * self.balance)
         total = total + cross_entropy(_linear(at, "speaker", voices), speaker)
-        # The decoder learns from codes as they are, and these from it as far as they are to.
-        kept = codes.detach() + self.settings.content * (codes - codes.detach())
-        rendered = decode(at, kept, voices, features.shape[2])
+        # The decoder learns from emotions as they are, and what is said from how it can be said.
+        meant = (self.settings.sharpness * logits.detach()).softmax(dim=1)
+        rendered = decode(at, meant, content, voices, features.shape[2])
         apart = means_of(rendered - features, SHORTER)
         total = total + apart.square().mean(dim=(1, 2))
-        # Where it makes speech that is heard as it was meant, codes are not lost on who hears it.
-        again = encode({name: w.detach() for name, w in at.items()}, rendered, self.every)
-        total = total + (again - codes.detach()).square().mean(dim=(1, 2))
+        # What it says should be heard as it was meant: so, and of that speaker.
+        still = {name: w.detach() for name, w in at.items()}
+        again, _ = encode(still, rendered)
+        total = total + (again.softmax(dim=1) - meant).square().mean(dim=1)
+        same = voices_of(still, rendered) - voices.detach()
+        total = total + same.square().mean(dim=1)
         # The adversary learns, and the codes are as they are.
         total = total + cross_entropy(_adversary(at, codes.detach()), speaker)
         # The encoder moves, and the adversary is as it is.
-        still = {name: w.detach() for name, w in at.items() if name.startswith(ADVERSARY)}
         guess = functional.log_softmax(_adversary(still, codes), dim=1)
         if self.settings.against == "reversal":
             total = total + self.strength * (speaker * guess).sum(dim=1)
@@ -291,7 +277,7 @@ class _Game:
 
         def statistic(features: Tensor, targets: Tensor) -> Tensor:
             with torch.no_grad():
-                found = _features(fourier, encode(weights, features, self.every))
+                found = _features(fourier, _told(*encode(weights, features)))
             speaker = targets[:, len(self.balance) :] - self.shares
             return found[:, :, None] * speaker[:, None, :]
 
@@ -314,21 +300,18 @@ def voices_of(weights: Weights, features: Float[Tensor, "n mel frame"]) -> Float
     return _linear(weights, "voice", statistics_of(features)).tanh()
 
 
-def _adversary(weights: Weights, codes: Float[Tensor, "n code time"]) -> Float[Tensor, "n speaker"]:
+def _told(
+    logits: Float[Tensor, "n emotion"], content: Float[Tensor, "n content step"]
+) -> Float[Tensor, "n code"]:
+    """All of the codes that an adversary hears: the emotions, and what content does over time."""
+    emotion = logits.softmax(dim=1)
+    return torch.cat([emotion, mean_and_deviation(content)], dim=1) if content.numel() else emotion
+
+
+def _adversary(weights: Weights, codes: Float[Tensor, "n code"]) -> Float[Tensor, "n speaker"]:
     """One hidden layer."""
-    parts = _over_time(weights, f"{ADVERSARY}.hidden", codes)
-    hidden = functional.silu(_linear(weights, f"{ADVERSARY}.hidden", parts))
+    hidden = functional.silu(_linear(weights, f"{ADVERSARY}.hidden", codes))
     return _linear(weights, f"{ADVERSARY}.out", hidden)
-
-
-def _over_time(
-    weights: Weights, name: str, codes: Float[Tensor, "n code time"]
-) -> Float[Tensor, "n statistic"]:
-    """The codes' mean over time; where a layer takes twice as much, their deviation as well."""
-    mean = codes.mean(dim=2)
-    if weights[f"{name}.weight"].shape[1] == codes.shape[1]:
-        return mean
-    return torch.cat([mean, (codes.var(dim=2, correction=0) + SMALLEST).sqrt()], dim=1)
 
 
 def _linear(weights: Weights, name: str, rows: Tensor) -> Tensor:
@@ -342,7 +325,7 @@ def _fourier(codes: int, draws: torch.Generator) -> tuple[Tensor, Tensor]:
 
 
 def _features(
-    fourier: tuple[Tensor, Tensor], codes: Float[Tensor, "n code time"]
+    fourier: tuple[Tensor, Tensor], codes: Float[Tensor, "n code"]
 ) -> Float[Tensor, "n feature"]:
     directions, phases = (each.to(codes) for each in fourier)
-    return math.sqrt(2 / len(phases)) * (codes.mean(dim=2) @ directions + phases).cos()
+    return math.sqrt(2 / len(phases)) * (codes @ directions + phases).cos()

@@ -21,6 +21,7 @@ import audmetric
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
+from sklearn.covariance import ledoit_wolf
 from torch import Tensor
 
 from evaluation.attacks.attackers import Attacker, Trained
@@ -203,7 +204,10 @@ def verify(known: Voices, heard: Sequence[Voices], attacker: Attacker, seed: int
     """Verification of speakers who are not among those that the attacker learns from.
 
     An utterance is compared, by the cosine of their points, with the mean of those of a speaker
-    that are enrolled; both relative to the mean point of all that are enrolled.
+    that are enrolled; both relative to the mean point of all that are enrolled, and along
+    directions in which each of the attacker's own speakers varies alike (within-class covariance
+    normalisation, Hatch, Kajarekar and Stolcke, Interspeech 2006), without which an emotion may
+    weigh more than the speaker.
 
     Args:
         known: utterances of other speakers, as the attacker learns them.
@@ -226,14 +230,29 @@ def verify(known: Voices, heard: Sequence[Voices], attacker: Attacker, seed: int
         )
     classes = torch.tensor([others.index(s) for s in known.speakers])
     trained = attacker(known.features, classes, draws)
+    alike = _alike_within(trained.points(known.features), classes)
     who = torch.tensor([names.index(s) if s in names else -1 for s in speakers])
     found = []
     for voices in heard:
-        points = trained.points(voices.features)
+        points = trained.points(voices.features).double() @ alike
         points = _unit(points - points[enrolled].mean(dim=0))
         models = torch.stack([points[enrolled & (who == n)].mean(dim=0) for n in range(len(names))])
         found.append(Trials((points[tested] @ _unit(models).T).numpy(), who[tested].numpy()))
     return found
+
+
+def _alike_within(
+    points: Float[Tensor, "n dim"], classes: Int[Tensor, " n"]
+) -> Float[Tensor, "dim dim"]:
+    """A map of points after which their covariance within classes is the identity."""
+    count = int(classes.max()) + 1
+    sums = torch.zeros(count, points.shape[1], dtype=torch.float64)
+    sums.index_add_(0, classes, points.double())
+    means = sums / torch.bincount(classes)[:, None]
+    apart = points.double() - means[classes]
+    covariance = torch.as_tensor(ledoit_wolf(apart.numpy(), assume_centered=True)[0])
+    sizes, directions = torch.linalg.eigh(covariance)
+    return directions / sizes.clamp_min(1e-12).sqrt()
 
 
 def _split(speakers: Sequence[str], draws: torch.Generator) -> tuple[Tensor, Tensor]:

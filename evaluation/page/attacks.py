@@ -8,6 +8,7 @@ from matplotlib import rc_context
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from evaluation.attack_section import emotion_kept, heard_as
 from evaluation.page.colours import QUIET, Look
 from evaluation.page.curves import HEIGHT, MARKERS, STYLE, WIDTH
 from evaluation.page.picture import Picture, data_uri
@@ -16,7 +17,6 @@ from evaluation.page.view import View
 from evaluation.page.wording import NONE, interval
 from evaluation.records import Attack
 from evaluation.runs import FULL_AS
-from evaluation.sections import emotion_kept, heard_as
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from evaluation.attack_section import ATTACKED
 from evaluation.files import write_atomically
 from evaluation.options import NATIVE
 from evaluation.page.architectures import architectures
@@ -23,7 +24,6 @@ from evaluation.page.start_noise import start_noise
 from evaluation.page.view import View
 from evaluation.page.ways import cost, ways
 from evaluation.report import NATIVES, PRIVACY, Report, limits
-from evaluation.sections import ATTACKED
 
 
 def write(path: Path, report: Report, exhibits: Sequence[Exhibit] = ()) -> None:
