@@ -9,6 +9,7 @@ import tomli_w
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from distill import speaker_penalty
 from distill.candidate import Parameterisation
 from distill.choice import AUTO, ENOUGH, Choice, choose, choose_untrained
 from distill.disentangle import DISENTANGLERS, Disentangler
@@ -261,6 +262,8 @@ class RunConfig(BaseModel):
             return None
         if self.disentangle not in DISENTANGLERS:
             raise unknown_name("disentangler", self.disentangle, DISENTANGLERS)
+        if self.speaker_penalty:
+            raise speaker_penalty.after(self.disentangle)
         return changed(self.disentangle, DISENTANGLERS[self.disentangle](), self.disentangler)
 
     @property

@@ -1,6 +1,7 @@
 """From the utterances behind a door to a synthetic set."""
 
 import math
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from distill.native import Guide, Guided, Native
 from distill.objectives.objective import Objective, Student
 from distill.outer_loop import Loop, Made, OuterLoop
 from distill.outer_state import OuterState
-from distill.speaker_penalty import SpeakerPenalty
+from distill.speaker_penalty import SpeakerPenalty, after
 from evaluation.networks import draw_weights, require_uncoupled, skeleton
 from evaluation.students import Recipe
 from synth_data.curator import Curator
@@ -75,7 +76,7 @@ def distill(
         disentangler: takes the speaker out of the speech before anything else is asked of it; what
             it fits travels with the set. None for speech as it is.
         speaker_penalty: weight of what linear classifiers can tell speakers by in the items, beside
-            the objective's loss; 1 for as much as there is in the speech.
+            the objective's loss; 1 for as much as there is in the speech. 0 with a disentangler.
         validation: utterances of other speakers than those of training and of test. What is
             returned is then never worse on them than what it started from: the best of a few
             looks on the way (`Loop.checks`).
@@ -88,9 +89,9 @@ def distill(
 
     Raises:
         UserError: ipc below 1, too few speakers to tell what is theirs, a student that is unknown
-            or couples the utterances of a batch, labels to be learned by an objective that cannot,
-            more slices than frames, a native schedule that nobody could follow or that the
-            objective has already, or a checkpoint of another run.
+            or couples the utterances of a batch, a penalty beside a disentangler, labels to be
+            learned by an objective that cannot, more slices than frames, a native schedule that
+            nobody could follow or that the objective has already, or a checkpoint of another run.
     """
     if ipc < 1:
         raise UserError(f"ipc must be 1 or more; found {ipc}")
@@ -115,9 +116,14 @@ def distill(
         else {"name": disentangler.name, **asdict(disentangler)},
         "speaker_penalty": speaker_penalty,
     }
+    if disentangler is not None and speaker_penalty:
+        raise after(disentangler.name)
     curator = normalised(curator)
+    began = time.monotonic()
     if disentangler is not None:
         curator = curator.map(disentangler.fit(curator, seed, progress))
+    penalty = SpeakerPenalty.of(curator, speaker_penalty) if speaker_penalty else None
+    fitting = time.monotonic() - began
     source = curator.source
     run = {
         "seed": seed,
@@ -148,13 +154,17 @@ def distill(
     work = OuterLoop(
         *(curator, objective, model, targets, parameterisation, loop, seed),
         expert=needed,
-        penalty=SpeakerPenalty.of(curator, speaker_penalty) if speaker_penalty else None,
+        penalty=penalty,
         judge=judge,
         max_seconds=seconds,
         share=share,
     )
     before = saved.load()
-    state = OuterState.of(before, curator.device) if before else work.begin(progress)
+    if before:
+        state = OuterState.of(before, curator.device)
+    else:
+        state = work.begin(progress)
+        state.seconds += fitting
     ended = work.run(state, saved, progress)
     guided = Guided(ended.learned)
     if native.steps:

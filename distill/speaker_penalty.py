@@ -7,6 +7,7 @@ from torch import Tensor
 
 from distill.disentangle.leace import Leace
 from synth_data.curator import Curator
+from synth_data.errors import UserError
 from synth_data.transforms import EraseStatistics
 from synth_data.transforms.erase import statistics_of
 
@@ -33,8 +34,11 @@ class SpeakerPenalty:
         """Fits it.
 
         Raises:
-            UserError: there are too few speakers to tell what is theirs.
+            UserError: there are too few speakers to tell what is theirs; or the speech has been
+                through what takes them out, so that what is left is mostly not theirs.
         """
+        if hiding := [one.name for one in curator.transforms if one.hides_speaker]:
+            raise after(hiding[0])
         erase = Leace(of="statistics").fit(curator)
         assert isinstance(erase, EraseStatistics)
         real = curator.mean(
@@ -47,6 +51,15 @@ class SpeakerPenalty:
     def __call__(self, items: Float[Tensor, "n mel frame"]) -> Float[Tensor, ""]:
         """The penalty on items; differentiable in them."""
         return self.weight * _taken(self.erase, items).mean() / self.real
+
+
+def after(name: str) -> UserError:
+    """The error for a penalty beside something that takes the speaker out, by its name."""
+    return UserError(
+        f"a speaker penalty is for sets from speech as it is: after {name} what linear classifiers "
+        f"tell speakers by is gone, or nearly all that is left. Use --speaker-penalty or "
+        f"--disentangle, not both"
+    )
 
 
 def _taken(erase: EraseStatistics, features: Float[Tensor, "n mel frame"]) -> Float[Tensor, " n"]:

@@ -45,7 +45,9 @@ def attacks(found: Sequence[Attack], rows: Sequence[Row]) -> str:
 ATTACKED = (
     "Attackers who were trained afresh on utterances of known speakers: of those that are to be "
     "named (identification), or of others (verification, of which the equal error rate is given, "
-    "and gender). Informed ones learned from speech that is heard in the same way. The strongest "
+    "and gender). Of membership, whether a set tells which speakers it was made from, it is the "
+    "area under the curve over both kinds of speakers; as it is: of real utterances in its place. "
+    "Informed ones learned from speech that is heard in the same way. The strongest "
     "of all kinds is shown, if the same kind succeeds on speech as it is "
     f'({VALIDITY}), else "void". '
     "Lead kept: over chance, relative to the strongest on speech as it is. Fitted voices are those "

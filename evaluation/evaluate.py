@@ -74,6 +74,12 @@ def evaluate(
         for side in (train_set, validation, test):
             _check_fit(one.synthetic, side)
     plain, hearings = by_hearing(judged)
+    for name in anchors or {}:
+        if any(hearing.full == f"{FULL_AS}{name}" for hearing in hearings):
+            raise SetError(
+                f"a set cannot be called {name}, as a baseline that it is compared with is called "
+                f"that: give it another name"
+            )
     students = options.students or (_own_students(judged) or tuple(options.recipes))
 
     def bench_of(
@@ -157,8 +163,20 @@ def _attacked(
         way: Speech(way, voices([hearing.of(fitted)]), voices([hearing.of(s) for s in unseen]))
         for way, (hearing, (fitted, *unseen)) in hearings.items()
     }
+    both = set(ways[FULL].fitted.speakers) & set(ways[FULL].unseen.speakers)
+    if both:
+        return found, [
+            f"attack: {len(both)} speakers are on both sides of the fold, so there is nobody whom "
+            f"the sets were made without; use a speaker-independent protocol"
+        ]
+    names = [one.name for hearing, _ in hearings.values() for one in hearing.sets]
     sets = [
-        Shared(one.name, one.synthetic.features, ways[way])
+        Shared(
+            one.name if names.count(one.name) == 1 else f"{one.name}, ipc {one.ipc}",
+            one.synthetic.features,
+            ways[way],
+            one.synthetic.transforms,
+        )
         for way, (hearing, _) in hearings.items()
         for one in hearing.sets
     ]

@@ -41,7 +41,8 @@ def by_hearing(sets: Sequence[NamedSet]) -> tuple[Hearing, list[Hearing]]:
     """Speech as it is but for normalisation, perhaps without sets; then all other ways.
 
     Raises:
-        SetError: sets normalise in different ways, so that there is no speech as it is.
+        SetError: sets normalise in different ways, so that there is no speech as it is; or sets
+            of one name hear it differently.
     """
     plains = [_plain(one.synthetic.transforms) for one in sets]
     for one, plain in zip(sets, plains, strict=True):
@@ -64,6 +65,12 @@ def by_hearing(sets: Sequence[NamedSet]) -> tuple[Hearing, list[Hearing]]:
         else:
             ways.append([one])
     plain_one, *others = ways
+    names = [way[0].name for way in others]
+    if again := [name for name in names if names.count(name) > 1]:
+        raise SetError(
+            f"several sets are called {again[0]} whose students hear speech in different ways, so "
+            f"full data through each would have one name: name them, as in first=FOLDER"
+        )
     return Hearing(plains[0], tuple(plain_one)), [
         Hearing(way[0].synthetic.transforms, tuple(way)) for way in others
     ]
@@ -78,8 +85,8 @@ def _plain(transforms: Sequence[Transform]) -> tuple[Transform, ...]:
 def _alike(some: Sequence[Transform], others: Sequence[Transform]) -> bool:
     if [one.name for one in some] != [one.name for one in others]:
         return False
+    pairs = [(one.tensors(), other.tensors()) for one, other in zip(some, others, strict=True)]
     return all(
-        torch.equal(one.tensors()[name], tensor)
-        for one, other in zip(some, others, strict=True)
-        for name, tensor in other.tensors().items()
+        one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+        for one, other in pairs
     )

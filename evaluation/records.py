@@ -165,15 +165,17 @@ class Attack(Record):
     speech: str
     """How the speech is heard: as full data by this name are."""
     game: str
-    """identification, of one of a few known speakers; verification of a claim; gender."""
+    """identification, of one of a few known speakers; verification of a claim; gender; membership
+    among those that a set was made from."""
     whose: str
-    """Voices: fitted, those of the speakers that the sets were made from; or unseen."""
+    """Voices: fitted, those of the speakers that the sets were made from; or unseen; or both."""
     attacker: str
     """The one who gets farthest, of those who count."""
     informed: bool
     """Whether it learned from speech that is heard in the same way; else from speech as it is."""
     success: Estimate
-    """Share of utterances that were named right; of verification the equal error rate."""
+    """Share of utterances that were named right; of verification the equal error rate; of
+    membership the area under the curve."""
     chance: float
     """What one who hears nothing would have for it."""
     against_plain: float | None

@@ -29,7 +29,7 @@ from synth_data.console import set_up_logging
 from synth_data.corpora.facts import Corpus
 from synth_data.corpus import load, protocol_line, protocol_of
 from synth_data.degradation import DEGRADATIONS, Degradation, degraded_set
-from synth_data.errors import SetError
+from synth_data.errors import SetError, UserError
 from synth_data.features import FEATURES, FeatureSpec
 from synth_data.label_map import relabelled
 from synth_data.mcadams import McAdams
@@ -112,6 +112,11 @@ class Session:
                 raise not_another(one, self.corpus)
         if self.label_map is not None:
             require_distinct(self.sets)
+            if self.options.attacks:
+                raise UserError(
+                    "attacks ask about the speakers that sets were made from, and with --label-map "
+                    "those are of another corpus: leave out --attacks, or --label-map"
+                )
 
     @property
     def spec(self) -> FeatureSpec:

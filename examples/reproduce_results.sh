@@ -13,10 +13,16 @@ distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 10 --c
 distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 1 --config examples/table.toml --out runs/emodb-ipc1 "$@"
 distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 2 --slices 8 --numbers float32 --config examples/table.toml --out runs/emodb-5-percent "$@"
 distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 10 --config examples/table.toml --out runs/emodb-ipc10 "$@"
-# Speech without its speakers.
+# Speech without its speakers, and as it is.
+distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 1 --config examples/disentangled.toml --out runs/ravdess-plain "$@"
 distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 1 --disentangle leace --config examples/disentangled.toml --out runs/ravdess-leace "$@"
 distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 1 --disentangle adversarial --config examples/disentangled.toml --out runs/ravdess-adversarial "$@"
+distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 1 --config examples/disentangled-mildly.toml --out runs/ravdess-mild "$@"
 distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 1 --disentangle speaker-normalisation --config examples/disentangled.toml --out runs/ravdess-speaker-normalisation "$@"
+distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 1 --config examples/disentangled.toml --out runs/emodb-plain "$@"
+distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 1 --disentangle leace --config examples/disentangled.toml --out runs/emodb-leace "$@"
+distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 1 --disentangle adversarial --config examples/disentangled.toml --out runs/emodb-adversarial "$@"
+distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 1 --disentangle speaker-normalisation --config examples/disentangled.toml --out runs/emodb-speaker-normalisation "$@"
 # Gradient matching of items as they are.
 distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 10 --config examples/gradient-matching.toml --out runs/ravdess-ipc10-gm "$@"
 distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 1 --config examples/gradient-matching.toml --out runs/emodb-ipc1-gm "$@"
@@ -30,4 +36,5 @@ evaluate-data runs/emodb-ipc1-gm --dataset emodb --data-root "$SER_DATA_ROOT/emo
 evaluate-data runs/ravdess-ipc10-gm --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --seeds 2 --teachers none --speech none --no-scores --out runs/ravdess-ipc10-judged
 evaluate-data runs/emodb-ipc1-gm --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --seeds 2 --baselines none --teachers all --speech none --no-scores --out runs/emodb-ipc1-teachers
 evaluate-data runs/ravdess-ipc10-gm --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --seeds 2 --baselines none --teachers all --speech none --no-scores --out runs/ravdess-ipc10-teachers
-evaluate-data raw=runs/ravdess-ipc1 leace=runs/ravdess-leace adversarial=runs/ravdess-adversarial speaker-normalisation=runs/ravdess-speaker-normalisation --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --seeds 3 --baselines none --teachers none --speech none --no-scores --attacks speaker,membership --out runs/ravdess-attacked
+evaluate-data raw=runs/ravdess-plain leace=runs/ravdess-leace adversarial=runs/ravdess-adversarial mild=runs/ravdess-mild speaker-normalisation=runs/ravdess-speaker-normalisation --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --seeds 3 --baselines none --teachers none --speech none --no-scores --attacks speaker,membership --out runs/ravdess-attacked
+evaluate-data raw=runs/emodb-plain leace=runs/emodb-leace adversarial=runs/emodb-adversarial speaker-normalisation=runs/emodb-speaker-normalisation --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --seeds 3 --baselines none --teachers none --speech none --no-scores --attacks speaker,membership --out runs/emodb-attacked

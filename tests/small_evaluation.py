@@ -28,6 +28,11 @@ RECIPES: Mapping[str, StudentRecipe] = {
     "svm": PooledRecipe("support vector machine", (1.0,)),
 }
 TRAIN = fake_speech((6, 5, 4), apart=0.2)
+# The same by speakers of other names than those of both other sides.
+OTHERS = replace(
+    TRAIN,
+    utterances=tuple(replace(one, speaker=f"other-{one.speaker}") for one in TRAIN.utterances),
+)
 VALIDATION = fake_speech((4, 4, 4), seed=1, apart=0.2)
 TEST = fake_speech((9, 7, 5), seed=2, apart=0.2, fold=3)
 SCHEDULE = NativeSchedule(torch.tensor([0.05, 0.2, 0.1, 0.03, 0.08]), 0.9, 1)

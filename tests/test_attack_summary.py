@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_evaluation import a_set, judged
+from scipy import stats
+from small_evaluation import OTHERS, a_set, judged
 
 from evaluation.attacks.attempts import Attempt
-from evaluation.attacks.summary import attacks
+from evaluation.attacks.summary import _rate, attacks
 from evaluation.runs import FULL, FoldResult
 
 HIDDEN = f"{FULL}, hidden"
@@ -84,10 +85,33 @@ def test_speakers_who_differ_widen_the_interval(fold):
     assert low < 0.6 < 0.9 < high
 
 
+def test_where_few_can_be_named_most_of_the_way_from_chance_is_enough(fold):
+    """Of three speakers three times chance is all; 0.8 of the way is 0.87."""
+    (near,) = found(fold, replace(naming("linear", 9), chance=1 / 3))
+    (far,) = found(fold, replace(naming("linear", 8), chance=1 / 3))
+    assert near.valid
+    assert not far.valid
+
+
+def test_an_interval_of_errors_is_over_the_speakers():
+    """Student's t, wider over fewer; none over one."""
+    spread = tuple(np.random.default_rng(0).normal(0.3, 0.05, 200).tolist())
+    widths = []
+    for voices in (3, 8, 100):
+        interval = _rate([claims(0.3, voices=voices, resampled=spread)]).interval
+        assert interval is not None
+        widths.append((interval[1] - interval[0]) / np.std(spread))
+    t, n = stats.t.ppf(0.975, 7), 8
+    assert widths[1] == pytest.approx(2 * t * (n / (n - 1)) ** 0.5, rel=1e-6)
+    assert widths[0] > widths[1] > widths[2]
+    assert _rate([claims(0.3, voices=1, resampled=())]).interval is None
+
+
 def claims(rate: float, speech: str = FULL, **changes) -> Attempt:
     """Verification with an equal error rate."""
     start = Attempt(speech, "verification", "unseen", "linear", True, 0, linkability=0.5)
-    return replace(start, rate=rate, resampled=(rate - 0.01, rate + 0.01), **changes)
+    usual = {"rate": rate, "resampled": (rate - 0.01, rate + 0.01), "voices": 8}
+    return replace(start, **(usual | changes))
 
 
 def test_of_claims_fewer_errors_are_more(fold):
@@ -102,9 +126,24 @@ def test_of_claims_fewer_errors_are_more(fold):
     assert (hidden.attacker, hidden.success.mean) == ("linear", 0.3)
     assert hidden.against_plain == pytest.approx((0.5 - 0.3) / (0.5 - 0.06))
     low, high = plain.success.interval
-    assert low == pytest.approx(0.06 - 1.96 * 0.01, abs=1e-4)
-    assert high == pytest.approx(0.06 + 1.96 * 0.01, abs=1e-4)
+    assert low == pytest.approx(0.06 - stats.t.ppf(0.975, 7) * (8 / 7) ** 0.5 * 0.01, abs=1e-4)
+    assert high == pytest.approx(0.06 + stats.t.ppf(0.975, 7) * (8 / 7) ** 0.5 * 0.01, abs=1e-4)
     assert not found(fold, claims(0.2))[0].valid
+
+
+def test_who_attacks_a_transform_counts_beside_others_or_by_success(fold):
+    def member(attacker: str, rate: float, speech: str = FULL) -> Attempt:
+        return claims(rate, speech, game="membership", whose="both", attacker=attacker)
+
+    for plain, of_transform, counts in ((0.95, 0.6, True), (0.7, 0.6, False), (0.7, 0.95, True)):
+        _, hidden = found(
+            fold,
+            member("items", plain),
+            member("items", 0.55, HIDDEN),
+            member("transform", of_transform, HIDDEN),
+        )
+        assert hidden.attacker == "transform"
+        assert hidden.valid == counts
 
 
 def test_attempts_are_kept_with_their_fold(fold, tmp_path):
@@ -115,7 +154,7 @@ def test_attempts_are_kept_with_their_fold(fold, tmp_path):
 
 def test_attackers_are_asked_for():
     """Every attacker at every game, on speech as it is and as the set's students hear it."""
-    result = judged(a_set(), seeds=1, baselines=(FULL,), attacks=("speaker",))
+    result = judged(a_set(), train=OTHERS, seeds=1, baselines=(FULL,), attacks=("speaker",))
     assert {attempt.speech for attempt in result.attempts} == {FULL}
     games = {(attempt.game, attempt.whose) for attempt in result.attempts}
     assert ("identification", "fitted") in games

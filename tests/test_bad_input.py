@@ -166,6 +166,7 @@ def test_a_table_without_a_speaker_column(distil, tmp_path):
     path.write_text("\n".join(lines))
     message = refused(distil("table", path), tmp_path / "out")
     assert "there is no speaker column" in message
+    assert "no --disentangle, --speaker-penalty or --attacks" in message
 
 
 def test_a_run_is_not_resumed_on_other_labels(distil, distill_data, tmp_path):

@@ -104,6 +104,17 @@ def test_a_penalty_keeps_speakers_out_of_the_items():
     assert made(10.0).provenance.settings["speaker_penalty"] == 10.0
 
 
+def test_a_penalty_is_for_speech_as_it_is(distill_data, tmp_path):
+    erased = Curator(speakers())
+    erased = erased.map(DISENTANGLERS["leace"]().fit(erased))
+    with pytest.raises(UserError, match="for sets from speech as it is: after erase-statistics"):
+        SpeakerPenalty.of(erased, 1.0)
+    words = ("--disentangle", "leace", "--speaker-penalty", 1, "--out", tmp_path / "out")
+    refused = distill_data(*words)
+    assert refused.code == 2
+    assert "Use --speaker-penalty or --disentangle, not both" in refused.err
+
+
 def test_a_penalty_below_zero_is_refused():
     with pytest.raises(UserError, match="speaker_penalty must be 0 or more; found -1"):
         made(-1.0)

@@ -223,6 +223,8 @@ def test_another_corpus_with_a_stated_map(evaluate_data, toy_run, tmp_path):
     refused = evaluate_data(*words, "--label-map", "fear=anger")
     assert refused.code == 2
     assert "the set has no boredom, disgust: say what they are with --label-map" in refused.err
+    refused = evaluate_data(*words, "--label-map", "fear=anger", "--attacks", "speaker")
+    assert "with --label-map those are of another corpus: leave out --attacks" in refused.err
     done = evaluate_data(
         *words, "--label-map", "fear=anger,boredom=,disgust=", "--fold", 2, "--seeds", 1,
         "--recipe", toy_run / "short.toml", "--out", tmp_path / "out", *PLAIN,

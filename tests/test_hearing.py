@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from small_evaluation import TEST, TRAIN, VALIDATION, a_set, judged, of
+from small_evaluation import OTHERS, TEST, TRAIN, VALIDATION, a_set, judged, of
 
+from distill.disentangle.adversarial import Adversarial
 from evaluation.hearing import by_hearing
 from evaluation.named_sets import NamedSet
 from evaluation.options import RANDOM
 from evaluation.runs import DISTILLED, FULL
+from synth_data.curator import Curator
 from synth_data.errors import SetError
 from synth_data.real import RealSet
 from synth_data.transforms import EraseFrames, SpeakerNormalise, Standardise, hear
@@ -67,6 +69,29 @@ def test_sets_that_hear_alike_share_a_reference():
     assert (plain.full, hearings[0].full) == (FULL, f"{FULL}, one")
 
 
+def test_transforms_of_one_kind_with_other_tensors_are_other_ways():
+    small = Adversarial(voice=4, width=16, steps=1)
+    made = [replace(small, content=content).fit(Curator(TRAIN)) for content in (0, 2)]
+    for order in (made, made[::-1]):
+        sets = [NamedSet(str(n), made_from(each)) for n, each in enumerate(order)]
+        assert len(by_hearing(sets)[1]) == 2
+
+
+def test_names_that_would_be_one_are_refused():
+    other = EraseFrames(torch.ones(MELS), ERASE.matrix)
+    with pytest.raises(SetError, match="several sets are called distilled whose students hear"):
+        by_hearing([NamedSet("distilled", made_from(each)) for each in (ERASE, other)])
+    anchors = {"anchor": (TRAIN, VALIDATION, TEST)}
+    with pytest.raises(SetError, match="a set cannot be called anchor, as a baseline"):
+        judged([NamedSet("anchor", made_from(ERASE))], anchors=anchors)
+
+
+def test_nothing_is_asked_where_speakers_are_on_both_sides():
+    result = judged(a_set(), validation=TRAIN, attacks=("speaker", "membership"), seeds=1)
+    assert not result.attempts
+    assert any("speakers are on both sides of the fold" in why for why in result.unavailable)
+
+
 def test_normalisation_comes_before_and_is_the_same_for_all():
     sets = [
         NamedSet("scaled", made_from(SCALE)),
@@ -95,7 +120,7 @@ def test_speakers_are_normalised_with_all_that_is_heard_of_them():
 def test_speech_that_somebody_else_hides_is_heard_beside():
     """Students of all training data hear it, as if there were no other speech; so do attackers."""
     sides = tuple(through(side, ERASE) for side in (TRAIN, VALIDATION, TEST))
-    result = judged(a_set(), anchors={"anchor": sides}, attacks=("speaker",), seeds=1)
+    result = judged(a_set(), train=OTHERS, anchors={"anchor": sides}, attacks=("speaker",), seeds=1)
     alone = judged(
         a_set(sides[0]),
         seeds=1,

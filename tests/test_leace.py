@@ -109,6 +109,21 @@ def test_the_scatter_is_a_mean_over_speakers_that_the_door_lists():
     }
 
 
+def test_erasing_all_directions_that_there_are_is_refused():
+    real = fake_speech((40, 40, 40))
+    many = replace(
+        real,
+        utterances=tuple(
+            replace(one, speaker=f"speaker-{row % 24}") for row, one in enumerate(real.utterances)
+        ),
+    )
+    with pytest.raises(UserError, match=r"differ in all 16 directions.*fewer than 16"):
+        Leace(of="frames").fit(Curator(many))
+    assert Leace(of="frames", directions=4).fit(Curator(many)).name == "erase-frames"
+    with pytest.raises(UserError, match="covariances alike in all directions"):
+        Leace(of="frames", quadratic=True, directions=4).fit(Curator(many))
+
+
 def test_a_single_speaker_is_refused():
     real = speech()
     alone = real.select([row for row in range(len(real)) if row % SPEAKERS == 0])
@@ -117,7 +132,7 @@ def test_a_single_speaker_is_refused():
 
 
 def test_the_quadratic_form_makes_covariances_alike():
-    """Nothing of first or second moments is left of the speakers it meets, fitted or not."""
+    """Nothing of first and little of second moments is left of speakers, fitted or not."""
     fitted = Leace(of="frames", quadratic=True).fit(Curator(speech()))
     for real in (speech(), speech(seed=3)):
         before = covariances(real.features, real.speakers)
@@ -125,6 +140,16 @@ def test_the_quadratic_form_makes_covariances_alike():
         apart = max(float((one - before[0]).norm() / before[0].norm()) for one in before)
         left = max(float((one - after[0]).norm() / after[0].norm()) for one in after)
         assert left < 0.3 * apart  # a speaker's covariance is shrunk
+        means = torch.stack(
+            [
+                fitted.on(real.features, real.speakers)[rows].mean(dim=(0, 2))
+                for rows in (
+                    [row for row, s in enumerate(real.speakers) if s == name]
+                    for name in set(real.speakers)
+                )
+            ]
+        )
+        assert torch.allclose(means, fitted.mean.expand_as(means), atol=1e-4)
         assert apart > 0.5
 
 

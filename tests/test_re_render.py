@@ -45,15 +45,15 @@ def test_content_keeps_the_time_and_emotions_are_of_the_whole():
 
 
 def test_sharper_emotions_tell_less():
-    """At the end there are as many utterances as emotions, whatever was said."""
+    """By default there are hardly more utterances than emotions, whatever was said."""
     curator, features = Curator(fake_speech((20, 20, 20))), fake_speech((20, 20, 20)).features
     alone = replace(SMALL, content=0, steps=40)
     spread = []
-    for sharpness in (1.0, 1e6):
+    for sharpness in (1.0, Adversarial().sharpness):
         said = replace(alone, sharpness=sharpness).fit(curator)(features)
         spread.append(len({tuple(row.tolist()) for row in said.mean(dim=2).round(decimals=3)}))
     assert spread[0] > 20
-    assert spread[1] <= 3
+    assert spread[1] <= 10
 
 
 def test_the_branches_and_the_average_voice_make_what_is_applied(transform):

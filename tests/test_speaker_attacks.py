@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from evaluation.attacks.attackers import ATTACKERS
+from evaluation.attacks.attackers import ATTACKERS, Trained
 from evaluation.attacks.speaker import (
     ImpossibleError,
     Trials,
@@ -35,7 +35,7 @@ def voices(speakers: int = 6, each: int = 12, loud: float = 1.5, seed: int = 0) 
 def test_whoever_can_be_heard_is_heard(attacker):
     known, others = voices(), voices(seed=1)
     (guesses,) = identify(known, [known], attacker, seed=0)
-    assert guesses.classes == 6
+    assert guesses.chance == pytest.approx(1 / 6, abs=0.02)
     assert guesses.right.sum() / guesses.tried.sum() > 0.9
     assert verify(known, [others], attacker, seed=0)[0].equal_error_rate() < 0.1
     (told,) = tell_gender(known, [others], attacker, seed=0)
@@ -83,14 +83,22 @@ def test_an_informed_attacker_hears_what_an_ignorant_one_does_not():
 def test_no_utterance_is_both_learned_and_named():
     seen: list[Tensor] = []
 
-    def attacker(features: Tensor, classes: Tensor, generator: torch.Generator) -> object:
+    def attacker(features: Tensor, classes: Tensor, generator: torch.Generator) -> Trained:
         seen.append(features)
-        return ATTACKERS["linear"](features, classes, generator)
+        trained = ATTACKERS["linear"](features, classes, generator)
+
+        def name(heard: Tensor) -> Tensor:
+            seen.append(heard)
+            return trained.name_classes(heard)
+
+        return Trained(name, trained.points)
 
     known = voices()
-    asked = identify(known, [known], attacker, seed=0)[0].tried.sum()  # type: ignore[arg-type]
-    assert len(seen[0]) + asked == len(known.speakers)
-    assert asked == 6 * 4
+    asked = identify(known, [known], attacker, seed=0)[0].tried.sum()
+    learned, named = ({tuple(row.flatten().tolist()) for row in each} for each in seen)
+    assert not learned & named
+    assert len(learned) + len(named) == len(known.speakers)
+    assert len(named) == asked == 6 * 4
 
 
 def test_who_has_one_utterance_cannot_be_found_and_two_can():
@@ -113,6 +121,19 @@ def test_gender_takes_both():
         ImpossibleError, match="the tested speakers include none who is known to be female"
     ):
         tell_gender(voices(), [men], ATTACKERS["linear"], seed=0)
+
+
+def test_chance_is_naming_whoever_is_named_most():
+    """Three women and a man: who always says "female" is right three times in four."""
+
+    def always(*_: object) -> Trained:
+        return Trained(lambda heard: torch.zeros(len(heard), dtype=torch.long), lambda heard: heard)
+
+    asked = voices(speakers=4)
+    genders = ["male" if name.endswith("0") else "female" for name in asked.speakers]
+    asked = Voices(asked.features, asked.speakers, genders)
+    (told,) = tell_gender(voices(), [asked], always, seed=0)
+    assert told.right.sum() / told.tried.sum() == told.chance == 0.75
 
 
 def test_error_rates_of_claims_that_were_drawn_by_hand():

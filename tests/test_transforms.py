@@ -53,6 +53,14 @@ def test_the_plain_code_of_the_card_does_the_same(name, one_of_each):
     assert not torch.allclose(item, expected, atol=1e-2)
 
 
+def test_the_plain_code_of_an_encoder_without_content_does_the_same():
+    item = fake_speech().features[0]
+    made = Adversarial(voice=4, width=16, steps=2).fit(Curator(fake_speech()))
+    names = {"torch": torch, "features": item, "tensors": made.tensors()}
+    exec(made.snippet(""), names)
+    assert torch.allclose(names["features"], made(item[None])[0], atol=1e-4)
+
+
 @pytest.mark.parametrize("name", TRANSFORMS)
 def test_other_tensors_are_refused(name, one_of_each):
     tensors = one_of_each[name].tensors()

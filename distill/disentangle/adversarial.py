@@ -55,6 +55,7 @@ from synth_data.transforms.re_render import (
 WARM_UP = 50  # steps
 FASTER = 3.0  # the adversary's learning rate, over the encoder's
 FOURIER = 128  # random features, for HSIC
+WIDTH_OF_EMOTIONS = 0.5  # of their kernel
 DECODER_WIDTH = 64
 ADVERSARY = "adversary"
 Weights = Mapping[str, Tensor]
@@ -96,7 +97,8 @@ class Adversarial(Disentangler):
 
     @property
     def passes(self) -> int:
-        return 2 * self.steps * self.batch  # what is said again is heard again
+        hearings = 3 if self.hsic else 2  # what is said again is heard again
+        return hearings * self.steps * self.batch
 
     @property
     def note(self) -> str:
@@ -138,7 +140,7 @@ class Adversarial(Disentangler):
             ],
             weight_decay=self.weight_decay,
         )
-        fourier = _fourier(emotions + 2 * self.content, draws) if self.hsic else None
+        fourier = _fourier(emotions, self.content, draws) if self.hsic else None
         sample = Draw(min(1.0, self.batch / curator.source.utterances), draws)
         for step in progress(range(self.steps)):
             warm = self.learning_rate * warm_cosine(step, self.steps, WARM_UP)
@@ -318,9 +320,15 @@ def _linear(weights: Weights, name: str, rows: Tensor) -> Tensor:
     return functional.linear(rows, weights[f"{name}.weight"], weights[f"{name}.bias"])
 
 
-def _fourier(codes: int, draws: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Directions and phases of random features of codes, for a kernel of width 1 per number."""
-    directions = torch.randn(codes, FOURIER, generator=draws) / math.sqrt(codes)
+def _fourier(emotions: int, content: int, draws: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Directions and phases of random features of codes.
+
+    For Gaussian kernels as wide as each part is: of probabilities, two of which are at most the
+    root of 2 apart, and of content, whose statistics are each about 1 apart.
+    """
+    scales = torch.cat([torch.full((emotions,), 1 / WIDTH_OF_EMOTIONS), torch.ones(2 * content)])
+    scales[emotions:] /= math.sqrt(max(1, 2 * content))
+    directions = scales[:, None] * torch.randn(len(scales), FOURIER, generator=draws)
     return directions, 2 * math.pi * torch.rand(FOURIER, generator=draws)
 
 

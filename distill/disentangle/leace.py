@@ -40,10 +40,11 @@ class Leace(Disentangler):
             less than there are speakers. With fewer than all the theorem holds along those alone.
         shrinkage: of the covariance towards a multiple of the identity; 0 is the paper's, which
             changes the speech behind the door least, 1 erases straight along the differences.
-        quadratic: make covariances alike as well as means, of frames, from which no quadratic
-            classifier then tells speakers either. That needs to know who speaks, also of speech
-            that meets the set; it is moved to the mean over speakers of their covariances, where
-            the paper takes their barycentre.
+        quadratic: make covariances of frames alike as well as means, so that quadratic classifiers
+            of frames have less to tell speakers by: as far as a speaker's covariance, which is
+            shrunk, can be told. That needs to know who speaks, also of speech that meets the set;
+            it is moved to the mean over speakers of their covariances, where the paper takes their
+            barycentre. Then `directions` must be 0, and `shrinkage` and `tolerance` mean nothing.
         tolerance: differences between speakers that are smaller than so much of the largest are
             taken for rounding.
     """
@@ -54,6 +55,14 @@ class Leace(Disentangler):
     tolerance: Positive = 1e-8
     quadratic: bool = False
     name: ClassVar[str] = "leace"
+
+    @property
+    def note(self) -> str:
+        return (
+            f"{super().note}; all speakers that its transform was fitted to are at one point "
+            f"after it, which travels with the set and so tells whoever has some of their speech "
+            f"whose it was"
+        )
 
     def fit(
         self,
@@ -79,6 +88,11 @@ class Leace(Disentangler):
         if self.of != "frames":
             raise UserError(
                 f"{self.name} makes covariances alike of frames only: set of to frames, or "
+                f"quadratic to false"
+            )
+        if self.directions:
+            raise UserError(
+                f"{self.name} makes covariances alike in all directions: set directions to 0, or "
                 f"quadratic to false"
             )
         mean = curator.mean_of_speakers(
@@ -145,4 +159,10 @@ def _projection(
     kept = differences[:, sizes > tolerance * sizes[-1]]
     if directions:
         kept = kept[:, -directions:]
+    if kept.shape[1] == size:
+        raise UserError(
+            f"speakers differ in all {size} directions that there are, so erasing them would leave "
+            f"nothing: set directions to fewer than {size}, or erase from statistics, which have "
+            f"more"
+        )
     return colour @ (kept @ kept.T) @ whiten

@@ -25,8 +25,10 @@ from evaluation.attacks.speaker import (
     verify,
 )
 from evaluation.intervals import speaker_weights
+from evaluation.students import CannotTrain
 from synth_data.progress import SILENT, Progress
 from synth_data.randomness import generator
+from synth_data.transforms import Transform
 
 Game = Literal["identification", "verification", "gender", "membership"]
 Whose = Literal["fitted", "unseen", "both"]
@@ -52,6 +54,7 @@ class Attempt:
         chance: success of one who hears nothing, in [0, 1].
         rate: equal error rate of verification, or area under the curve of membership, in [0, 1].
         resampled: the same with the speakers drawn again, so often.
+        voices: speakers that the rate is over.
         linkability: D_sys of verification, in [0, 1].
     """
 
@@ -69,6 +72,7 @@ class Attempt:
     chance: float = 0.5
     rate: float | None = None
     resampled: tuple[float, ...] = ()
+    voices: int = 0
     linkability: float | None = None
 
 
@@ -95,11 +99,13 @@ class Shared:
         name: of the set.
         items: its features.
         speech: as its students hear it.
+        transforms: that travel with it.
     """
 
     name: str
     items: Float[Tensor, "n mel frame"]
     speech: Speech
+    transforms: Sequence[Transform] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +151,11 @@ def who_is_speaking(scene: Scene, progress: Progress = SILENT) -> tuple[list[Att
                 results = _played(game, whose, learned, informed, attacker, number)
             except ImpossibleError as reason:
                 impossible[f"attack: {reason}"] = None
+                continue
+            except (np.linalg.LinAlgError, ValueError, CannotTrain) as error:
+                impossible[f"attack: {attacker} could not learn from {learned.name} ({error})"] = (
+                    None
+                )
                 continue
             for way, result in zip(informed, results, strict=True):
                 found.append(_attempt(way, learned, game, whose, attacker, seed, result))
@@ -205,5 +216,6 @@ def _attempt(
         *place,
         rate=result.equal_error_rate(),
         resampled=tuple(round(rate, 6) for rate in again),
+        voices=speakers,
         linkability=result.linkability,
     )

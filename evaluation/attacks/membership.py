@@ -6,11 +6,14 @@ from than for those that were held out, as far as it tells. This is the speaker'
 et al. 2021, arXiv:2111.05113, on speech models); the utterances of those that are in are those that
 the set was made from, which is more than an attacker would have: a bound on their success.
 
-The same attacker is given the answer as a control: real utterances of the speakers that are in, as
-many as the set has items.
+What travels with a set may tell as well. Linear erasure brings every speaker that it was fitted to
+to one point, which is stored; and an encoder is surest of what it has learned from.
+
+The attackers of items are given the answer as a control: real utterances, as they are, of the
+speakers that are in, as many as the smallest set has items.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -19,9 +22,11 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 from torch.nn import functional
 
-from evaluation.attacks.attempts import RESAMPLES, SEEDS, Attempt, Scene
+from evaluation.attacks.attempts import RESAMPLES, SEEDS, Attempt, Scene, Speech
+from evaluation.attacks.speaker import Voices
 from synth_data.progress import SILENT, Progress
 from synth_data.randomness import generator
+from synth_data.transforms import EraseFrames, EraseStatistics, ReRender, Transform
 from synth_data.transforms.erase import statistics_of
 
 TENTH = 0.1  # of a speaker's utterances, and one at least
@@ -38,29 +43,76 @@ def who_is_in(scene: Scene, progress: Progress = SILENT) -> tuple[list[Attempt],
     Returns:
         What attackers did, and what could not be tried, and why.
     """
-    plain = scene.ways[0].name
+    plain = scene.ways[0]
     found = []
+    for seed in range(SEEDS if scene.sets else 0):
+        draws = generator(scene.seed, "membership", seed)
+        fewest = min(len(shared.items) for shared in scene.sets)
+        rows = torch.randperm(len(plain.fitted.features), generator=draws)[:fewest]
+        found += _attempts(plain.name, plain, plain.fitted.features[rows], seed)
     for shared in progress(scene.sets):
-        fitted, unseen = shared.speech.fitted, shared.speech.unseen
-        features = torch.cat([fitted.features, unseen.features])
-        names = [*fitted.speakers, *unseen.speakers]
-        inside = dict.fromkeys(unseen.speakers, False) | dict.fromkeys(fitted.speakers, True)
-        given: list[tuple[str, int, Tensor]] = [(f"{plain}, {shared.name}", 0, shared.items)]
-        for seed in range(SEEDS):
-            draws = generator(scene.seed, "membership", seed)
-            rows = torch.randperm(len(fitted.features), generator=draws)[: len(shared.items)]
-            given.append((plain, seed, fitted.features[rows]))
-        for speech, seed, items in given:
-            for attacker, of_speaker in _nearness_of_speakers(features, names, items).items():
-                rate, again = _area(of_speaker, inside, seed)
-                found.append(
-                    Attempt(
-                        *(speech, "membership", "both", attacker, True, seed),
-                        rate=rate,
-                        resampled=again,
-                    )
-                )
+        # Sets from speech as it is and from other speech alike: beside the control, not part of it.
+        name = f"{plain.name}, {shared.name}"
+        found += _attempts(name, shared.speech, shared.items, 0)
+        for transform in shared.transforms:
+            told = _told_by(transform, plain, shared.speech)
+            found += [_attempt(name, who, near, shared.speech, 0) for who, near in told.items()]
     return found, []
+
+
+def _attempts(
+    name: str, speech: Speech, items: Float[Tensor, "m mel frame"], seed: int
+) -> list[Attempt]:
+    """Of the attackers of items."""
+    features = torch.cat([speech.fitted.features, speech.unseen.features])
+    names = [*speech.fitted.speakers, *speech.unseen.speakers]
+    near = _nearness_of_speakers(features, names, items)
+    return [_attempt(name, who, of_speaker, speech, seed) for who, of_speaker in near.items()]
+
+
+def _attempt(
+    name: str, attacker: str, nearness: Mapping[str, float], speech: Speech, seed: int
+) -> Attempt:
+    inside = dict.fromkeys(speech.unseen.speakers, False) | dict.fromkeys(
+        speech.fitted.speakers, True
+    )
+    rate, again = _area(nearness, inside, seed)
+    return Attempt(
+        *(name, "membership", "both", attacker, True, seed),
+        rate=rate,
+        resampled=again,
+        voices=len(inside),
+    )
+
+
+def _told_by(transform: Transform, plain: Speech, heard: Speech) -> dict[str, dict[str, float]]:
+    """What a transform that travels with the set tells of each speaker, by attacker.
+
+    Args:
+        transform: it.
+        plain: speech that has not met it.
+        heard: the same speech as it went through.
+    """
+
+    def by_speaker(of: Callable[[Voices], Tensor], speech: Speech) -> dict[str, Tensor]:
+        rows = torch.cat([of(speech.fitted), of(speech.unseen)])
+        names = [*speech.fitted.speakers, *speech.unseen.speakers]
+        masks = {name: [other == name for other in names] for name in dict.fromkeys(names)}
+        return {name: rows[mask].mean(dim=0) for name, mask in masks.items()}
+
+    if isinstance(transform, EraseStatistics | EraseFrames):
+        statistic = statistics_of if isinstance(transform, EraseStatistics) else _over_time
+        means = by_speaker(lambda voices: statistic(voices.features), heard)
+        erased_to = transform.mean
+        return {"erased mean": {n: -float((m - erased_to).norm()) for n, m in means.items()}}
+    if isinstance(transform, ReRender):
+        sure = by_speaker(lambda voices: transform.sureness(voices.features), plain)
+        return {"encoder's sureness": {name: float(value) for name, value in sure.items()}}
+    return {}
+
+
+def _over_time(features: Float[Tensor, "n mel frame"]) -> Float[Tensor, "n mel"]:
+    return features.mean(dim=2)
 
 
 def _nearness_of_speakers(

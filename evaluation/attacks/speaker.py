@@ -67,18 +67,13 @@ class Guesses:
         speakers: whose utterances they are.
         right: utterances that were named right, by speaker.
         tried: utterances, by speaker.
-        classes: that there were to choose from.
+        chance: the success of an attacker who hears nothing, and names the likeliest class.
     """
 
     speakers: tuple[str, ...]
     right: Int[np.ndarray, " speaker"]
     tried: Int[np.ndarray, " speaker"]
-    classes: int
-
-    @property
-    def chance(self) -> float:
-        """The success of an attacker who hears nothing."""
-        return 1 / self.classes
+    chance: float
 
 
 def identify(
@@ -112,11 +107,12 @@ def identify(
 def _named(trained: Trained, names: Sequence[str], asked: Voices) -> Guesses:
     truth = torch.tensor([names.index(s) for s in asked.speakers])
     named = trained.name_classes(asked.features)
+    tried = np.bincount(truth.numpy(), minlength=len(names))
     return Guesses(
         tuple(names),
         np.bincount(truth[named == truth].numpy(), minlength=len(names)),
-        np.bincount(truth.numpy(), minlength=len(names)),
-        classes=len(names),
+        tried,
+        chance=float(tried.max() / tried.sum()),
     )
 
 
@@ -148,7 +144,7 @@ def tell_gender(
                 tuple(names.tolist()),
                 np.bincount(who[right], minlength=len(names)),
                 np.bincount(who),
-                classes=2,
+                chance=float(np.bincount(truth.numpy()).max() / len(truth)),
             )
         )
     return found

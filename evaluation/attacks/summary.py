@@ -16,11 +16,13 @@ from evaluation.runs import FULL, FoldResult
 # What an attacker must reach on speech as it is, or its failure elsewhere says nothing.
 EQUAL_ERROR_RATE = 0.1  # at most
 TIMES_CHANCE = 3  # of identification, at least
+SHARE_OF_LEAD = 0.8  # of the way from chance to all; enough where that is less
 AT_LEAST = 0.9  # of gender and membership: three times their chance is more than all
 GAMES: tuple[tuple[Game, Whose], ...] = (*VOICES, ("membership", "both"))
 VALIDITY = (
-    f"{TIMES_CHANCE} times chance, an equal error rate of {EQUAL_ERROR_RATE:g} or less, "
-    f"{AT_LEAST:g} of genders, an area under the curve of {AT_LEAST:g} for membership"
+    f"{TIMES_CHANCE} times chance (or {SHARE_OF_LEAD:g} of the way from chance to all, where that "
+    f"is less), an equal error rate of {EQUAL_ERROR_RATE:g} or less, {AT_LEAST:g} of genders, an "
+    f"area under the curve of {AT_LEAST:g} for membership"
 )
 
 
@@ -46,7 +48,8 @@ def attacks(folds: Sequence[FoldResult], draws: np.random.Generator) -> Iterator
     """The strongest attacker for each way of hearing and game, speech as it is first.
 
     The strongest is chosen by its success: a choice in the attacker's favour. An attacker counts
-    if it gets far enough on speech as it is; where none does, the strongest is marked.
+    if it gets far enough on speech as it is; where none does, the strongest is marked. One that
+    cannot be tried there counts beside others that do, and alone if it gets as far itself.
     """
     tried = [attempt for fold in folds for attempt in fold.attempts]
     ways = list(dict.fromkeys(attempt.speech for attempt in tried))
@@ -54,10 +57,17 @@ def attacks(folds: Sequence[FoldResult], draws: np.random.Generator) -> Iterator
         reached = {
             way: list(_reached(folds, way, game, whose, draws)) for way in sorted(ways, key=_first)
         }
+        on_plain = {one.attacker for one in reached.get(FULL, [])}
         counting = {one.attacker for one in reached.get(FULL, []) if _gets_far(game, one)}
         plain = max((one.lead for one in reached.get(FULL, [])), default=0.0)
         for way, all_of_them in reached.items():
-            valid = [one for one in all_of_them if one.attacker in counting]
+            # Who attacks a transform has no speech as it is to succeed on.
+            valid = [
+                one
+                for one in all_of_them
+                if one.attacker in counting
+                or (one.attacker not in on_plain and (counting or _gets_far(game, one)))
+            ]
             if not all_of_them:
                 continue
             best = max(valid or all_of_them, key=lambda one: one.lead)
@@ -85,7 +95,8 @@ def _gets_far(game: Game, one: _Reached) -> bool:
         return one.success.mean <= EQUAL_ERROR_RATE
     if game in ("gender", "membership"):
         return one.success.mean >= AT_LEAST
-    return one.success.mean >= TIMES_CHANCE * one.chance
+    most = one.chance + SHARE_OF_LEAD * (1 - one.chance)
+    return one.success.mean >= min(TIMES_CHANCE * one.chance, most)
 
 
 def _reached(
@@ -135,7 +146,11 @@ def _rate(attempts: Sequence[Attempt]) -> Estimate:
     mean = fmean(rates)
     seeds = len({each.seed for each in attempts})
     folds = len(rates) // seeds
+    speakers = sum(each.voices for each in attempts) // seeds
+    if speakers < 2 or not all(each.resampled for each in attempts):
+        return Estimate(mean=mean, interval=None)
     errors = [float(np.std(each.resampled)) for each in attempts]
-    error = math.sqrt(sum(one**2 for one in errors) / seeds) / folds
-    reach = float(stats.norm.ppf((1 + LEVEL) / 2)) * error
+    # The bootstrap's variance divides by the speakers, not by one less (`evaluation.intervals`).
+    error = math.sqrt(sum(one**2 for one in errors) / seeds * speakers / (speakers - 1)) / folds
+    reach = float(stats.t.ppf((1 + LEVEL) / 2, speakers - 1)) * error
     return Estimate(mean=mean, interval=(max(0.0, mean - reach), min(1.0, mean + reach)))

@@ -58,7 +58,10 @@ def attacks(view: View) -> Attacked | None:
             [
                 Column("speech", "how the speech is heard", words=True),
                 Column("attacker", words=True),
-                Column("success", "of naming; of verification the equal error rate"),
+                Column(
+                    "success",
+                    "of naming; of claims equal errors, of membership the area under the curve",
+                ),
                 Column("chance"),
                 Column("lead kept", "over chance, relative to that on speech as it is"),
                 Column("linkability", "D_sys"),

@@ -49,5 +49,6 @@ def no_speaker(source: Path, place: str, cure: str) -> CorpusError:
     return CorpusError(
         f"{source}: there is no speaker {place}, so every number would be speaker-dependent. "
         f"{cure}: with one constant speaker only --fold none and --protocol "
-        f"{speaker_dependent().name} are possible"
+        f"{speaker_dependent().name} are possible, and no --disentangle, --speaker-penalty or "
+        f"--attacks"
     )

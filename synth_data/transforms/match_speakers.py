@@ -1,4 +1,4 @@
-"""Each speaker's frames at one mean and one covariance over mel bands."""
+"""Each speaker's frames at one mean and nearly one covariance over mel bands."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +20,9 @@ class MatchSpeakers(Transform):
 
     With a speaker's mean m and covariance S over all frames that are heard of the speaker, x
     becomes mean + A (x - m), where A = S^-1/2 (S^1/2 covariance S^1/2)^1/2 S^-1/2 is the optimal
-    transport between the two Gaussians. It needs to know which utterances are of one speaker, as
-    `SpeakerNormalise` does; one whose speaker is not known is taken for all there is.
+    transport between the two Gaussians. S is shrunk, since a speaker may have few frames, so what
+    is left of S differs a little between speakers. It needs to know which utterances are of one
+    speaker, as `SpeakerNormalise` does; one whose speaker is not known is taken for all there is.
 
     Attributes:
         mean: `[mel]`, that all are moved to.

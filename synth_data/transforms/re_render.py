@@ -89,6 +89,12 @@ class ReRender(Transform):
         # What is in between takes several times the memory.
         return torch.cat([again(some) for some in features.split(256)])
 
+    def sureness(self, features: Float[Tensor, "n mel frame"]) -> Float[Tensor, " n"]:
+        """How likely the encoder finds the emotion that it hears, as a log-probability."""
+        weights = {name: weight.to(features) for name, weight in self.weights.items()}
+        logits = torch.cat([encode(weights, some)[0] for some in features.split(256)])
+        return logits.log_softmax(dim=1).amax(dim=1)
+
     def inverse(self, features: Float[Tensor, "n mel frame"]) -> Float[Tensor, "n mel frame"]:
         """As it is: that can be seen and heard, and what it was made of is gone."""
         return features
