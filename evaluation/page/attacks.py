@@ -114,6 +114,7 @@ def _trade_off(view: View, points: Sequence[tuple[Attack, float]]) -> Picture:
                 color=look.colour,
                 marker=MARKERS[look.shape],
                 markersize=8,
+                markeredgewidth=2,  # of a bar it is all there is
                 linestyle="none",
                 label=heard_as(one.speech),
             )
