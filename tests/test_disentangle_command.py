@@ -83,6 +83,19 @@ def test_equal_seeds_give_equal_bits(name):
     assert all(torch.equal(one.tensors()[key], other.tensors()[key]) for key in one.tensors())
 
 
+@pytest.mark.parametrize("name", DISENTANGLERS)
+def test_a_speaker_with_one_utterance(name):
+    """Counts as a speaker, and is heard like everybody."""
+    settings = {"steps": 2, "width": 16} if name == "adversarial" else {}
+    real = speakers()
+    first, *others = real.utterances
+    real = replace(real, utterances=(replace(first, speaker="alone"), *others))
+    fitted = DISENTANGLERS[name](**settings).fit(Curator(real))
+    heard = fitted.on(real.features, real.speakers)
+    assert heard.isfinite().all()
+    assert heard[0].std() > 1e-3
+
+
 def made(penalty: float) -> SyntheticSet:
     return distill(
         Curator(speakers()),
