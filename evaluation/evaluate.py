@@ -67,7 +67,7 @@ def evaluate(
 
     Raises:
         SetError: a set's emotions or features are not those of the real utterances, or of another
-            set.
+            set; or sets that hear speech in different ways, or an anchor, would have one name.
     """
     judged = (NamedSet(DISTILLED, sets),) if isinstance(sets, SyntheticSet) else tuple(sets)
     for one in judged:

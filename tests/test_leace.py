@@ -124,6 +124,11 @@ def test_erasing_all_directions_that_there_are_is_refused():
         Leace(of="frames", quadratic=True, directions=4).fit(Curator(many))
 
 
+def test_who_reads_a_set_learns_what_its_transform_tells():
+    assert "tells whoever has some of their speech whose it was" in Leace().note
+    assert "whose it was" not in Leace(of="frames", quadratic=True).note
+
+
 def test_a_single_speaker_is_refused():
     real = speech()
     alone = real.select([row for row in range(len(real)) if row % SPEAKERS == 0])

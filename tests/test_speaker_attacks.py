@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from evaluation.attacks.attackers import ATTACKERS, Trained
+from evaluation.attacks.attempts import Scene, Speech, who_is_speaking
 from evaluation.attacks.speaker import (
     ImpossibleError,
     Trials,
@@ -80,6 +81,21 @@ def test_an_informed_attacker_hears_what_an_ignorant_one_does_not():
     assert informed.right.sum() > 0.9 * informed.tried.sum() > 2 * ignorant.right.sum()
 
 
+def test_an_attacker_who_cannot_learn_is_named_and_costs_the_others_nothing():
+    """Where everything sounds alike discriminant analysis has nothing to divide by."""
+    known, others = voices(), voices(seed=1)
+    flat = (Voices(0 * each.features, each.speakers, each.genders) for each in (known, others))
+    scene = Scene((Speech("full", known, others), Speech("full, flat", *flat)), (), seed=0)
+    found, impossible = who_is_speaking(scene)
+    assert any("linear could not learn from full, flat (" in why for why in impossible)
+    informed = {one.attacker for one in found if one.speech == "full, flat" and one.informed}
+    assert "linear" not in informed
+    assert informed >= {"mlp", "nearest-neighbour"}
+    assert {one.attacker for one in found if one.speech == "full"} == set(ATTACKERS)
+    claims = [one for one in found if one.speech == "full, flat" and one.game == "verification"]
+    assert all(one.linkability == 0.0 and 0.4 < one.rate < 0.6 for one in claims)
+
+
 def test_no_utterance_is_both_learned_and_named():
     seen: list[Tensor] = []
 
@@ -121,6 +137,19 @@ def test_gender_takes_both():
         ImpossibleError, match="the tested speakers include none who is known to be female"
     ):
         tell_gender(voices(), [men], ATTACKERS["linear"], seed=0)
+
+
+def test_who_hears_nothing_is_wrong_half_of_the_time_whatever_the_ties():
+    """Few distinct scores, as of speech that says little, have no threshold at the crossing."""
+    truth = np.array([0, 1, 2, 3] * 5)
+    assert Trials(np.ones((20, 4)), truth).equal_error_rate() == pytest.approx(0.5)
+    assert Trials(np.ones((20, 4)), truth).linkability == 0.0
+    # Half of the true claims and a sixth of the false ones have the one high score.
+    scores = np.zeros((20, 4))
+    scores[np.arange(0, 20, 2), truth[::2]] = 1.0
+    scores[np.arange(10), (truth[:10] + 1) % 4] = 1.0
+    crossing = np.interp(1.0, [0, 1 / 6 + 1 / 2, 2], [0, 1 / 6, 1])
+    assert Trials(scores, truth).equal_error_rate() == pytest.approx(crossing)
 
 
 def test_chance_is_naming_whoever_is_named_most():

@@ -58,6 +58,8 @@ class Leace(Disentangler):
 
     @property
     def note(self) -> str:
+        if self.quadratic:  # brings everybody to one point, also those whom it has not met
+            return super().note
         return (
             f"{super().note}; all speakers that its transform was fitted to are at one point "
             f"after it, which travels with the set and so tells whoever has some of their speech "
