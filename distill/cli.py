@@ -4,7 +4,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import torch
 import typer
@@ -17,6 +17,7 @@ from distill.experiment import REPORT, Experiment
 from distill.initialisations import INITIALISATIONS
 from distill.objectives import OBJECTIVES
 from distill.plan import plan
+from distill.private import LARGE_EPSILON
 from distill.run_folder import SETTINGS
 from evaluation.networks import NETWORKS
 from synth_data.codecs import NUMBERS
@@ -32,6 +33,7 @@ from synth_data.console import (
 from synth_data.corpora import CORPORA
 from synth_data.errors import UserError
 from synth_data.features import FEATURES
+from synth_data.ledger import Unit
 
 NO_ESTIMATE = (
     "its card quotes no estimate of what it is worth. For one: distill-data --resume --out {0} "
@@ -117,6 +119,22 @@ def distill_data(
         float | None,
         typer.Option(help="Keep speakers out of the items, with this weight.  [default: 0]"),
     ] = None,
+    epsilon: Annotated[
+        float | None,
+        typer.Option(help="Differential privacy: what each set may give away about a unit."),
+    ] = None,
+    delta: Annotated[float | None, typer.Option(help="Of it.  [default: 0.0001]")] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(help=f"Whom it protects: {_names(get_args(Unit))}.  [default: speaker]"),
+    ] = None,
+    units_at_least: Annotated[
+        int | None, typer.Option(help="Units in training, at least; public.  [default: published]")
+    ] = None,
+    accept_low_utility: Annotated[
+        bool | None,
+        typer.Option("--accept-low-utility", help="Go on with too few units for a useful set."),
+    ] = None,
     max_minutes: Annotated[
         float | None, typer.Option(help="For each fold's set: the best one by then.")
     ] = None,
@@ -157,6 +175,11 @@ def distill_data(
         "seed": seed,
         "disentangle": disentangle,
         "speaker_penalty": speaker_penalty,
+        "epsilon": epsilon,
+        "delta": delta,
+        "unit": unit,
+        "units_at_least": units_at_least,
+        "accept_low_utility": accept_low_utility,
         "max_minutes": max_minutes,
         "settings": {"starts_from": starts_from},
         "loop": {"initialisation": initialisation},
@@ -231,20 +254,33 @@ def _print_plan(experiment: Experiment, json: bool) -> None:
     listed = experiment.listed()
     folds = experiment.folds(listed)
     estimate = plan(config, listed, len(folds) or 1, bool(folds))
+    private = experiment.feasibility(listed, folds)
     line = experiment.protocol_line(listed)
     if json:
         settings = config.model_dump(mode="json")
-        print_json({"protocol": line, "settings": settings, "estimate": estimate.as_json()})
+        told = {"protocol": line, "settings": settings, "estimate": estimate.as_json()}
+        print_json(told | ({} if private is None else {"privacy": private.as_json()}))
         return
     print(line)
     print(config.toml(), end="")
     print(f"# {estimate}")
+    if private is not None:
+        print(f"# {private}")
 
 
 def _carry_out(experiment: Experiment, resume: bool, json: bool) -> None:
     config = experiment.config
     run_folder.check(experiment.out, config, resume)
-    experiment.folds(experiment.listed())  # so that an error comes before the features
+    listed = experiment.listed()
+    # So that errors come before the features.
+    private = experiment.feasibility(listed, experiment.folds(listed))
+    if private is not None:
+        private.require(config.accept_low_utility)
+        experiment.say(str(private))
+        if config.epsilon is not None and config.epsilon > LARGE_EPSILON:
+            experiment.say(
+                f"privacy: an epsilon above {LARGE_EPSILON:g} guarantees hardly anything"
+            )
     real = experiment.load()
     line = experiment.protocol_line(real)
     folds = experiment.folds(real)
@@ -255,11 +291,15 @@ def _carry_out(experiment: Experiment, resume: bool, json: bool) -> None:
     run_folder.begin(experiment.out, config, real.digest)
     if config.fold == "none":
         folder = experiment.make_shipped_set(real)
-        if not (experiment.out / REPORT).exists():
+        if private is not None:
+            experiment.say(experiment.spent_in_all(real))
+        elif not (experiment.out / REPORT).exists():
             experiment.say(NO_ESTIMATE.format(shlex.quote(str(experiment.out))))
         print_json({"protocol": line, "set": str(folder)}) if json else print(f"{folder}\n{line}")
         return
     report = experiment.report(real, experiment.run_folds(folds))
+    if private is not None:
+        experiment.say(experiment.spent_in_all(real))
     if json:
         print(report.model_dump_json(indent=2))
     else:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from distill import speaker_penalty
 from distill.candidate import Parameterisation
-from distill.choice import AUTO, ENOUGH, Choice, choose, choose_untrained
+from distill.choice import AUTO, ENOUGH, Choice, choose, choose_private, choose_untrained
 from distill.disentangle import DISENTANGLERS, Disentangler
 from distill.engine import has_schedule, require_fit
 from distill.expert import Expert
@@ -19,6 +19,7 @@ from distill.native import Native
 from distill.objectives import OBJECTIVES
 from distill.objectives.objective import Objective
 from distill.outer_loop import Loop
+from distill.private import plan_of, require_possible, require_public_folds
 from evaluation.files import write_atomically
 from evaluation.networks import NETWORKS, require_uncoupled
 from evaluation.students import RECIPES, Recipe
@@ -26,6 +27,7 @@ from synth_data.corpora.facts import Corpus
 from synth_data.corpus import find_root, known_corpus, protocol_of
 from synth_data.errors import UserError, unknown_name
 from synth_data.features import FEATURES, FeatureSpec
+from synth_data.ledger import PrivacyBudget, Unit
 from synth_data.protocol import Protocol
 from synth_data.settings import changed, in_words, read_settings
 
@@ -43,6 +45,8 @@ FIRST_MINUTE: dict[str, Any] = {
 # What recordings' sets are made of, if nothing else is said: sixteen items in the bytes of one.
 # The built-in corpus is so small that this would be all of it.
 SMALL_ITEMS = {"slices": 4, "numbers": "int8"}
+# Under a privacy budget nothing real may be seen, and what follows the answers is cheap.
+PRIVATE_LOOP: dict[str, Any] = {"initialisation": "noise", "steps": 100, "learning_rate": 0.1}
 # What an expert adds for recordings, where there is time for one: labels, and a native schedule.
 TAUGHT, NATIVE_STEPS = {"labels": "taught"}, 3
 
@@ -97,6 +101,18 @@ class RunConfig(BaseModel):
     """Settings of the disentangler."""
     speaker_penalty: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     """Weight of what speakers can be told by in the items, while they are learned."""
+    epsilon: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """What each fold's set may give away about a unit (differential privacy); if absent, there is
+    no formal guarantee."""
+    delta: float = Field(default=1e-4, gt=0, lt=1)
+    """Of differential privacy; well below one over the number of units."""
+    unit: Unit = "speaker"
+    """Whose presence is protected: all that a speaker said, one utterance, or a session."""
+    units_at_least: int | None = Field(default=None, ge=1)
+    """A public number that the units on the training side are not fewer than; if absent, that of a
+    corpus whose speakers are published."""
+    accept_low_utility: bool = False
+    """Go on where there are too few units for a set to be of use."""
     recordings: str | None = None
     """Digest of recordings and labels; a run writes it, so as not to be resumed on others."""
     recipe: dict[str, Any] = {}
@@ -145,6 +161,7 @@ class RunConfig(BaseModel):
             CorpusError: nothing says where the corpus is.
             UserError: a name is unknown, or a setting of a table is unknown or of a wrong type.
         """
+        self._require_budget()
         first = FIRST_MINUTE if self.corpus.access == "built-in" else {}
         if self.objective == AUTO:
             settings = {**self.choice.settings, **self.settings}
@@ -157,7 +174,7 @@ class RunConfig(BaseModel):
             raise unknown_name("objective", self.objective, [*OBJECTIVES, AUTO])
         known = {setting.name for setting in dataclasses.fields(OBJECTIVES[self.objective])}
         shorter = {
-            "loop": first.get("loop", {}),
+            "loop": first.get("loop", {}) if self.budget is None else PRIVATE_LOOP,
             "settings": {k: v for k, v in first.get("settings", {}).items() if k in known},
             "recipe": first.get("recipe", {}),
         }
@@ -169,6 +186,14 @@ class RunConfig(BaseModel):
         made = whole.build_objective(), whole.build_parameterisation(), whole.build_native()
         require_fit(*made, self.spec)
         disentangler = self.build_disentangler()
+        if self.budget is not None:
+            require_possible(
+                *(whole.build_loop(), *made[1:], disentangler, self.speaker_penalty, self.spec),
+                validated=False,
+            )
+            plan_of(made[0], whole.build_loop())
+            if self.fold != "none":
+                require_public_folds(self.corpus, self.corpus_protocol)
         root = find_root(self.corpus, self.data_root)
         fold = self.fold if self.fold is not None else first.get("fold", "all")
         return self.model_copy(
@@ -223,7 +248,8 @@ class RunConfig(BaseModel):
 
     def build_parameterisation(self) -> Parameterisation:
         """What is learned."""
-        usual = {} if self.corpus.access == "built-in" else SMALL_ITEMS
+        whole = self.corpus.access == "built-in" and self.budget is None
+        usual = {} if whole else SMALL_ITEMS
         labels = TAUGHT if self._expert_by_default else {}
         given = {**usual, **labels, **self.parameterisation}
         return changed("the parameterisation", Parameterisation(), given)
@@ -231,11 +257,30 @@ class RunConfig(BaseModel):
     @property
     def choice(self) -> Choice:
         """What "auto" stands for."""
+        if self.budget is not None:
+            return choose_private()
         parameterisation = self.build_parameterisation()
         if self.settings.get("checkpoints") == 1:
             return choose_untrained()
         learned = parameterisation.labels == "soft"
         return choose(parameterisation.per_class(self.ipc), self.max_minutes, learned)
+
+    @property
+    def budget(self) -> PrivacyBudget | None:
+        """What each fold's set may give away; None for no formal guarantee."""
+        if self.epsilon is None:
+            return None
+        return PrivacyBudget(self.epsilon, self.delta, self.unit)
+
+    def _require_budget(self) -> None:
+        """Raises `UserError` if a budget is described and there is none."""
+        names = ("delta", "unit", "units_at_least", "accept_low_utility")
+        given = [n for n in names if getattr(self, n) != type(self).model_fields[n].default]
+        if self.epsilon is None and given:
+            raise UserError(
+                f"{', '.join(given)}: part of a privacy budget, and there is none: give --epsilon, "
+                f"or leave it out"
+            )
 
     def build_objective(self) -> Objective:
         """The objective with its settings."""
@@ -272,7 +317,8 @@ class RunConfig(BaseModel):
         hurried = self.max_minutes is not None and self.max_minutes < ENOUGH
         untrained = self.settings.get("checkpoints") == 1  # then nothing else is to be trained
         alone = self.objective != AUTO and has_schedule(self.build_objective())
-        return self.corpus.access != "built-in" and not (hurried or untrained or alone)
+        private = self.budget is not None
+        return self.corpus.access != "built-in" and not (hurried or untrained or alone or private)
 
     def build_recipe(self) -> Recipe:
         """How students are trained."""

@@ -20,6 +20,7 @@ from distill.native import Guide, Guided, Native
 from distill.objectives.objective import Objective, Student
 from distill.outer_loop import Loop, Made, OuterLoop
 from distill.outer_state import OuterState
+from distill.private import require_possible
 from distill.speaker_penalty import SpeakerPenalty, after
 from evaluation.networks import draw_weights, require_uncoupled, skeleton
 from evaluation.students import Recipe
@@ -118,6 +119,11 @@ def distill(
     }
     if disentangler is not None and speaker_penalty:
         raise after(disentangler.name)
+    if not curator.exact:
+        require_possible(
+            *(loop, parameterisation, native, disentangler, speaker_penalty, curator.spec),
+            validated=validation is not None,
+        )
     curator = normalised(curator)
     began = time.monotonic()
     if disentangler is not None:
@@ -125,10 +131,13 @@ def distill(
     penalty = SpeakerPenalty.of(curator, speaker_penalty) if speaker_penalty else None
     fitting = time.monotonic() - began
     source = curator.source
-    run = {
+    digest = curator.corpus_digest() if curator.exact else None
+    counted = curator.count_utterances() if curator.exact else None
+    told = curator.corpus_notes() if curator.exact else ()
+    run: dict[str, object] = {
         "seed": seed,
         "ipc": ipc,
-        "corpus": source.digest,
+        "corpus": digest,
         "protocol": source.protocol,
         "fold": source.fold,
         "method": objective.name,
@@ -180,7 +189,7 @@ def distill(
     made, packed = parameterisation.finished(
         guided.learned, targets, curator.spec.frames, per_class
     )
-    notes = source.notes + tuple(_notes(made.features, state.initial, ended, loop)) + guided.notes
+    notes = told + tuple(_notes(made.features, state.initial, ended, loop)) + guided.notes
     if disentangler is not None:
         notes += (disentangler.note,)
 
@@ -193,10 +202,11 @@ def distill(
         spec=curator.spec,
         start=start,
         transforms=curator.transforms,
+        guarantee=curator.guarantee,
         provenance=Provenance(
             corpus=source.facts.name,
             corpus_title=source.facts.title,
-            corpus_digest=source.digest,
+            corpus_digest=digest,
             licence=source.facts.licence,
             derivatives=source.facts.derivatives,
             citation=source.facts.citation,
@@ -215,7 +225,7 @@ def distill(
             },
             seed=seed,
             per_class=ipc,
-            training_utterances=source.utterances,
+            training_utterances=counted,
             notes=notes,
         ),
     )

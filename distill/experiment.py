@@ -20,20 +20,25 @@ from distill.config import RunConfig
 from distill.disentangle.leace import Leace
 from distill.engine import distill
 from distill.estimate import cross_validated
+from distill.objectives.objective import Student
+from distill.private import Feasibility, account_of, feasibility
 from evaluation import metrics
 from evaluation.evaluate import evaluate
 from evaluation.files import write_atomically
 from evaluation.named_sets import COST, SECONDS, NamedSet
+from evaluation.networks import skeleton
 from evaluation.options import FIXED, NATIVE, Options
 from evaluation.outcomes import Outcomes
 from evaluation.page.page import write
 from evaluation.report import Report
 from evaluation.runs import DISTILLED, FULL, RANDOM_SUBSET, RUNS, FoldResult
-from evaluation.session import exhibit
+from evaluation.session import exhibit, guarantees
+from synth_data.account import epsilon_of_corpus, forget_answers, ledger_of_corpus
 from synth_data.console import set_up_logging
 from synth_data.corpus import listing, load, protocol_line
 from synth_data.curator import Curator
 from synth_data.errors import UserError
+from synth_data.gaussian import Gaussian, units_of
 from synth_data.progress import SILENT, Progress, bar
 from synth_data.real import RealSet
 from synth_data.side_by_side import side_by_side
@@ -42,6 +47,7 @@ from synth_data.synthetic import SyntheticSet
 STORED_SMALL = "compressed-int8"  # the baseline for sets of items stored small
 
 CLEAR = "\r\x1b[J"  # from the start of this line to the end of the screen
+RELEASES = "releases"  # where a fold keeps what it was told under a privacy budget
 REPORT, PAGE = "report.json", "report.html"
 
 
@@ -130,6 +136,56 @@ class Experiment:
         if disentangler is not None:
             disentangler.require_speakers(len(set(train.speakers)))
 
+    def feasibility(self, real: RealSet, folds: Sequence[int]) -> Feasibility | None:
+        """Whether there are units enough for the privacy budget; None without one.
+
+        Raises:
+            UserError: nothing public says how many units there are, or an utterance is of none.
+        """
+        config, budget = self.config, self.config.budget
+        if budget is None:
+            return None
+        units = config.units_at_least
+        if units is None:
+            if config.corpus.access == "own":
+                raise UserError(
+                    f"under --epsilon the number of {budget.unit}s must be public, since it says "
+                    f"how much noise there can be: give --units-at-least with a number that "
+                    f"training never has fewer of"
+                )
+            sides = [real.fold(config.corpus_protocol, fold)[0] for fold in folds] or [real]
+            units = min(len(units_of(side, budget.unit)) for side in sides)
+        spec, emotions = config.spec, len(real.emotions)
+        network = skeleton(config.student, spec.mels, emotions)
+        student = Student(network, dict(network.named_parameters()))
+        objective, loop = config.build_objective(), config.build_loop()
+        return feasibility(budget, objective, loop, student, spec, emotions, units)
+
+    def door(self, train: RealSet, folder: Path) -> Curator:
+        """The door to training utterances: exact, or under the privacy budget."""
+        config = self.config
+        real = train.to(torch.device(config.device))
+        if config.budget is None:
+            return Curator(real)
+        account = account_of(
+            *(config.budget, config.build_objective(), config.build_loop()),
+            folder=folder / RELEASES,
+            ledger_of_corpus=ledger_of_corpus(train.digest),
+        )
+        return Curator(real, Gaussian(account))
+
+    def spent_in_all(self, real: RealSet) -> str:
+        """What all private sets from this corpus come to, in words; empty without a budget."""
+        budget = self.config.budget
+        if budget is None:
+            return ""
+        spent = epsilon_of_corpus(ledger_of_corpus(real.digest), budget)
+        return (
+            f"privacy: all sets from this corpus so far, of this run and others on this machine, "
+            f"come to epsilon {spent:.4g} at delta {budget.delta:g} for every {budget.unit}, if "
+            f"all are shared"
+        )
+
     def run_folds(self, folds: list[int]) -> list[FoldResult]:
         """Distils and evaluates, side by side on the cores of this machine."""
         at_once = min(len(folds), cpu_count())
@@ -159,6 +215,12 @@ class Experiment:
             corpus=real.corpus,
             command=self.command,
             notes=notes,
+            guarantees=guarantees(
+                [
+                    NamedSet(DISTILLED, SyntheticSet.load(self.folder(fold) / "set"), 0.0)
+                    for fold in sorted(done)
+                ]
+            ),
         )
         report.save(self.out)
         self._write_page(report, real, min(done))
@@ -178,9 +240,8 @@ class Experiment:
         config, target, cost = self.config, folder / "set", folder / COST
         if not target.exists():
             progress = folder / "progress.safetensors"
-            device = torch.device(config.device)
             synthetic = distill(
-                Curator(train.to(device)),
+                self.door(train, folder),
                 config.build_objective(),
                 config.student,
                 ipc=config.ipc,
@@ -191,7 +252,7 @@ class Experiment:
                 expert=config.build_expert(),
                 disentangler=config.build_disentangler(),
                 speaker_penalty=config.speaker_penalty,
-                validation=validation,
+                validation=validation if config.budget is None else None,
                 recipe=config.build_recipe(),
                 max_minutes=config.max_minutes,
                 checkpoint=progress,
@@ -201,6 +262,7 @@ class Experiment:
             write_atomically(cost, json.dumps({SECONDS: seconds}) + "\n")
             synthetic.save(target)
             progress.unlink()
+            forget_answers(folder / RELEASES)
         try:
             seconds = float(json.loads(cost.read_text(encoding="utf-8"))[SECONDS])
         except (OSError, ValueError, LookupError, TypeError) as error:
@@ -216,7 +278,8 @@ class Experiment:
         protocol = self.config.corpus_protocol
         synthetic, _ = self.make_set(replace(real, protocol=protocol.name), None, folder)
         estimate = None
-        if (report := self.out / REPORT).exists():
+        # Accuracies on private speakers are no part of a private set.
+        if self.config.budget is None and (report := self.out / REPORT).exists():
             folds = len(protocol.folds(real.utterances))
             estimate = cross_validated(Report.load(report), folds)
         if estimate != synthetic.provenance.estimate:

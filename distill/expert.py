@@ -15,7 +15,8 @@ from distill.objectives.objective import Student
 from distill.real_step import real_step
 from evaluation.networks import Weights, apply
 from evaluation.students import cross_entropy, logits_of, warm_cosine
-from synth_data.curator import Curator, Draw
+from synth_data.curator import Curator
+from synth_data.mechanism import Draw
 from synth_data.progress import SILENT, Progress
 from synth_data.randomness import generator
 from synth_data.settings import Count, Positive
@@ -59,7 +60,7 @@ class Expert:
         draws = generator(seed, "expert")
         weights = {name: w.detach().clone().to(curator.device) for name, w in student.start.items()}
         balance = curator.class_balance()
-        share = min(1.0, self.batch / curator.source.utterances)
+        share = min(1.0, self.batch / curator.count_utterances())
         optimiser = torch.optim.AdamW(
             weights.values(), lr=self.learning_rate, weight_decay=WEIGHT_DECAY
         )

@@ -12,6 +12,9 @@ from evaluation.baselines.herding import herd
 from evaluation.baselines.k_means import medoids
 from evaluation.students import embeddings_of
 from synth_data.curator import Curator
+from synth_data.ledger import Release
+
+CLASS_MEANS = "class means, to start from"
 
 # (door, student, items per class, generator) to items in the order of their classes, and which of
 # them need noise to differ from others.
@@ -28,10 +31,12 @@ class Initialisation:
     Attributes:
         begin: makes the items, without noise.
         real: whether they are real utterances.
+        releases: what it asks of a door that guards units.
     """
 
     begin: Begin
     real: bool
+    releases: tuple[Release, ...] = ()
 
 
 def _random(
@@ -75,7 +80,10 @@ def _class_means(
     per_class: int,
     draws: torch.Generator,  # noqa: ARG001 - nothing is drawn
 ) -> tuple[Tensor, Tensor]:
-    means = curator.mean(lambda features, _: features, purpose="class means")
+    mels, frames = curator.spec.shape
+    means = curator.mean(
+        lambda features, _: features, purpose=CLASS_MEANS, bound=(mels * frames) ** 0.5
+    )
     items = means.repeat_interleave(per_class, dim=0)
     return items, torch.ones(len(items), dtype=torch.bool)
 
@@ -97,6 +105,6 @@ INITIALISATIONS: dict[str, Initialisation] = {
     "real": Initialisation(_random, real=True),
     "k-means": Initialisation(_k_means, real=True),
     "herding": Initialisation(_herding, real=True),
-    "class-means": Initialisation(_class_means, real=False),
+    "class-means": Initialisation(_class_means, real=False, releases=(Release(CLASS_MEANS, 1.0),)),
     "noise": Initialisation(_nothing, real=False),
 }

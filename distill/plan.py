@@ -94,7 +94,7 @@ def plan(config: RunConfig, real: RealSet, folds: int, tested: bool) -> Plan:
     starts = 2 if objective.starts_from == "both" else 1
     judging = (
         step * recipe.settings[0].steps * starts * (1 + min(loop.checks, loop.steps))
-        if tested
+        if tested and config.budget is None  # else nobody judges
         else 0.0
     )
     distilling = judging + per_item * (

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from synth_data.curator import Curator, Draw
-from synth_data.mechanism import Loss
+from synth_data.curator import Curator
+from synth_data.mechanism import Draw, Loss
 
 
 def real_step(

@@ -26,9 +26,13 @@ from evaluation.starts import noise_of
 from evaluation.tables import WIDTH
 from synth_data.errors import UserError
 
-PRIVACY = (
+NO_GUARANTEE = (
     "Privacy: no formal guarantee. No set here was made with a privacy mechanism, and the "
     "numbers are exact answers about the test speakers."
+)
+NOT_COVERED = (
+    "No guarantee covers this report, whose numbers are exact answers about the test speakers, nor "
+    "any other set in it."
 )
 COLUMNS = (
     "UAR: mean ± standard deviation over draws of the set and seeds of the student. interval: of "
@@ -58,6 +62,8 @@ class Report(Record):
     """Class names, in the order of the class indices."""
     notes: tuple[str, ...]
     """What a reader of the numbers must know."""
+    guarantees: tuple[str, ...] = ()
+    """What is guaranteed about the speakers of which set."""
     command: str
     """Makes this report again."""
     versions: Versions
@@ -88,6 +94,7 @@ class Report(Record):
         corpus: str,
         command: str,
         notes: Sequence[str] = (),
+        guarantees: Sequence[str] = (),
         seed: int = 0,
     ) -> "Report":
         """Summarises folds.
@@ -98,6 +105,7 @@ class Report(Record):
             corpus: the corpus' name.
             command: the command line that makes this report again.
             notes: what a reader of the numbers must know.
+            guarantees: about the speakers of sets; none for sets without.
             seed: of the resamples behind the intervals.
 
         Raises:
@@ -114,6 +122,7 @@ class Report(Record):
             corpus=corpus,
             emotions=folds[0].emotions,
             notes=(*notes, *untested(folds), *partly_pooled(main)),
+            guarantees=tuple(guarantees),
             command=command,
             versions=Versions.here(),
             rows=tuple(row for scope in scopes for row in scope.rows()),
@@ -128,6 +137,13 @@ class Report(Record):
             ),
             failed=reasons([result.failed for result in folds], folds),
         )
+
+    @property
+    def privacy(self) -> str:
+        """What is guaranteed about whom, in words."""
+        if not self.guarantees:
+            return NO_GUARANTEE
+        return f"Privacy: {'; '.join(self.guarantees)}. {NOT_COVERED}"
 
     def save(self, folder: Path) -> None:
         """Writes `report.json` and `report.md`, each whole."""
@@ -159,13 +175,13 @@ class Report(Record):
                 parts.append(start + tables.plain(differences))
         for word, texts in (("not available", self.unavailable), ("failed", self.failed)):
             parts.append("\n".join(fill(f"{word}: {text}", WIDTH) for text in texts))
-        parts.append("\n".join(fill(text, WIDTH) for text in (*self._columns(), PRIVACY)))
+        parts.append("\n".join(fill(text, WIDTH) for text in (*self._columns(), self.privacy)))
         return "\n\n".join(part for part in parts if part)
 
     def markdown(self) -> str:
         """The whole report for people."""
         protocol = tables.escaped(self.protocol)
-        parts = [f"# {protocol}", PRIVACY]
+        parts = [f"# {protocol}", self.privacy]
         for (student, recipe), rows in tables.by_student(self._pooled(CLEAN)).items():
             parts += [
                 f"## {self._heading(rows[0], recipe)}",

@@ -147,7 +147,7 @@ class Session:
         first = self.sets[0].synthetic
         if self.label_map is not None:
             for one in self.sets:
-                if one.synthetic.provenance.corpus_digest == real.digest:
+                if one.synthetic.provenance.is_from(real.corpus, real.digest):
                     raise not_another(one, self.corpus)
             made = ", ".join(sorted({one.synthetic.provenance.corpus for one in self.sets}))
             mapped = relabelled(real, first.emotions, self.label_map)
@@ -240,6 +240,7 @@ class Session:
             corpus=self.corpus.name,
             command=self.command,
             notes=notes,
+            guarantees=guarantees(self.sets),
         )
         report.save(self.out)
         write(self.out / "report.html", report, self._exhibits(real, folds))
@@ -250,6 +251,16 @@ class Session:
         number, sets = next(iter(folds.items()))
         train, _, _ = self.sides(real, number)
         return [exhibit(one, train) for one in sets]
+
+
+def guarantees(sets: Sequence[NamedSet]) -> tuple[str, ...]:
+    """What is guaranteed about the speakers of which sets, each thing once."""
+    said = [
+        f"{one.name} is {guarantee.statement}, from noisy answers alone"
+        for one in sets
+        if (guarantee := one.synthetic.guarantee) is not None
+    ]
+    return tuple(dict.fromkeys(said))
 
 
 def exhibit(one: NamedSet, train: RealSet) -> Exhibit:

@@ -11,13 +11,19 @@ from synth_data.real import RealSet
 def require_same(one: NamedSet, real: RealSet) -> None:
     """Raises `SetError` unless the set was made from these recordings."""
     made = one.synthetic.provenance
-    if made.corpus_digest != real.digest:
+    if made.is_from(real.corpus, real.digest):
+        return
+    if made.corpus_digest is None:
         raise SetError(
-            f"these recordings are not those the set was made from ({len(real)} utterances with "
-            f"digest {real.digest[:12]}, not {made.corpus_digest[:12]}), so its test speakers "
-            f"might be among its training speakers: use the same recordings and the same "
-            f"--allow-missing and --skip-bad"
+            f"{one.folder} was made from {made.corpus}, and these recordings are {real.corpus}: "
+            f"give --dataset {made.corpus}, or a --label-map for another corpus"
         )
+    raise SetError(
+        f"these recordings are not those the set was made from ({len(real)} utterances with "
+        f"digest {real.digest[:12]}, not {made.corpus_digest[:12]}), so its test speakers "
+        f"might be among its training speakers: use the same recordings and the same "
+        f"--allow-missing and --skip-bad"
+    )
 
 
 def not_another(one: NamedSet, corpus: Corpus) -> SetError:

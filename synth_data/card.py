@@ -5,6 +5,8 @@ import json
 from synth_data.codecs import codec_of
 from synth_data.corpora.facts import Derivatives
 from synth_data.features import FeatureSpec
+from synth_data.guarantee import ADJACENCY, COMPOSITION, PUBLIC, Guarantee
+from synth_data.ledger import Release
 from synth_data.manifest import START, TENSORS, Manifest
 from synth_data.provenance import Provenance
 from synth_data.transforms import TRANSFORMS
@@ -39,7 +41,7 @@ def card(manifest: Manifest) -> str:
         "## How it was made\n\n" + _making(manifest),
         "## Intended use\n\n" + _purpose(),
         "## Accuracy\n\n" + _accuracy(manifest.provenance),
-        "## Privacy\n\n" + _privacy(),
+        "## Privacy\n\n" + _privacy(manifest.guarantee),
         "## Licence\n\n" + _licence(manifest.provenance),
         f"## Citation\n\nOf the source corpus:\n\n{_quote(manifest.provenance.citation)}",
     ]
@@ -188,8 +190,8 @@ log_mel = torch.log(mel(waveform) + {spec.floor})"""
 def _making(manifest: Manifest) -> str:
     made = manifest.provenance
     rows = [
-        f"- Source: {made.corpus_title} (`{made.corpus}`, content {made.corpus_digest}): "
-        f"{made.training_utterances} utterances from {made.origin}.",
+        f"- Source: {made.corpus_title} (`{made.corpus}`, {made.content}): "
+        f"{made.amount} from {made.origin}.",
         f"- Method: `{made.objective}` with seed {made.seed}, in the bytes of {made.per_class} "
         f"items per emotion as they are; "
         f"distill-data {made.version}.",
@@ -230,7 +232,22 @@ def _accuracy(made: Provenance) -> str:
     )
 
 
-def _privacy() -> str:
+def _privacy(guarantee: Guarantee | None) -> str:
+    if guarantee is not None:
+        released = "\n".join(
+            f"- {one.purpose}: {one.count} with noise multiplier {one.noise_multiplier:.4g}"
+            f"{_sampled(one)}"
+            for one in guarantee.releases
+        )
+        public = "\n".join(f"- {text}" for text in PUBLIC)
+        return (
+            f"{_capital(guarantee.statement)} ({ADJACENCY}). {_capital(guarantee.meaning)}.\n\n"
+            f"All that was read of the recordings are sums over {guarantee.budget.unit}s, each "
+            f"cut to a public length, with normal noise (the Gaussian mechanism, by whoever holds "
+            f"the recordings):\n\n{released}\n\nThey compose as follows: {COMPOSITION}. Taken to "
+            f"be public:\n\n{public}\n\nThe guarantee is of these files alone. Accuracies of "
+            f"the set on speakers of the corpus are not covered by it, and stand elsewhere."
+        )
     return (
         "No formal guarantee: distillation by itself guarantees nothing about the people whose "
         "recordings went in. The set has no speaker labels, but its tensors were learned from "
@@ -238,6 +255,15 @@ def _privacy() -> str:
         "stay close to those. What they give away can be measured with attacks; an attack that "
         "fails is no guarantee."
     )
+
+
+def _sampled(release: Release) -> str:
+    q = release.sampling_probability
+    return f", each unit with probability {q:g}" if q < 1 else ""
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _licence(made: Provenance) -> str:

@@ -5,7 +5,8 @@ questions, and every question is a mean over utterances of a statistic of one ut
 speakers of a statistic of one speaker. So what privacy costs is decided in one place, the
 mechanism, and what was asked can be listed.
 
-What is not a mean is a separate, named method of the door (`choose_real`, `fewest_of_an_emotion`).
+What is not a mean is a separate, named method of the door (`choose_real`, `fewest_of_an_emotion`,
+...), which a mechanism that is not exact refuses.
 """
 
 from collections import Counter
@@ -17,31 +18,23 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from synth_data.corpora.facts import Corpus
-from synth_data.mechanism import Exact, Loss, Mechanism, OfSpeaker, Statistic
+from synth_data.errors import UserError
+from synth_data.guarantee import Guarantee
+from synth_data.ledger import Unit
+from synth_data.mechanism import (
+    EVERYTHING,
+    Exact,
+    Loss,
+    Mechanism,
+    OfSpeaker,
+    Question,
+    Sample,
+    Statistic,
+)
 from synth_data.real import RealSet
 from synth_data.transforms import Transform, hear
 
-
-@dataclass(frozen=True)
-class All:
-    """Every utterance."""
-
-
-@dataclass(frozen=True)
-class Draw:
-    """Each utterance independently with a public probability (Poisson sampling).
-
-    Attributes:
-        sampling_probability: in (0, 1].
-        generator: for the draw.
-    """
-
-    sampling_probability: float
-    generator: torch.Generator
-
-
-Sample = All | Draw
-
+CLASS_SHARES = "class shares"
 
 # From the utterances of one emotion [n mel frame] and a count to so many distinct rows.
 Choice = Callable[[Tensor, int], Sequence[int]]
@@ -53,21 +46,17 @@ class Source:
 
     Attributes:
         facts: of the corpus.
-        digest: of the corpus' content.
         protocol: whose training side they are, by name; None if they were not split.
         fold: of that protocol; None for all speakers.
-        utterances: how many they are.
-        speakers: of how many people.
-        notes: what a reader of a number must know.
     """
 
     facts: Corpus
-    digest: str
     protocol: str | None
     fold: int | None
-    utterances: int
-    speakers: int
-    notes: tuple[str, ...]
+
+
+class PrivateError(UserError):
+    """What was asked is no mean, and the door guards units."""
 
 
 class Curator:
@@ -83,6 +72,7 @@ class Curator:
         source: where the utterances come from; public.
         transforms: what `map` has applied to the features, in order; public.
         questions: how often each purpose was asked for.
+        exact: whether answers are exact; else what is no mean is refused (`PrivateError`).
     """
 
     def __init__(self, real: RealSet, mechanism: Mechanism | None = None) -> None:
@@ -90,15 +80,7 @@ class Curator:
         self._mechanism = mechanism or Exact()
         self.emotions = real.emotions
         self.spec = real.spec
-        self.source = Source(
-            facts=real.facts,
-            digest=real.digest,
-            protocol=real.protocol,
-            fold=real.fold_number,
-            utterances=len(real),
-            speakers=len(set(real.speakers)),
-            notes=real.notes,
-        )
+        self.source = Source(facts=real.facts, protocol=real.protocol, fold=real.fold_number)
         self.transforms: tuple[Transform, ...] = ()
         self.questions: Counter[str] = Counter()
 
@@ -107,13 +89,28 @@ class Curator:
         """Where answers are computed and returned."""
         return self._real.features.device
 
+    @property
+    def guarantee(self) -> Guarantee | None:
+        """What is guaranteed about the units behind the door, by now; None if nothing is."""
+        return self._mechanism.guarantee
+
+    @property
+    def unit(self) -> Unit | None:
+        """Whose presence is protected; None where nobody's is."""
+        return self._mechanism.unit
+
+    @property
+    def exact(self) -> bool:
+        return self._mechanism.exact
+
     def mean(
         self,
         statistic: Statistic,
         *,
         purpose: str,
-        sample: Sample = All(),
+        sample: Sample = EVERYTHING,
         per_class: bool = True,
+        bound: float = 1.0,
     ) -> Float[Tensor, "..."]:
         """The mean of a statistic over utterances.
 
@@ -123,10 +120,11 @@ class Curator:
             purpose: what the answer is for, as it is listed with the set.
             sample: which utterances.
             per_class: one mean per emotion, `[emotion, ...]`; else one over all, `[...]`.
+            bound: a public length that an utterance's row is not longer than, or is cut to where
+                answers are not exact.
         """
-        self.questions[purpose] += 1
-        groups = self._groups(sample, per_class)
-        means = self._mechanism.means(statistic, self._real.features, self._real.targets, groups)
+        question = self._question(purpose, sample, per_class, bound)
+        means = self._mechanism.means(self._real, statistic, question)
         return means if per_class else means[0]
 
     def mean_gradient(
@@ -135,8 +133,9 @@ class Curator:
         at: Mapping[str, Tensor],
         *,
         purpose: str,
-        sample: Sample = All(),
+        sample: Sample = EVERYTHING,
         per_class: bool = True,
+        bound: float = 1.0,
     ) -> dict[str, Tensor]:
         """The gradient of the mean loss: `mean` with a gradient as the statistic.
 
@@ -146,19 +145,17 @@ class Curator:
             purpose: what the answer is for, as it is listed with the set.
             sample: which utterances.
             per_class: one gradient per emotion; else one over all.
+            bound: as in `mean`, of a gradient.
 
         Returns:
             For each weight its gradient, with a leading emotion axis if `per_class`.
         """
-        self.questions[purpose] += 1
-        groups = self._groups(sample, per_class)
-        gradients = self._mechanism.mean_gradients(
-            loss, at, self._real.features, self._real.targets, groups
-        )
+        question = self._question(purpose, sample, per_class, bound)
+        gradients = self._mechanism.mean_gradients(self._real, loss, at, question)
         return gradients if per_class else {name: value[0] for name, value in gradients.items()}
 
     def mean_of_speakers(
-        self, statistic: Statistic, of_speaker: OfSpeaker, *, purpose: str
+        self, statistic: Statistic, of_speaker: OfSpeaker, *, purpose: str, bound: float = 1.0
     ) -> Float[Tensor, "..."]:
         """The mean over speakers, who count alike, of a statistic of one speaker.
 
@@ -168,19 +165,14 @@ class Curator:
             of_speaker: from those means `[speaker, ...]` to one row per speaker, each computed
                 from that speaker's row alone.
             purpose: what the answer is for, as it is listed with the set.
+            bound: as in `mean`, of a speaker's row.
         """
-        self.questions[purpose] += 1
-        rows: dict[str, list[int]] = {}
-        for row, speaker in enumerate(self._real.speakers):
-            rows.setdefault(speaker, []).append(row)
-        return self._mechanism.mean_of_speakers(
-            *(statistic, of_speaker, self._real.features, self._real.targets),
-            [torch.tensor(of_one) for of_one in rows.values()],
-        )
+        question = self._question(purpose, EVERYTHING, False, bound)
+        return self._mechanism.mean_of_speakers(self._real, statistic, of_speaker, question)
 
     def class_shares(self) -> Float[Tensor, " emotion"]:
         """The share of each emotion among the utterances, asked as a mean of the targets."""
-        return self.mean(lambda _, targets: targets, purpose="class shares", per_class=False)
+        return self.mean(lambda _, targets: targets, purpose=CLASS_SHARES, per_class=False)
 
     def class_balance(self) -> Float[Tensor, " emotion"]:
         """Weights under which the emotions count alike, and an utterance one on average."""
@@ -192,6 +184,7 @@ class Curator:
         Targets are then `[n, emotion + speaker]`, one-hot in both parts; questions are to be asked
         over all utterances (`per_class=False`).
         """
+        self.require_exact("naming speakers in questions", "fit what needs that on public speech")
         names = sorted(set(self._real.speakers))
         who = torch.tensor([names.index(speaker) for speaker in self._real.speakers])
         rows = torch.eye(len(names))[who].to(self._real.targets)
@@ -228,6 +221,7 @@ class Curator:
         Returns:
             Their features, and which of them have been given before.
         """
+        self.require_exact("giving real utterances as they are", "let items start as noise")
         rows: list[int] = []
         again: list[bool] = []
         for emotion in range(len(self.emotions)):
@@ -241,16 +235,38 @@ class Curator:
 
     def fewest_of_an_emotion(self) -> int:
         """How many utterances the rarest emotion has: not a mean."""
+        self.require_exact("counting utterances", "say how many items there should be")
         self.questions["utterances of the rarest emotion"] += 1
         return int(self._real.targets.sum(dim=0).min())
 
-    def _groups(self, sample: Sample, per_class: bool) -> list[Tensor]:
-        chosen = torch.ones(len(self._real), dtype=torch.bool)
-        if isinstance(sample, Draw):
-            chosen = torch.rand(len(self._real), generator=sample.generator) < (
-                sample.sampling_probability
+    def count_utterances(self) -> int:
+        """How many utterances there are: not a mean."""
+        self.require_exact("counting utterances", "use a number that is public")
+        return len(self._real)
+
+    def count_speakers(self) -> int:
+        """Of how many people: not a mean."""
+        self.require_exact("counting speakers", "use a number that is public")
+        return len(set(self._real.speakers))
+
+    def corpus_digest(self) -> str:
+        """Of the corpus' content: who has a guess at it can check that. Not a mean."""
+        self.require_exact("telling a corpus by its content", "name it")
+        return self._real.digest
+
+    def corpus_notes(self) -> tuple[str, ...]:
+        """What a reader of a number must know, such as counts: not means."""
+        self.require_exact("telling what differs from the published corpus", "leave that out")
+        return self._real.notes
+
+    def require_exact(self, what: str, instead: str) -> None:
+        """Raises `PrivateError` where answers are not exact."""
+        if not self.exact:
+            raise PrivateError(
+                f"{what} is no mean, and under a privacy budget real speech is only read as noisy "
+                f"means: {instead}, or leave --epsilon out"
             )
-        if not per_class:
-            return [chosen.nonzero().flatten()]
-        labels = self._real.targets.argmax(dim=1).cpu()  # where `chosen` is drawn
-        return [((labels == c) & chosen).nonzero().flatten() for c in range(len(self.emotions))]
+
+    def _question(self, purpose: str, sample: Sample, per_class: bool, bound: float) -> Question:
+        self.questions[purpose] += 1
+        return Question(purpose, self.questions[purpose], sample, per_class, bound)

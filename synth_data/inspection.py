@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from synth_data.features import FeatureSpec
+from synth_data.guarantee import ADJACENCY, NONE, Guarantee
 from synth_data.manifest import Manifest
 from synth_data.provenance import Provenance
 from synth_data.synthetic import SyntheticSet
@@ -39,8 +40,8 @@ def describe(synthetic: SyntheticSet) -> str:
         ("features", _recipe(spec)),
         ("transforms", transforms or "none"),
         ("", ""),
-        ("source", f"{made.corpus_title} ({made.corpus}), content {made.corpus_digest}"),
-        ("made from", f"{made.training_utterances} utterances of {made.origin}"),
+        ("source", f"{made.corpus_title} ({made.corpus}), {made.content}"),
+        ("made from", f"{made.amount} of {made.origin}"),
         ("evaluate on", _evaluable(made)),
         ("objective", f"{made.objective}, seed {made.seed}, {made.per_class} per class"),
         *(("", f"{name} = {json.dumps(value)}") for name, value in made.settings.items()),
@@ -52,9 +53,27 @@ def describe(synthetic: SyntheticSet) -> str:
         ("", ""),
         ("licence", made.licence),
         ("derivatives", made.derivatives),
-        ("privacy", "no formal guarantee (mechanism: none)"),
+        *_privacy(synthetic.guarantee),
     ]
     return "\n".join(f"{label:<12} {text}".rstrip() for label, text in rows)
+
+
+def _privacy(guarantee: Guarantee | None) -> list[tuple[str, str]]:
+    if guarantee is None:
+        return [("privacy", f"{NONE} (mechanism: none)")]
+    rows = [
+        ("privacy", f"{guarantee.statement} ({ADJACENCY}; mechanism: gaussian)"),
+        ("", f"so {guarantee.meaning}"),
+    ]
+    for one in guarantee.releases:
+        sampled = (
+            f", each {guarantee.budget.unit} with probability {one.sampling_probability:g}"
+            if one.sampling_probability < 1
+            else ""
+        )
+        noise = f"noise multiplier {one.noise_multiplier:.4g}"
+        rows.append(("released", f"{one.purpose}: {one.count} x, {noise}{sampled}"))
+    return rows
 
 
 def _seconds(spec: FeatureSpec) -> float:

@@ -6,7 +6,7 @@ with 64 zeros in place of the digest. That finds damage; it is no signature.
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from hashlib import sha256
 from typing import Annotated, Literal
 
@@ -19,8 +19,10 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
-from synth_data.errors import SetError
+from synth_data.errors import SetError, UserError
 from synth_data.features import FeatureSpec
+from synth_data.guarantee import ADJACENCY, COMPOSITION, NONE, PUBLIC, Guarantee
+from synth_data.ledger import PrivacyBudget, Release, Unit
 from synth_data.provenance import Provenance
 from synth_data.schedule import Momentum
 from synth_data.settings import Count
@@ -90,14 +92,66 @@ class ScheduleEntry(_Entry):
     together: Count
 
 
-class Privacy(_Entry):
-    """What is guaranteed about the speakers."""
+class NoGuarantee(_Entry):
+    """Nothing is guaranteed about the speakers."""
 
     mechanism: Literal["none"]
     statement: Literal["no formal guarantee"]
 
 
-NO_GUARANTEE = Privacy(mechanism="none", statement="no formal guarantee")
+class ReleaseEntry(_Entry):
+    """Noisy answers to one purpose."""
+
+    purpose: Name
+    noise_multiplier: float
+    sampling_probability: float
+    count: Count
+
+
+class DifferentialPrivacy(_Entry):
+    """What is guaranteed about every unit; epsilon follows from the releases."""
+
+    mechanism: Literal["gaussian"]
+    statement: str
+    unit: Unit
+    adjacency: Literal["add or remove one unit"]
+    epsilon: float
+    delta: float
+    composition: str
+    releases: tuple[ReleaseEntry, ...]
+    public: tuple[str, ...]
+
+    @property
+    def guarantee(self) -> Guarantee:
+        """The same, counted again.
+
+        Raises:
+            SetError: the releases cannot be, or come to more.
+        """
+        try:
+            budget = PrivacyBudget(self.epsilon, self.delta, self.unit)
+            releases = tuple(Release(**one.model_dump()) for one in self.releases)
+        except UserError as error:
+            raise SetError(f"{MANIFEST}, privacy: {error}") from error
+        return Guarantee(budget, releases)
+
+
+def privacy_entry(guarantee: Guarantee | None) -> NoGuarantee | DifferentialPrivacy:
+    """What a manifest says of a guarantee, or of none."""
+    if guarantee is None:
+        return NoGuarantee(mechanism="none", statement=NONE)
+    budget = guarantee.budget
+    return DifferentialPrivacy(
+        mechanism="gaussian",
+        statement=guarantee.statement,
+        unit=budget.unit,
+        adjacency=ADJACENCY,
+        epsilon=budget.epsilon,
+        delta=budget.delta,
+        composition=COMPOSITION,
+        releases=tuple(ReleaseEntry(**asdict(one)) for one in guarantee.releases),
+        public=PUBLIC,
+    )
 
 
 class FileEntry(_Entry):
@@ -146,8 +200,14 @@ class Manifest(_Entry):
     schedule: ScheduleEntry | None
     start: StartEntry | None
     provenance: Provenance
-    privacy: Privacy
+    privacy: Annotated[NoGuarantee | DifferentialPrivacy, Field(discriminator="mechanism")]
     files: dict[FileName, FileEntry]
+
+    @property
+    def guarantee(self) -> Guarantee | None:
+        """About the speakers, counted again from the releases; None if there is none."""
+        privacy = self.privacy
+        return privacy.guarantee if isinstance(privacy, DifferentialPrivacy) else None
 
     @classmethod
     def draft(cls, **entries: object) -> "Manifest":
@@ -163,7 +223,6 @@ class Manifest(_Entry):
                     "format_version": FORMAT_VERSION,
                     "digest": UNSEALED,
                     "files": {},
-                    "privacy": NO_GUARANTEE,
                     **entries,
                 }
             )

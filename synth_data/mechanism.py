@@ -1,16 +1,21 @@
 """How the door answers: here, exactly.
 
-A mechanism sees the real features and the groups of rows a question is about, and returns one
-mean per group. Everything that decides about privacy happens in one of these methods.
+A mechanism holds the real utterances and answers questions about them with means. Everything that
+decides about privacy happens in one of these methods.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from synth_data.guarantee import Guarantee
+from synth_data.ledger import Unit
+from synth_data.real import RealSet
 
 # from (features [n mel frame], targets [n emotion]) to one row per utterance [n ...]
 Statistic = Callable[[Tensor, Tensor], Tensor]
@@ -22,38 +27,84 @@ Loss = Callable[[Mapping[str, Tensor], Tensor, Tensor], Tensor]
 CHUNK = 128  # utterances per pass: bounds memory, and fits the caches of a small machine
 
 
+@dataclass(frozen=True)
+class All:
+    """Every utterance."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Each utterance independently with a public probability (Poisson sampling).
+
+    Attributes:
+        sampling_probability: in (0, 1].
+        generator: for the draw; a mechanism that protects units draws whole ones, and by itself.
+    """
+
+    sampling_probability: float
+    generator: torch.Generator
+
+
+Sample = All | Draw
+
+EVERYTHING = All()
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked for besides the statistic itself.
+
+    Attributes:
+        purpose: what the answer is for, as it is listed with the set.
+        number: how often it has been asked for that purpose by now, this time included.
+        sample: which utterances.
+        per_class: one mean per emotion; else one over all.
+        bound: a public length that rows are not longer than, or are cut to by a mechanism that
+            needs one.
+    """
+
+    purpose: str
+    number: int
+    sample: Sample = EVERYTHING
+    per_class: bool = True
+    bound: float = 1.0
+
+
 class Mechanism(ABC):
-    """Answers questions about groups of utterances with means."""
+    """Answers questions about real utterances with means.
+
+    Attributes:
+        exact: whether answers are what they would be without a mechanism. Only then may anything
+            be read that is no mean.
+    """
+
+    exact: ClassVar[bool]
+
+    @property
+    @abstractmethod
+    def unit(self) -> Unit | None:
+        """Whose presence is protected; None where nobody's is."""
+
+    @property
+    @abstractmethod
+    def guarantee(self) -> Guarantee | None:
+        """What is guaranteed by what was released so far; None if nothing is."""
 
     @abstractmethod
     def means(
-        self,
-        statistic: Statistic,
-        features: Float[Tensor, "n mel frame"],
-        targets: Float[Tensor, "n emotion"],
-        groups: Sequence[Tensor],
+        self, real: RealSet, statistic: Statistic, question: Question
     ) -> Float[Tensor, "group *shape"]:
-        """The mean of the statistic over the rows of each group."""
+        """The mean of the statistic over the utterances of each emotion, or over all."""
 
     @abstractmethod
     def mean_of_speakers(
-        self,
-        statistic: Statistic,
-        of_speaker: OfSpeaker,
-        features: Float[Tensor, "n mel frame"],
-        targets: Float[Tensor, "n emotion"],
-        speakers: Sequence[Tensor],
+        self, real: RealSet, statistic: Statistic, of_speaker: OfSpeaker, question: Question
     ) -> Float[Tensor, "*shape"]:
-        """The mean over speakers of a statistic of one speaker, each given by its rows."""
+        """The mean over speakers of a statistic of one speaker."""
 
     @abstractmethod
     def mean_gradients(
-        self,
-        loss: Loss,
-        at: Mapping[str, Tensor],
-        features: Float[Tensor, "n mel frame"],
-        targets: Float[Tensor, "n emotion"],
-        groups: Sequence[Tensor],
+        self, real: RealSet, loss: Loss, at: Mapping[str, Tensor], question: Question
     ) -> dict[str, Tensor]:
         """The gradient of each group's mean loss at the weights `at`, `[group, *weight]`."""
 
@@ -62,51 +113,75 @@ class Mechanism(ABC):
 class Exact(Mechanism):
     """Plain means, at the speed of a batched pass; an empty group's is zero."""
 
+    exact: ClassVar[bool] = True
+
+    @property
+    def unit(self) -> None:
+        return None
+
+    @property
+    def guarantee(self) -> None:
+        return None
+
     def means(
-        self,
-        statistic: Statistic,
-        features: Float[Tensor, "n mel frame"],
-        targets: Float[Tensor, "n emotion"],
-        groups: Sequence[Tensor],
+        self, real: RealSet, statistic: Statistic, question: Question
     ) -> Float[Tensor, "group *shape"]:
-        means = []
-        for rows in groups:
-            if len(rows) == 0:
-                means.append(torch.zeros_like(statistic(features[:1], targets[:1])[0]))
-                continue
-            sums = [statistic(features[part], targets[part]).sum(dim=0) for part in _chunks(rows)]
-            means.append(torch.stack(sums).sum(dim=0) / len(rows))
-        return torch.stack(means)
+        return _means(real, statistic, _groups(real, question))
 
     def mean_of_speakers(
         self,
+        real: RealSet,
         statistic: Statistic,
         of_speaker: OfSpeaker,
-        features: Float[Tensor, "n mel frame"],
-        targets: Float[Tensor, "n emotion"],
-        speakers: Sequence[Tensor],
+        question: Question,  # noqa: ARG002 - of all speakers alike
     ) -> Float[Tensor, "*shape"]:
-        return of_speaker(self.means(statistic, features, targets, speakers)).mean(dim=0)
+        rows: dict[str, list[int]] = {}
+        for row, speaker in enumerate(real.speakers):
+            rows.setdefault(speaker, []).append(row)
+        groups = [torch.tensor(of_one) for of_one in rows.values()]
+        return of_speaker(_means(real, statistic, groups)).mean(dim=0)
 
     def mean_gradients(
-        self,
-        loss: Loss,
-        at: Mapping[str, Tensor],
-        features: Float[Tensor, "n mel frame"],
-        targets: Float[Tensor, "n emotion"],
-        groups: Sequence[Tensor],
+        self, real: RealSet, loss: Loss, at: Mapping[str, Tensor], question: Question
     ) -> dict[str, Tensor]:
+        groups = _groups(real, question)
         weights = {name: weight.detach().requires_grad_() for name, weight in at.items()}
         gradients = {
             name: weight.new_zeros(len(groups), *weight.shape) for name, weight in at.items()
         }
         for group, rows in enumerate(groups):
             for part in _chunks(rows):
-                total = loss(weights, features[part], targets[part]).sum()
+                total = loss(weights, real.features[part], real.targets[part]).sum()
                 partial = torch.autograd.grad(total, list(weights.values()))
                 for name, gradient in zip(weights, partial, strict=True):
                     gradients[name][group] += gradient / len(rows)
         return gradients
+
+
+def _groups(real: RealSet, question: Question) -> list[Tensor]:
+    """The rows of each emotion, or of all, as far as they are in the sample."""
+    chosen = torch.ones(len(real), dtype=torch.bool)
+    if isinstance(sample := question.sample, Draw):
+        drawn = torch.rand(len(real), generator=sample.generator)
+        chosen = drawn < sample.sampling_probability
+    if not question.per_class:
+        return [chosen.nonzero().flatten()]
+    labels = real.targets.argmax(dim=1).cpu()  # where `chosen` is drawn
+    return [((labels == c) & chosen).nonzero().flatten() for c in range(len(real.emotions))]
+
+
+def _means(
+    real: RealSet, statistic: Statistic, groups: Sequence[Tensor]
+) -> Float[Tensor, "group *shape"]:
+    features, targets = real.features, real.targets
+    means = []
+    for rows in groups:
+        if len(rows) == 0:
+            means.append(torch.zeros_like(statistic(features[:1], targets[:1])[0]))
+            continue
+        sums = [statistic(features[part], targets[part]).sum(dim=0) for part in _chunks(rows)]
+        means.append(torch.stack(sums).sum(dim=0) / len(rows))
+    return torch.stack(means)
 
 
 def _chunks(rows: Tensor) -> Sequence[Tensor]:

@@ -7,6 +7,7 @@ speakers come out of the training speakers.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import combinations
 from typing import Literal
 
@@ -36,12 +37,14 @@ class Protocol:
         folds: from the utterances to their folds, in order; the first is fold 1.
         speaker_independent: no speaker of the test side is on the training side.
         validation: how validation utterances are held out, as it is printed.
+        public: the side that a speaker is on does not depend on who else is in the corpus.
     """
 
     name: str
     folds: Callable[[Sequence[Utterance]], list[Fold]]
     speaker_independent: bool = True
     validation: str = "speaker-disjoint"
+    public: bool = False
 
 
 def leave_one_out(group: Group, validation_share: float = 0.2) -> Protocol:
@@ -104,6 +107,21 @@ def dealt(folds_count: int = 5, seed: int = 0, validation_share: float = 0.2) ->
         return _by_groups(utterances, "speaker", tests, validation_share)
 
     return Protocol(f"speaker-independent-{folds_count}-fold", folds)
+
+
+def hashed(folds_count: int = 5) -> Protocol:
+    """Whole speakers, each in the fold that a hash of its name says; the next fold's validate."""
+
+    def folds(utterances: Sequence[Utterance]) -> list[Fold]:
+        tests: list[list[str]] = [[] for _ in range(folds_count)]
+        for speaker in _groups(utterances, "speaker"):
+            tests[int(sha256(speaker.encode()).hexdigest(), 16) % folds_count].append(speaker)
+        return [
+            _assign(utterances, "speaker", set(test), set(tests[(k + 1) % folds_count]))
+            for k, test in enumerate(tests)
+        ]
+
+    return Protocol(f"speaker-hash-{folds_count}-fold", folds, public=True)
 
 
 def speaker_split(name: str, test: Sequence[str], validation: Sequence[str] = ()) -> Protocol:
@@ -179,7 +197,9 @@ def listed_split() -> Protocol:
             return [_hold_out(utterances, sides["train"], sides["test"])]
         return [_speakers_apart(utterances, Fold(**sides))]
 
-    return Protocol("listed-split", folds, validation="as listed, else speaker-disjoint")
+    return Protocol(
+        "listed-split", folds, validation="as listed, else speaker-disjoint", public=True
+    )
 
 
 def speaker_dependent(folds_count: int = 5, seed: int = 0) -> Protocol:

@@ -66,7 +66,7 @@ class Provenance:
     Attributes:
         corpus: its name on the command line.
         corpus_title: as in print.
-        corpus_digest: of its content, hexadecimal.
+        corpus_digest: of its content, hexadecimal; None where that is not to be told.
         licence: of the corpus.
         derivatives: whether that licence lets the set be shared.
         citation: of the corpus.
@@ -77,7 +77,7 @@ class Provenance:
         settings: every hyper-parameter; kept as plain JSON values.
         seed: of the run.
         per_class: items per emotion that were asked for.
-        training_utterances: it was made from.
+        training_utterances: it was made from; None where that is not to be told.
         notes: what a reader must know, such as counts that differ from the published ones.
         estimate: the cross-validated accuracy, quoted; for a set made from all speakers.
         version: of the package.
@@ -85,7 +85,7 @@ class Provenance:
 
     corpus: str
     corpus_title: str
-    corpus_digest: str
+    corpus_digest: str | None
     licence: str
     derivatives: Derivatives
     citation: str
@@ -95,7 +95,7 @@ class Provenance:
     settings: Mapping[str, Any]
     seed: int
     per_class: Count
-    training_utterances: Count
+    training_utterances: Count | None
     notes: tuple[str, ...] = ()
     estimate: str | None = None
     version: str = field(default_factory=package_version)
@@ -104,6 +104,21 @@ class Provenance:
         # Through JSON and back, so that what is loaded equals what was saved (tuples, NaN).
         plain = json.loads(json.dumps(dict(self.settings), allow_nan=False))
         object.__setattr__(self, "settings", plain)
+
+    def is_from(self, corpus: str, digest: str) -> bool:
+        """Whether the set was made from this corpus, by its content or, untold, by its name."""
+        return self.corpus == corpus if self.corpus_digest is None else self.corpus_digest == digest
+
+    @property
+    def content(self) -> str:
+        """The corpus' content in words."""
+        return f"content {self.corpus_digest}" if self.corpus_digest else "content not told"
+
+    @property
+    def amount(self) -> str:
+        """What the set was made from, counted where that may be told, in words."""
+        counted = f"{self.training_utterances} " if self.training_utterances else ""
+        return f"{counted}utterances"
 
     @property
     def origin(self) -> str:

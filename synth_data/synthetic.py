@@ -24,6 +24,7 @@ from synth_data.card import card
 from synth_data.codecs import Packed, codec_of
 from synth_data.errors import SetError
 from synth_data.features import FeatureSpec
+from synth_data.guarantee import Guarantee
 from synth_data.manifest import (
     CARD,
     MANIFEST,
@@ -33,6 +34,7 @@ from synth_data.manifest import (
     Manifest,
     ScheduleEntry,
     StartEntry,
+    privacy_entry,
 )
 from synth_data.provenance import Provenance, Start
 from synth_data.schedule import NativeSchedule
@@ -59,6 +61,7 @@ class SyntheticSet:
         transforms: that real features must go through to meet these, in order.
         packed: the features as they are stored, where that is in fewer bytes.
         schedule: the training from `start` that the set was made for, where it was made for one.
+        guarantee: what is guaranteed about the speakers; None if nothing is.
 
     Raises:
         SetError: tensors do not fit each other, the recipe or the emotions, or are not finite.
@@ -74,6 +77,7 @@ class SyntheticSet:
     transforms: tuple[Transform, ...] = ()
     packed: Packed | None = None
     schedule: NativeSchedule | None = None
+    guarantee: Guarantee | None = None
 
     def __post_init__(self) -> None:
         _check_emotions(self.emotions)
@@ -155,6 +159,7 @@ class SyntheticSet:
                 start=start,
                 provenance=manifest.provenance,
                 transforms=unstack(manifest.transforms, tensors),
+                guarantee=manifest.guarantee,
             )
             _check_agreement(manifest, loaded, tensors)
         except SetError as error:
@@ -235,6 +240,7 @@ def _manifest(synthetic: SyntheticSet) -> Manifest:
         if start
         else None,
         provenance=synthetic.provenance,
+        privacy=privacy_entry(synthetic.guarantee),
     )
 
 
@@ -270,7 +276,7 @@ def _check_agreement(
     if unknown := sorted(tensors.keys() - _tensors(loaded).keys()):
         raise SetError(f"{TENSORS} has unknown tensors: {', '.join(unknown[:5])}")
     derived = _manifest(loaded)
-    for name in ("labels", "items", "tensors", "size", "codec", "schedule", "start"):
+    for name in ("labels", "items", "tensors", "size", "codec", "schedule", "start", "privacy"):
         said, found = getattr(manifest, name), getattr(derived, name)
         if said != found:
             raise SetError(

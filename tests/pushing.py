@@ -10,6 +10,8 @@ from torch import Tensor
 
 from distill.objectives.objective import Candidate, Cost, Objective, State, Student
 from synth_data.curator import Curator
+from synth_data.features import FeatureSpec
+from synth_data.ledger import Release
 from synth_data.schedule import NativeSchedule
 
 TOO_MUCH = 1e300  # is infinite in float32
@@ -37,6 +39,12 @@ class Push(Objective):
         force = self.force[int(state["step"]) % len(self.force)]
         total = candidate.features.sum() + candidate.targets[:, 0].sum()
         return -force * (total + candidate.learned["level"]), {"step": state["step"] + 1}
+
+    def numbers(self, student: Student, spec: FeatureSpec, emotions: int) -> int:  # noqa: ARG002
+        return 0
+
+    def releases(self, steps: int) -> list[Release]:  # noqa: ARG002 - it asks nothing
+        return []
 
     def learned(self) -> dict[str, Tensor]:
         return {"level": torch.tensor(0.0)}

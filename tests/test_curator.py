@@ -11,8 +11,8 @@ from torch import Tensor
 from evaluation.networks import apply, draw_weights, skeleton
 from evaluation.students import cross_entropy
 from synth_data import mechanism
-from synth_data.curator import All, Curator, Draw, Sample
-from synth_data.mechanism import CHUNK
+from synth_data.curator import Curator
+from synth_data.mechanism import CHUNK, All, Draw, Sample
 from synth_data.normalisation import normalised
 from synth_data.transforms import Standardise
 
@@ -164,10 +164,13 @@ def test_a_mapped_door_answers_of_transformed_speech():
 
 
 def test_what_is_public_is_said():
-    source = Curator(replace(fake_speech((6, 4, 5)), notes=("two files were empty",))).source
-    assert (source.protocol, source.fold, source.utterances) == ("made-up", 1, 15)
-    assert source.notes == ("two files were empty",)
-    assert source.facts.name == "toy"
+    curator = Curator(replace(fake_speech((6, 4, 5)), notes=("two files were empty",)))
+    source = curator.source
+    assert (source.facts.name, source.protocol, source.fold) == ("toy", "made-up", 1)
+    assert (curator.count_utterances(), curator.count_speakers()) == (15, 3)
+    assert curator.corpus_notes() == ("two files were empty",)
+    assert curator.corpus_digest() == "0" * 64
+    assert curator.guarantee is None
 
 
 def first(features: torch.Tensor, count: int) -> range:  # noqa: ARG001 - whatever they are

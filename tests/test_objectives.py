@@ -10,8 +10,13 @@ from torch import Tensor
 
 from distill.objectives import OBJECTIVES
 from distill.objectives.objective import Candidate, Objective, State, Student
+from distill.outer_loop import Loop
+from distill.private import account_of
 from evaluation.networks import NETWORKS, couples, draw_weights, skeleton
 from synth_data.curator import Curator
+from synth_data.errors import UserError
+from synth_data.gaussian import Gaussian
+from synth_data.ledger import PrivacyBudget
 
 # Less work than the defaults, where an objective has such settings.
 SMALL: dict[str, dict[str, Any]] = {
@@ -151,3 +156,29 @@ def test_the_table_has_each_under_its_own_name_and_settings_are_frozen(name):
     for setting in fields(objective):
         with pytest.raises(FrozenInstanceError):
             setattr(objective, setting.name, None)
+
+
+# Those whose questions have a public length.
+BOUNDED: dict[str, dict[str, Any]] = {"distribution-matching": {"statistic": "characteristic"}}
+
+
+@each_objective
+@pytest.mark.parametrize("unit", ["speaker", "utterance"])
+def test_what_is_asked_under_a_budget_is_what_was_planned(name, unit):
+    objective = OBJECTIVES[name](**SMALL.get(name, {}), **BOUNDED.get(name, {}))
+    account = account_of(PrivacyBudget(8.0, 1e-4, unit), objective, Loop(2, initialisation="noise"))
+    curator, model = Curator(fake_speech(), Gaussian(account)), student("tdnn")
+    state, draws = objective.init(curator, model, 0), torch.Generator().manual_seed(0)
+    for _ in range(2):
+        loss, state = objective.step(state, candidate(objective), curator, model, draws)
+        assert loss.isfinite()
+    assert sorted(account.ledger.releases, key=str) == sorted(account.plan, key=str)
+    assert account.ledger.epsilon <= 8.0001
+    assert objective.numbers(model, SPEC, 3) > 0
+
+
+@pytest.mark.parametrize("statistic", ["mean", "moments"])
+def test_questions_without_a_public_length_are_refused_under_a_budget(statistic):
+    objective = OBJECTIVES["distribution-matching"](statistic=statistic)
+    with pytest.raises(UserError, match=f"{statistic} has no public bound.*set statistic to char"):
+        objective.releases(1)

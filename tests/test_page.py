@@ -11,7 +11,7 @@ from page_reports import EMOTIONS, exhibit, plain_report, rich_report
 
 from evaluation.page.exhibit import Exhibit
 from evaluation.page.page import html, write
-from evaluation.report import PRIVACY, Report, limits
+from evaluation.report import NO_GUARANTEE, Report, limits
 
 SECTIONS = [
     *("summary", "results", "differences", "sizes", "between"),
@@ -80,7 +80,7 @@ def test_what_every_reader_must_know_is_said(report: Report, rich: Page) -> None
     for line in (
         report.protocol,
         report.command,
-        PRIVACY,
+        NO_GUARANTEE,
         limits(6),
         *report.notes,
         *report.unavailable,

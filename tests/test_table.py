@@ -193,5 +193,6 @@ def test_protocols(tmp_path: Path) -> None:
         "leave-one-speaker-out": 6,
         "leave-one-session-out": 6,
         "speaker-independent-5-fold": 5,
+        "speaker-hash-5-fold": 5,
         "speaker-dependent-5-fold": 5,
     }

@@ -35,8 +35,9 @@ from torch.nn import functional
 from distill.disentangle.disentangler import Disentangler
 from distill.real_step import real_step
 from evaluation.students import cross_entropy, warm_cosine
-from synth_data.curator import Curator, Draw
+from synth_data.curator import Curator
 from synth_data.errors import UserError
+from synth_data.mechanism import Draw
 from synth_data.progress import SILENT, Progress
 from synth_data.randomness import generator
 from synth_data.settings import Count, NotNegative, Positive, Whole
@@ -116,7 +117,7 @@ class Adversarial(Disentangler):
 
     def _learned(self, curator: Curator, seed: int, progress: Progress) -> dict[str, Tensor]:
         """Weights of both branches, the decoder and the adversary."""
-        speakers = curator.source.speakers
+        speakers = curator.count_speakers()
         mels, frames = curator.spec.shape
         self.require_speakers(speakers)
         if self.width % 8 or frames < SHORTER:
@@ -141,7 +142,7 @@ class Adversarial(Disentangler):
             weight_decay=self.weight_decay,
         )
         fourier = _fourier(emotions, self.content, draws) if self.hsic else None
-        sample = Draw(min(1.0, self.batch / curator.source.utterances), draws)
+        sample = Draw(min(1.0, self.batch / curator.count_utterances()), draws)
         for step in progress(range(self.steps)):
             warm = self.learning_rate * warm_cosine(step, self.steps, WARM_UP)
             for group, faster in zip(optimiser.param_groups, (1.0, FASTER), strict=True):

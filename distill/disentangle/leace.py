@@ -72,7 +72,7 @@ class Leace(Disentangler):
         seed: int = 0,  # noqa: ARG002 - nothing is drawn
         progress: Progress = SILENT,  # noqa: ARG002 - it is done at once
     ) -> Transform:
-        self.require_speakers(curator.source.speakers)
+        self.require_speakers(curator.count_speakers())
         if self.quadratic:
             return self._matched(curator)
         mean, covariance = self._moments(curator)

@@ -25,5 +25,5 @@ class SpeakerNormalisation(Disentangler):
         seed: int = 0,  # noqa: ARG002 - nothing is drawn
         progress: Progress = SILENT,  # noqa: ARG002 - it is done at once
     ) -> Transform:
-        self.require_speakers(curator.source.speakers)
+        self.require_speakers(curator.count_speakers())
         return SpeakerNormalise()

@@ -4,6 +4,7 @@ from distill.objectives.distribution_matching import DistributionMatching
 from distill.objectives.gradient_matching import GradientMatching
 from distill.objectives.linear_gradient_matching import LinearGradientMatching
 from distill.objectives.objective import Objective
+from distill.objectives.released_moments import ReleasedMoments
 from distill.objectives.unrolled import Unrolled
 
 OBJECTIVES: dict[str, type[Objective]] = {
@@ -11,4 +12,5 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "linear-gradient-matching": LinearGradientMatching,
     "distribution-matching": DistributionMatching,
     "unrolled": Unrolled,
+    "released-moments": ReleasedMoments,
 }

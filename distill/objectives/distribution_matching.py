@@ -40,6 +40,8 @@ from evaluation.networks import Weights, embedded
 from evaluation.students import cross_entropy
 from synth_data.curator import Curator
 from synth_data.errors import UserError
+from synth_data.features import FeatureSpec
+from synth_data.ledger import Release
 from synth_data.mechanism import Statistic
 from synth_data.randomness import generator
 from synth_data.settings import Count, NotNegative, Positive, Share
@@ -106,13 +108,39 @@ class DistributionMatching(AlongTrajectories):
         def together(features: Tensor, targets: Tensor) -> Tensor:
             return torch.stack([statistic(features, targets) for statistic in seen], dim=1)
 
-        every = curator.mean(together, purpose="class means in the eyes of all networks")
+        every = curator.mean(together, purpose=self.asked, bound=self._bound)
         return stacked(kept | {MEAN: list(every.unbind(dim=1))})
+
+    @property
+    def asked(self) -> str:
+        return "class means in the eyes of all networks" if self.one_release else "class means"
+
+    @property
+    def _bound(self) -> float:
+        """The length of what is asked, where it has one: sines and cosines do."""
+        together = self.starts if self.one_release else 1
+        return math.sqrt(self.frequencies * together)
+
+    def numbers(self, student: Student, spec: FeatureSpec, emotions: int) -> int:  # noqa: ARG002
+        seen = emotions * 2 * self.frequencies * (self.starts if self.one_release else 1)
+        walked = sum(weight.numel() for weight in student.start.values())
+        return max(seen, walked) if self.checkpoints > 1 else seen
+
+    def releases(self, steps: int) -> list[Release]:
+        if self.statistic != "characteristic":
+            raise UserError(
+                f"{self.name} of {self.statistic} has no public bound, and under a privacy budget "
+                f"every answer needs one: set statistic to characteristic"
+            )
+        if not self.one_release:
+            return super().releases(steps)
+        return [Release(self.asked, 1.0)]
 
     def ask(
         self, curator: Curator, student: Student, weights: Weights, view: View
     ) -> dict[str, Tensor]:
-        return {MEAN: curator.mean(self._seen(student, weights, view), purpose="class means")}
+        statistic = self._seen(student, weights, view)
+        return {MEAN: curator.mean(statistic, purpose=self.asked, bound=self._bound)}
 
     def step(
         self,

@@ -29,6 +29,7 @@ from distill.objectives.trajectories import AlongTrajectories, View, weights_of
 from evaluation.networks import Weights, apply
 from evaluation.students import cross_entropy
 from synth_data.curator import Curator
+from synth_data.features import FeatureSpec
 
 GRADIENT = "gradient/"  # how the state names what it matches
 
@@ -50,11 +51,18 @@ class GradientMatching(AlongTrajectories):
     derivative: Literal["finite-difference", "exact"] = "finite-difference"
     distance: Literal["cosine", "l1", "mse"] = "cosine"
 
+    @property
+    def asked(self) -> str:
+        return "class gradients"
+
+    def numbers(self, student: Student, spec: FeatureSpec, emotions: int) -> int:  # noqa: ARG002
+        return emotions * sum(weight.numel() for weight in student.start.values())
+
     def ask(
         self, curator: Curator, student: Student, weights: Weights, view: View
     ) -> dict[str, Tensor]:
         loss = self.real_loss(student, view)
-        gradient = curator.mean_gradient(loss, weights, purpose="class gradients")
+        gradient = curator.mean_gradient(loss, weights, purpose=self.asked)
         return {GRADIENT + name: gradient[name] for name in matched(weights)}
 
     def step(

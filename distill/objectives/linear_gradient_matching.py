@@ -25,6 +25,7 @@ from distill.objectives.objective import Candidate, Cost, State, Student
 from distill.objectives.trajectories import AlongTrajectories, View, weights_of
 from evaluation.networks import Weights, embedded
 from synth_data.curator import Curator
+from synth_data.features import FeatureSpec
 
 HEAD = ("head.weight", "head.bias")  # of every network, by convention
 GRADIENT = "gradient"
@@ -49,6 +50,15 @@ class LinearGradientMatching(AlongTrajectories):
     def moving(self) -> Sequence[str]:
         return HEAD if self.body == "frozen" else ()
 
+    @property
+    def asked(self) -> str:
+        return "class gradients of the head"
+
+    def numbers(self, student: Student, spec: FeatureSpec, emotions: int) -> int:  # noqa: ARG002
+        head = emotions * sum(student.start[name].numel() for name in HEAD)
+        walked = sum(weight.numel() for weight in student.start.values())
+        return max(head, walked) if self.checkpoints > 1 and self.body == "trained" else head
+
     def ask(
         self, curator: Curator, student: Student, weights: Weights, view: View
     ) -> dict[str, Tensor]:
@@ -56,7 +66,7 @@ class LinearGradientMatching(AlongTrajectories):
             with torch.no_grad():
                 return head_gradients(student, weights, view(features), targets)
 
-        return {GRADIENT: curator.mean(statistic, purpose="class gradients of the head")}
+        return {GRADIENT: curator.mean(statistic, purpose=self.asked)}
 
     def step(
         self,

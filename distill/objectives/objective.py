@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from evaluation.networks import Weights
 from synth_data.curator import Curator
+from synth_data.features import FeatureSpec
+from synth_data.ledger import Release
 from synth_data.schedule import NativeSchedule
 
 # What an objective knows after `init`: tensors by name, so that any state can be stored.
@@ -130,6 +132,25 @@ class Objective(ABC):
         Args:
             learned: as it ended.
             per_class: items of each class.
+        """
+
+    @abstractmethod
+    def numbers(self, student: Student, spec: FeatureSpec, emotions: int) -> int:
+        """How many numbers its longest answer has, over all emotions."""
+
+    @abstractmethod
+    def releases(self, steps: int) -> list[Release]:
+        """What it will ask of a door that guards units.
+
+        Args:
+            steps: outer steps.
+
+        Returns:
+            Purposes, and how often each; noise multipliers say how noisy answers may be relative to
+            each other.
+
+        Raises:
+            UserError: its questions have no public bound.
         """
 
     @abstractmethod

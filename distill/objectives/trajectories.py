@@ -20,15 +20,17 @@ from distill.real_step import real_step
 from evaluation.augment import Augment
 from evaluation.networks import Weights, apply, draw_weights
 from evaluation.students import cross_entropy
-from synth_data.curator import Curator, Draw
+from synth_data.curator import CLASS_SHARES, Curator
 from synth_data.errors import UserError
-from synth_data.mechanism import Loss
+from synth_data.ledger import Release
+from synth_data.mechanism import Draw, Loss
 from synth_data.randomness import generator
 from synth_data.settings import Count, Positive, Probability, Whole
 
 WEIGHT = "weight/"  # how a state names what a network's weights are
 VIEW = "view"  # seeds of siamese augmentations
 TAKEN = "taken"  # outer steps
+WALK = "trajectory"  # what gradients on the way are asked for
 
 # How utterances look to a network.
 View = Callable[[Tensor], Tensor]
@@ -222,7 +224,7 @@ class AlongTrajectories(Objective):
         for _ in range(1, self.checkpoints):
             for _ in range(self.stride):
                 sample = Draw(self.sampling_probability, draws)
-                real_step(curator, loss, moving, optimiser, sample, "trajectory")
+                real_step(curator, loss, moving, optimiser, sample, WALK)
             yield {name: weight.clone() for name, weight in weights.items()}
 
     def real_loss(
@@ -252,6 +254,21 @@ class AlongTrajectories(Objective):
 
     def schedule(self, learned: Mapping[str, Tensor], per_class: int) -> None:  # noqa: ARG002
         return None  # any training will do
+
+    @property
+    @abstractmethod
+    def asked(self) -> str:
+        """What is asked at every checkpoint, as purposes are named."""
+
+    def releases(self, steps: int) -> list[Release]:  # noqa: ARG002 - all before the first
+        planned = [Release(self.asked, 1.0, count=self.starts * self.checkpoints)]
+        if self.checkpoints > 1:
+            walked = self.starts * (self.checkpoints - 1) * self.stride
+            planned += [
+                Release(CLASS_SHARES, 1.0, count=self.starts),
+                Release(WALK, 1.0, self.sampling_probability, walked),
+            ]
+        return planned
 
     @property
     def real_passes(self) -> float:

@@ -42,12 +42,16 @@ from distill.objectives.objective import Candidate, Cost, Objective, State, Stud
 from evaluation.augment import Augment
 from evaluation.networks import Weights, apply, draw_weights
 from evaluation.students import cross_entropy
-from synth_data.curator import Curator, Draw
+from synth_data.curator import CLASS_SHARES, Curator
+from synth_data.features import FeatureSpec
+from synth_data.ledger import Release
+from synth_data.mechanism import Draw
 from synth_data.schedule import Momentum, NativeSchedule, batch_rows
 from synth_data.settings import Count, Positive, Probability, Share, Whole
 
 LOG_RATES = "log learning rates"
 BALANCE = "class balance"
+PULL = "gradient at the end of a run"
 
 Pull = Callable[[Weights], dict[str, Tensor]]  # from a student's last weights to a gradient there
 
@@ -110,7 +114,7 @@ class Unrolled(Objective):
                     targets * state[BALANCE],
                 ),
                 end,
-                purpose="gradient at the end of a run",
+                purpose=PULL,
                 sample=Draw(self.sampling_probability, generator),
                 per_class=False,
             )
@@ -133,6 +137,15 @@ class Unrolled(Objective):
             checkpoints=0,
             step_real_passes=self.sampling_probability,
         )
+
+    def numbers(self, student: Student, spec: FeatureSpec, emotions: int) -> int:  # noqa: ARG002
+        return sum(weight.numel() for weight in student.start.values())
+
+    def releases(self, steps: int) -> list[Release]:
+        return [
+            Release(CLASS_SHARES, 1.0),
+            Release(PULL, 1.0, self.sampling_probability, steps),
+        ]
 
     def batch(self, per_class: int) -> int:
         """Items of each class in a step's batch, of so many."""

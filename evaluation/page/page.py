@@ -23,7 +23,7 @@ from evaluation.page.speakers import speakers
 from evaluation.page.start_noise import start_noise
 from evaluation.page.view import View
 from evaluation.page.ways import cost, ways
-from evaluation.report import NATIVES, PRIVACY, Report, limits
+from evaluation.report import NATIVES, Report, limits
 
 
 def write(path: Path, report: Report, exhibits: Sequence[Exhibit] = ()) -> None:
@@ -49,7 +49,7 @@ def html(report: Report, exhibits: Sequence[Exhibit] = ()) -> str:
     )
     return environment.get_template("report.html.j2").render(
         report=report,
-        privacy=PRIVACY,
+        privacy=report.privacy,
         limits=limits(max(row.speakers for row in report.rows)),
         headline=headline(view),
         results=results(view),

@@ -15,7 +15,7 @@ from synth_data.corpora.facts import Corpus
 from synth_data.corpora.listing import GENDERS, REQUIRED, Listing
 from synth_data.corpora.tree import complete, few, is_companion, is_recording
 from synth_data.errors import CorpusError
-from synth_data.protocol import dealt, leave_one_out, listed_split, speaker_dependent
+from synth_data.protocol import dealt, hashed, leave_one_out, listed_split, speaker_dependent
 from synth_data.utterance import AudioFile, Utterance
 
 LONGEST_EMOTION = 100  # characters: what the manifest of a set takes
@@ -190,6 +190,7 @@ TABLE = Corpus(
             leave_one_out("speaker"),
             leave_one_out("session"),
             dealt(),
+            hashed(),
             listed_split(),
             speaker_dependent(),
         )

@@ -1,0 +1,178 @@
+"""Moments of a public map of speech, asked twice; all the rest is made of the answers.
+
+The form of distillation that a privacy budget goes furthest with ("summarise, privatise,
+synthesise": the family of DP-MERF, Harder et al. 2021): what is asked has few numbers, is asked of
+everybody at once, and does not depend on the set, so that any amount of optimisation follows for
+free. Two questions are asked in the eyes of the map phi (`distill.modulations`):
+
+1. its mean, around which the second question's numbers are small;
+2. in one vector, the mean of phi in each emotion, the share of each emotion, and the second
+   moments over all emotions; beside them a few zeros, whose answers tell how noisy the others are.
+
+So each emotion is a normal distribution in the eyes of the map, all with one covariance, whose
+noise is cut off below. Every item has a place of its own, drawn from its emotion's distribution,
+and is moved until it is seen there:
+
+    mean over items of |W^(-1/2) (phi(x) - place)|^2 / size.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from distill.modulations import Modulations
+from distill.objectives.objective import Candidate, Cost, Objective, State, Student
+from synth_data.curator import Curator
+from synth_data.errors import UserError
+from synth_data.features import FeatureSpec
+from synth_data.ledger import Release
+from synth_data.randomness import generator
+from synth_data.settings import Count, Positive
+
+MIDDLE, MOMENTS = "middle of the modulations", "moments of the modulations in each emotion"
+BLANKS = 64  # zeros that are asked for
+SHARE_LEAST = 0.25  # of an even share, that an emotion is taken to have at least
+LEAST_VARIANCE = 0.02  # of a coordinate, whose deviation is about 1
+BELOW_NOISE = 0.7  # of the largest eigenvalue that noise alone has, up to which none is believed
+
+
+@dataclass(frozen=True)
+class ReleasedMoments(Objective):
+    """Items that are seen where a few released moments say.
+
+    Attributes:
+        regions: of the spectrum that the map tells apart.
+        middle: share of what the two questions may cost that goes into the first.
+        reach: distance from the middle up to which utterances are believed, over the root of the
+            map's size; those further away are moved there.
+        second: weight of second moments in the second question, relative to means.
+
+    Raises:
+        UserError: a question that may cost nothing.
+    """
+
+    name: ClassVar[str] = "released-moments"
+
+    regions: Count = 4
+    middle: Positive = 0.1
+    reach: Positive = 1.0
+    second: Positive = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.middle < 1:
+            raise UserError(
+                f"middle is the share of the first of two questions, above 0 and below 1; found "
+                f"{self.middle:g}"
+            )
+
+    def init(self, curator: Curator, student: Student, seed: int) -> State:  # noqa: ARG002
+        seen = Modulations(curator.spec, self.regions)
+        emotions, size = len(curator.emotions), seen.size
+        root = size**0.5
+
+        def middle(features: Tensor, targets: Tensor) -> Tensor:  # noqa: ARG001 - for the door
+            return _at_most(seen(features) / root, 2 * self.reach)
+
+        centre = curator.mean(middle, purpose=MIDDLE, per_class=False, bound=2 * self.reach)
+        upper = torch.triu_indices(size, size, device=curator.device)
+        twice = torch.where(upper[0] == upper[1], 1.0, 2**0.5)
+        even = emotions**0.5  # so that a unit with all emotions alike has a length of about 1
+
+        def moments(features: Tensor, targets: Tensor) -> Tensor:
+            place = _at_most((seen(features) / root - centre) / self.reach, 1.0)
+            marked = functional.pad(place, (0, 1), value=0.5)
+            means = even * (targets[:, :, None] * marked[:, None, :]).flatten(1)
+            squares = place[:, upper[0]] * place[:, upper[1]] * twice
+            return functional.pad(torch.cat([means, self.second * squares], dim=1), (0, BLANKS))
+
+        bound = self._bound(curator, emotions)
+        answer = curator.mean(moments, purpose=MOMENTS, per_class=False, bound=bound)
+        first, second, blank = answer.split([emotions * (size + 1), len(upper[0]), BLANKS], dim=0)
+        first = first.reshape(emotions, size + 1) / even
+        share = (first[:, -1] / 0.5).clamp_min(SHARE_LEAST / emotions)
+        means = first[:, :-1] / share[:, None] * root * self.reach
+        squares = torch.zeros(size, size, device=curator.device)
+        squares[upper[0], upper[1]] = second / (self.second * twice)
+        squares = squares.triu(1).T + squares
+        noise = float(blank.std()) / self.second * root  # its largest eigenvalue, about
+        within = squares * size * self.reach**2 - _spread(means, share / share.sum())
+        covariance = _believed(within, BELOW_NOISE * noise * size * self.reach**2)
+        return {
+            "centre": centre * root,
+            "means": means.contiguous(),
+            # In one order of memory, here and from a checkpoint: sums depend on it.
+            "factor": torch.linalg.cholesky(covariance).contiguous(),
+            "seed": torch.tensor(int(generator(seed, self.name).initial_seed() % 2**31)),
+        }
+
+    def step(
+        self,
+        state: State,
+        candidate: Candidate,
+        curator: Curator,
+        student: Student,  # noqa: ARG002 - the set is for any
+        generator: torch.Generator,  # noqa: ARG002 - nothing is drawn on the way
+    ) -> tuple[Float[Tensor, ""], State]:
+        seen = Modulations(curator.spec, self.regions)(candidate.features) - state["centre"]
+        apart = seen - self._places(state, candidate)
+        whitened = torch.linalg.solve_triangular(state["factor"], apart.T, upper=False)
+        return whitened.square().mean(), state
+
+    def _places(self, state: State, candidate: Candidate) -> Float[Tensor, "n size"]:
+        """Where items should be seen: always the same places for so many items."""
+        emotions, size = state["means"].shape
+        draws = torch.Generator().manual_seed(int(state["seed"]))
+        normal = torch.randn(emotions, candidate.per_class, size, generator=draws)
+        if candidate.per_class > 1:
+            normal = normal - normal.mean(dim=1, keepdim=True)
+        around = normal.to(state["factor"]) @ state["factor"].T
+        return (state["means"][:, None] + around).flatten(0, 1)
+
+    def _bound(self, curator: Curator, emotions: int) -> float:
+        """The length of a unit's answer: of all emotions alike, or of a single one."""
+        together = 1.0 if curator.unit != "utterance" else float(emotions)
+        return float((together * 1.25 + self.second**2) ** 0.5)
+
+    @property
+    def learns_labels(self) -> bool:
+        return False
+
+    def learned(self) -> dict[str, Tensor]:
+        return {}
+
+    def schedule(self, learned: Mapping[str, Tensor], per_class: int) -> None:  # noqa: ARG002
+        return None  # any training will do
+
+    def cost(self, per_class: int) -> Cost:  # noqa: ARG002 - the same for each item
+        return Cost(real_passes=2.0, step_passes=1.0, checkpoints=0)
+
+    def numbers(self, student: Student, spec: FeatureSpec, emotions: int) -> int:  # noqa: ARG002
+        size = Modulations(spec, self.regions).size
+        return emotions * (size + 1) + size * (size + 1) // 2 + BLANKS
+
+    def releases(self, steps: int) -> list[Release]:  # noqa: ARG002 - all before the first
+        first = ((1 - self.middle) / self.middle) ** 0.5
+        return [Release(MIDDLE, first), Release(MOMENTS, 1.0)]
+
+
+def _at_most(rows: Float[Tensor, "n size"], length: float) -> Float[Tensor, "n size"]:
+    return rows * (length / rows.norm(dim=1, keepdim=True).clamp_min(1e-12)).clamp_max(1.0)
+
+
+def _spread(
+    means: Float[Tensor, "emotion size"], shares: Float[Tensor, " emotion"]
+) -> Float[Tensor, "size size"]:
+    """Second moments that the emotions' means alone have."""
+    return (means * shares[:, None]).T @ means
+
+
+def _believed(matrix: Float[Tensor, "size size"], least: float) -> Float[Tensor, "size size"]:
+    """The nearest covariance whose directions have a least variance."""
+    values, directions = torch.linalg.eigh(matrix.double())
+    values = values.clamp_min(max(LEAST_VARIANCE, least))
+    return ((directions * values) @ directions.T).float()

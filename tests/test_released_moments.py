@@ -1,0 +1,114 @@
+"""Released moments: what is released is right, and items are seen where it says."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from fake_speech import EMOTIONS, fake_speech
+
+from distill.engine import distill
+from distill.modulations import Modulations, coloured_noise
+from distill.objectives.objective import Candidate, Student
+from distill.objectives.released_moments import LEAST_VARIANCE, ReleasedMoments
+from distill.outer_loop import Loop
+from evaluation.networks import draw_weights, skeleton
+from evaluation.students import Examples, Recipe
+from synth_data.curator import Curator
+from synth_data.errors import UserError
+from synth_data.features import FeatureSpec
+from synth_data.randomness import generator
+from synth_data.real import RealSet
+
+SPEC = FeatureSpec(mels=16, frames=32)
+FAR = 100.0  # a reach that nobody is beyond
+
+
+def speech(count: int = 240) -> RealSet:
+    """Noise that swells, at a rate that each emotion has."""
+    real = fake_speech((count // 3,) * 3, spec=SPEC)
+    noise = coloured_noise(len(real), SPEC, generator(0, "speech"))
+    time = torch.arange(SPEC.frames) * SPEC.hop
+    rates = torch.tensor([4.0, 8.0, 16.0])[real.targets.argmax(dim=1)]
+    begins = 6.28 * torch.rand(len(real), generator=generator(1, "speech"))
+    said = torch.sin(6.28 * rates[:, None] * time + begins[:, None])
+    return replace(real, features=noise + 2 * said[:, None, :])
+
+
+def student() -> Student:
+    network = skeleton("tdnn", SPEC.mels, 3)
+    return Student(network, draw_weights(network, generator(0, "start")))
+
+
+def test_the_map_is_0_for_noise_and_differs_where_speech_does():
+    seen = Modulations(SPEC, 2)
+    noise = seen(coloured_noise(300, SPEC, generator(1, "other noise")))
+    assert noise.shape == (300, seen.size)
+    assert noise.mean(dim=0).abs().max() < 0.25
+    real = speech()
+    means = torch.stack([seen(real.features[real.class_rows(c)]).mean(dim=0) for c in range(3)])
+    assert (means[0] - means[2]).abs().max() > 1.0
+
+
+@pytest.mark.parametrize(("mels", "regions"), [(80, 4), (15, 4), (64, 1)])
+def test_the_map_takes_any_number_of_bands(mels, regions):
+    spec = FeatureSpec(mels=mels, frames=50)
+    assert Modulations(spec, regions)(torch.randn(2, mels, 50)).isfinite().all()
+
+
+def test_what_is_released_are_the_moments():
+    real, model = speech(), student()
+    state = ReleasedMoments(regions=1, reach=FAR).init(Curator(real), model, 0)
+    seen = Modulations(SPEC, 1)(real.features)
+    labels = real.targets.argmax(dim=1)
+    means = torch.stack([seen[labels == c].mean(dim=0) for c in range(3)])
+    within = seen - means[labels]
+    assert torch.allclose(state["centre"], seen.mean(dim=0), atol=1e-3)
+    assert torch.allclose(state["means"] + state["centre"], means, atol=1e-2)
+    values, directions = torch.linalg.eigh((within.T @ within / len(seen)).double())
+    expected = (directions * values.clamp_min(LEAST_VARIANCE)) @ directions.T
+    found = (state["factor"] @ state["factor"].T).double()
+    assert torch.allclose(found, expected, atol=2e-2)
+
+
+def test_items_that_are_where_they_should_be_cost_nothing():
+    real, model, objective = speech(), student(), ReleasedMoments(regions=1)
+    curator = Curator(real)
+    state = dict(objective.init(curator, model, 0))
+    items = Candidate(real.features[:6], torch.eye(3).repeat_interleave(2, dim=0), 2)
+    places = Modulations(SPEC, 1)(items.features) - state["centre"]
+    state["means"] = places.reshape(3, 2, -1).mean(dim=1)
+    state["factor"] = 1e-4 * torch.eye(places.shape[1])
+    same = replace(items, features=items.features[[0, 0, 2, 2, 4, 4]])
+    state["means"] = places[[0, 2, 4]]
+    loss, _ = objective.step(state, same, curator, model, generator(0, "steps"))
+    apart, _ = objective.step(state, items, curator, model, generator(0, "steps"))
+    assert loss < 2.0 < 100.0 < apart
+
+
+def test_a_set_from_moments_alone_is_worth_something():
+    real = speech()
+    made = distill(
+        Curator(real),
+        ReleasedMoments(regions=2),
+        "tdnn",
+        ipc=12,
+        seed=0,
+        loop=Loop(steps=120, learning_rate=0.1, initialisation="noise"),
+    )
+    model = student()
+    recipe = Recipe.single(steps=100)
+    fitted = recipe.fit(
+        "tdnn",
+        model.start,
+        Examples(made.features, made.targets),
+        recipe.settings[0],
+        generator(0, "student"),
+    )
+    right = fitted.predict(real.features) == real.targets.argmax(dim=1)
+    assert right.float().mean() > 0.7
+    assert made.emotions == EMOTIONS
+
+
+def test_a_share_of_nothing_is_refused():
+    with pytest.raises(UserError, match="above 0 and below 1; found 1"):
+        ReleasedMoments(middle=1.0)
