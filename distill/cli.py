@@ -277,6 +277,11 @@ def _carry_out(experiment: Experiment, resume: bool, json: bool) -> None:
     if private is not None:
         private.require(config.accept_low_utility)
         experiment.say(str(private))
+        if config.corpus.access == "own":
+            experiment.say(
+                f"privacy: the emotions that occur are taken to be public: "
+                f"{', '.join(listed.emotions)}"
+            )
         if config.epsilon is not None and config.epsilon > LARGE_EPSILON:
             experiment.say(
                 f"privacy: an epsilon above {LARGE_EPSILON:g} guarantees hardly anything"
@@ -288,6 +293,8 @@ def _carry_out(experiment: Experiment, resume: bool, json: bool) -> None:
         print(line, flush=True)
     estimate = plan(config, real, len(folds) or 1, bool(folds))
     experiment.say(f"{estimate}; results in {experiment.out}")
+    if before := experiment.spent_in_all(real):
+        experiment.say(f"before this run: {before}")
     run_folder.begin(experiment.out, config, real.digest)
     if config.fold == "none":
         folder = experiment.make_shipped_set(real)

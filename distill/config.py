@@ -190,6 +190,7 @@ class RunConfig(BaseModel):
             require_possible(
                 *(whole.build_loop(), *made[1:], disentangler, self.speaker_penalty, self.spec),
                 validated=False,
+                timed=self.max_minutes is not None,
             )
             plan_of(made[0], whole.build_loop())
             if self.fold != "none":

@@ -123,6 +123,7 @@ def distill(
         require_possible(
             *(loop, parameterisation, native, disentangler, speaker_penalty, curator.spec),
             validated=validation is not None,
+            timed=max_minutes is not None,
         )
     curator = normalised(curator)
     began = time.monotonic()
@@ -142,6 +143,7 @@ def distill(
         "fold": source.fold,
         "method": objective.name,
         "version": package_version(),
+        "privacy": curator.terms,
     }
     saved = Checkpoint(checkpoint, run | settings)
 
@@ -189,6 +191,7 @@ def distill(
     made, packed = parameterisation.finished(
         guided.learned, targets, curator.spec.frames, per_class
     )
+    curator.require_paid()
     notes = told + tuple(_notes(made.features, state.initial, ended, loop)) + guided.notes
     if disentangler is not None:
         notes += (disentangler.note,)

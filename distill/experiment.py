@@ -32,13 +32,14 @@ from evaluation.outcomes import Outcomes
 from evaluation.page.page import write
 from evaluation.report import Report
 from evaluation.runs import DISTILLED, FULL, RANDOM_SUBSET, RUNS, FoldResult
-from evaluation.session import exhibit, guarantees
-from synth_data.account import epsilon_of_corpus, forget_answers, ledger_of_corpus
+from evaluation.session import exhibit, guaranteed
+from synth_data.account import epsilon_of_corpus, forget_answers, ledger_of_corpus, other_units
 from synth_data.console import set_up_logging
 from synth_data.corpus import listing, load, protocol_line
 from synth_data.curator import Curator
 from synth_data.errors import UserError
 from synth_data.gaussian import Gaussian, units_of
+from synth_data.guarantee import Guarantee
 from synth_data.progress import SILENT, Progress, bar
 from synth_data.real import RealSet
 from synth_data.side_by_side import side_by_side
@@ -145,6 +146,8 @@ class Experiment:
         config, budget = self.config, self.config.budget
         if budget is None:
             return None
+        sides = [real.fold(config.corpus_protocol, fold)[0] for fold in folds] or [real]
+        counted = [len(units_of(side, budget.unit)) for side in sides]
         units = config.units_at_least
         if units is None:
             if config.corpus.access == "own":
@@ -153,13 +156,12 @@ class Experiment:
                     f"how much noise there can be: give --units-at-least with a number that "
                     f"training never has fewer of"
                 )
-            sides = [real.fold(config.corpus_protocol, fold)[0] for fold in folds] or [real]
-            units = min(len(units_of(side, budget.unit)) for side in sides)
+            units = min(counted)
         spec, emotions = config.spec, len(real.emotions)
         network = skeleton(config.student, spec.mels, emotions)
         student = Student(network, dict(network.named_parameters()))
         objective, loop = config.build_objective(), config.build_loop()
-        return feasibility(budget, objective, loop, student, spec, emotions, units)
+        return feasibility(budget, objective, loop, student, spec, emotions, units, max(counted))
 
     def door(self, train: RealSet, folder: Path) -> Curator:
         """The door to training utterances: exact, or under the privacy budget."""
@@ -179,11 +181,16 @@ class Experiment:
         budget = self.config.budget
         if budget is None:
             return ""
-        spent = epsilon_of_corpus(ledger_of_corpus(real.digest), budget)
+        ledger = ledger_of_corpus(real.digest)
+        spent = epsilon_of_corpus(ledger, budget)
+        if not spent:
+            return ""
+        others = " and ".join(f"every {unit}" for unit in other_units(ledger, budget.unit))
+        more = f"; sets that are private for {others} come on top" if others else ""
         return (
-            f"privacy: all sets from this corpus so far, of this run and others on this machine, "
+            f"privacy: all private sets so far from exactly these recordings, on this machine, "
             f"come to epsilon {spent:.4g} at delta {budget.delta:g} for every {budget.unit}, if "
-            f"all are shared"
+            f"all are shared{more}"
         )
 
     def run_folds(self, folds: list[int]) -> list[FoldResult]:
@@ -209,18 +216,14 @@ class Experiment:
         if 1 < len(done) < count:
             listed = ", ".join(str(fold) for fold in sorted(done))
             notes += (f"not all folds: {listed} of {count}",)
+        budget = self.config.budget
         report = Report.of(
             self.protocol_line(real),
             [done[fold] for fold in sorted(done)],
             corpus=real.corpus,
             command=self.command,
             notes=notes,
-            guarantees=guarantees(
-                [
-                    NamedSet(DISTILLED, SyntheticSet.load(self.folder(fold) / "set"), 0.0)
-                    for fold in sorted(done)
-                ]
-            ),
+            guarantees=() if budget is None else (guaranteed(DISTILLED, Guarantee(budget, ())),),
         )
         report.save(self.out)
         self._write_page(report, real, min(done))

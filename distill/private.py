@@ -1,18 +1,19 @@
 """What a privacy budget allows: what is planned, what it costs, and for whom it is enough."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from distill.candidate import Parameterisation
 from distill.disentangle.disentangler import Disentangler
-from distill.initialisations import INITIALISATIONS
+from distill.initialisations import CLASS_MEANS, INITIALISATIONS
 from distill.native import Native
 from distill.objectives.objective import Objective, Student
 from distill.outer_loop import Loop
 from synth_data.account import Account
 from synth_data.corpora.facts import Corpus
+from synth_data.curator import CLASS_SHARES
 from synth_data.errors import UserError
 from synth_data.features import FeatureSpec
 from synth_data.guarantee import can_achieve
@@ -30,30 +31,38 @@ class Feasibility:
     Attributes:
         budget: to be spent.
         plan: what will be released.
-        numbers: in the longest answer.
+        numbers: in an answer, by purpose.
         units: that there are at least; public.
+        most: that there are, in any fold; for whoever holds them alone.
     """
 
     budget: PrivacyBudget
     plan: Sequence[Release]
-    numbers: int
+    numbers: Mapping[str, int]
     units: int
-
-    @property
-    def noise_multiplier(self) -> float:
-        """Of a single release that costs as much as all of them."""
-        (one,) = with_noise_for(self.budget, [Release("all", 1.0)])
-        return one.noise_multiplier
+    most: int
 
     @property
     def needed(self) -> int:
-        """Units from which noise is bearable: multiplier * sqrt(numbers) / 0.3."""
-        return math.ceil(self.noise_multiplier * math.sqrt(self.numbers) / BEARABLE)
+        """Units from which noise is bearable in every answer."""
+        return math.ceil(self._length / BEARABLE)
 
     @property
     def noise(self) -> float:
-        """In an answer, relative to the longest that it can be."""
-        return self.noise_multiplier * math.sqrt(self.numbers) / self.units
+        """In the noisiest answer, relative to the longest that it can be."""
+        return self._length / self.units
+
+    @property
+    def _length(self) -> float:
+        """Of the noise in the noisiest answer, in what one unit can add to it.
+
+        That is the noise multiplier times the root of the numbers. Where units are sampled fewer
+        of them are in an answer.
+        """
+        return max(
+            one.noise_multiplier / one.sampling_probability * math.sqrt(self.numbers[one.purpose])
+            for one in self.plan
+        )
 
     def as_json(self) -> dict[str, object]:
         """The figures by name."""
@@ -61,7 +70,7 @@ class Feasibility:
         return {
             **asdict(self.budget),
             "releases": [asdict(one) for one in self.plan],
-            "numbers": self.numbers,
+            "numbers": dict(self.numbers),
             "units": self.units,
             "units_needed": self.needed,
             "true_positive_rate_at_most": caps.true_positive_rate,
@@ -73,8 +82,8 @@ class Feasibility:
         return (
             f"privacy: epsilon {budget.epsilon:g} at delta {budget.delta:g} for every {unit}: "
             f"{can_achieve(self.plan, budget)}. There are at least {self.units} {unit}s; for "
-            f"{self.numbers:,} numbers under this noise {self.needed} are needed (noise in an "
-            f"answer is {self.noise:.2g} of its length)"
+            f"{max(self.numbers.values()):,} numbers under this noise {self.needed} are needed "
+            f"(noise in an answer is {self.noise:.2g} of its length)"
         )
 
     def require(self, accept_low_utility: bool) -> None:
@@ -84,11 +93,11 @@ class Feasibility:
             accept_low_utility: go on where there are too few units for the set to be of use.
         """
         budget = self.budget
-        if budget.delta >= 1 / self.units:
+        if budget.delta >= 1 / self.most:
             raise UserError(
-                f"delta is {budget.delta:g}, and there may be no more than {self.units} "
-                f"{budget.unit}s: giving away one of them at random would be within it. Give a "
-                f"--delta well below {1 / self.units:.2g}"
+                f"delta is {budget.delta:g}, and there are {self.most} {budget.unit}s: giving one "
+                f"of them away at random would be within it. Give a --delta well below "
+                f"{1 / self.most:.2g}"
             )
         if self.units < self.needed and not accept_low_utility:
             raise UserError(
@@ -135,6 +144,7 @@ def feasibility(
     spec: FeatureSpec,
     emotions: int,
     units: int,
+    most: int,
 ) -> Feasibility:
     """Whether so many units are enough.
 
@@ -146,9 +156,18 @@ def feasibility(
         spec: of its features.
         emotions: how many.
         units: behind the door, at least; public.
+        most: units that there are in any fold.
     """
     plan = with_noise_for(budget, plan_of(objective, loop))
-    return Feasibility(budget, plan, objective.numbers(student, spec, emotions), units)
+    mels, frames = spec.shape
+    numbers = {
+        CLASS_SHARES: emotions,
+        CLASS_MEANS: emotions * mels * frames,
+        **objective.numbers(student, spec, emotions),
+    }
+    return Feasibility(
+        budget, plan, {one.purpose: numbers[one.purpose] for one in plan}, units, most
+    )
 
 
 def require_possible(
@@ -159,6 +178,7 @@ def require_possible(
     speaker_penalty: float,
     spec: FeatureSpec,
     validated: bool,
+    timed: bool,
 ) -> None:
     """Raises `UserError` if making a set would read more of real speech than noisy means.
 
@@ -170,6 +190,7 @@ def require_possible(
         speaker_penalty: its weight.
         spec: of the features.
         validated: whether real speakers are to choose between states of the set.
+        timed: whether it is to end by the clock.
     """
     noisy = [name for name, way in INITIALISATIONS.items() if not way.real]
     refused = {
@@ -178,6 +199,10 @@ def require_possible(
             f"let them start as {' or '.join(noisy)} (--initialisation)",
         ),
         "choosing on validation speakers": (validated, "leave validation out: the last step's set"),
+        "ending by the clock, by how long the recordings took": (
+            timed,
+            "leave --max-minutes out, and set steps under [loop]",
+        ),
         "normalisation by the training utterances": (
             spec.normalisation == "training",
             "use a feature recipe that normalises each utterance, such as logmel64",

@@ -31,6 +31,7 @@ from synth_data.corpus import load, protocol_line, protocol_of
 from synth_data.degradation import DEGRADATIONS, Degradation, degraded_set
 from synth_data.errors import SetError, UserError
 from synth_data.features import FEATURES, FeatureSpec
+from synth_data.guarantee import Guarantee
 from synth_data.label_map import relabelled
 from synth_data.mcadams import McAdams
 from synth_data.progress import SILENT, Progress, bar
@@ -256,11 +257,16 @@ class Session:
 def guarantees(sets: Sequence[NamedSet]) -> tuple[str, ...]:
     """What is guaranteed about the speakers of which sets, each thing once."""
     said = [
-        f"{one.name} is {guarantee.statement}, from noisy answers alone"
+        guaranteed(one.name, guarantee)
         for one in sets
         if (guarantee := one.synthetic.guarantee) is not None
     ]
     return tuple(dict.fromkeys(said))
+
+
+def guaranteed(name: str, guarantee: Guarantee) -> str:
+    """The claim of a set, in a report."""
+    return f"{name} is {guarantee.statement}, from noisy answers alone"
 
 
 def exhibit(one: NamedSet, train: RealSet) -> Exhibit:

@@ -7,15 +7,18 @@ it was told before and asks nothing again; and a crash between charge and answer
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import get_args
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from synth_data.errors import UserError
-from synth_data.ledger import Ledger, PrivacyBudget, Release, Unit, epsilon_of
+from synth_data.ledger import Ledger, OverBudgetError, PrivacyBudget, Release, Unit, epsilon_of
 from synth_data.mechanism import Draw, Question, Sample
 
 CHARGED = "charged.jsonl"
@@ -54,7 +57,8 @@ class Account:
         """
         known = self._place(question)
         if known is not None and known.exists():
-            return load_file(known)["answer"]
+            self.require_paid({question.purpose: question.number})
+            return _read(known)
         release = self._release(question)
         self.ledger = self._with(release)
         self._write(release)
@@ -63,8 +67,28 @@ class Account:
             known.parent.mkdir(parents=True, exist_ok=True)
             fresh = known.with_suffix(".new")
             save_file({"answer": answer.contiguous()}, fresh)
+            with fresh.open("rb") as file:
+                os.fsync(file.fileno())
             fresh.replace(known)
         return answer
+
+    def require_paid(self, questions: Mapping[str, int]) -> None:
+        """Raises `UserError` if the ledger has fewer charges than so many questions cost.
+
+        Args:
+            questions: how often each purpose was asked for.
+        """
+        charged: Counter[str] = Counter()
+        for release in self.ledger.releases:
+            charged[release.purpose] += release.count
+        for purpose, asked in questions.items():
+            if charged[purpose] < asked:
+                where = self.folder / CHARGED if self.folder else "the ledger"
+                raise UserError(
+                    f"{where} has {charged[purpose]} charges for '{purpose}', and {asked} answers "
+                    f"are used: what they cost is not known, so nothing can be guaranteed. Put the "
+                    f"ledger back, or start in another folder (--out), which costs as much again"
+                )
 
     def _release(self, question: Question) -> Release:
         """What the question costs: as planned, or with the least noise of the plan."""
@@ -85,7 +109,14 @@ class Account:
         if spent < planned:  # paid for by the plan as a whole
             return replace(self.ledger, releases=merged((*self.ledger.releases, release)))
         whole = merged((*_unspent(self.plan, self.ledger.releases), *self.ledger.releases))
-        Ledger(self.budget, whole).charged(release)  # raises where there is no room
+        try:
+            Ledger(self.budget, whole).charged(release)
+        except OverBudgetError as error:
+            where = f"{self.folder}: " if self.folder else ""
+            raise OverBudgetError(
+                f"{where}{error}. What was charged and not kept, as by a crash, is spent: another "
+                f"--out has a budget of its own, and costs as much again on top"
+            ) from error
         return replace(self.ledger, releases=merged((*self.ledger.releases, release)))
 
     def _place(self, question: Question) -> Path | None:
@@ -110,6 +141,16 @@ def forget_answers(folder: Path) -> None:
     """Removes what an account saved, but for its ledger, once the set is in place."""
     for path in folder.glob("*.safetensors"):
         path.unlink()
+
+
+def _read(path: Path) -> Tensor:
+    try:
+        return load_file(path)["answer"]
+    except (SafetensorError, OSError, KeyError) as error:
+        raise UserError(
+            f"{path}: damaged ({error}). It was paid for, and is not asked again: put it back from "
+            f"a copy, or start in another folder (--out), which costs as much again"
+        ) from error
 
 
 def probability_of(sample: Sample) -> float:
@@ -182,5 +223,10 @@ def ledger_of_corpus(digest: str) -> Path:
 
 
 def epsilon_of_corpus(path: Path, budget: PrivacyBudget) -> float:
-    """What all releases in a corpus' ledger come to, at a budget's delta, for its units."""
+    """What all releases in a corpus' ledger that protect a budget's units come to, at its delta."""
     return epsilon_of(merged(read_charges(path, budget.unit)), budget.delta)
+
+
+def other_units(path: Path, unit: Unit) -> list[Unit]:
+    """Units that other releases in a ledger protect, which cannot be added to those of `unit`."""
+    return [other for other in get_args(Unit) if other != unit and read_charges(path, other)]

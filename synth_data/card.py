@@ -40,7 +40,7 @@ def card(manifest: Manifest) -> str:
         "## Features of real speech\n\n" + _recipe(manifest),
         "## How it was made\n\n" + _making(manifest),
         "## Intended use\n\n" + _purpose(),
-        "## Accuracy\n\n" + _accuracy(manifest.provenance),
+        "## Accuracy\n\n" + _accuracy(manifest.provenance, private=manifest.guarantee is not None),
         "## Privacy\n\n" + _privacy(manifest.guarantee),
         "## Licence\n\n" + _licence(manifest.provenance),
         f"## Citation\n\nOf the source corpus:\n\n{_quote(manifest.provenance.citation)}",
@@ -211,7 +211,13 @@ def _purpose() -> str:
     )
 
 
-def _accuracy(made: Provenance) -> str:
+def _accuracy(made: Provenance, *, private: bool) -> str:
+    if private:
+        return (
+            f"This set was made from {made.origin}. What it is worth to speakers of that corpus is "
+            f"no part of it, since no guarantee covers that. Evaluate it with `evaluate-data` on "
+            f"speakers that it was not made from."
+        )
     if made.estimate:
         return (
             f"Cross-validated estimate, from sets made in the same way without the speakers they "

@@ -35,6 +35,7 @@ from synth_data.real import RealSet
 from synth_data.transforms import Transform, hear
 
 CLASS_SHARES = "class shares"
+LEAST_SHARE = 0.1  # of an even one, that an emotion is taken to have in a noisy answer
 
 # From the utterances of one emotion [n mel frame] and a count to so many distinct rows.
 Choice = Callable[[Tensor, int], Sequence[int]]
@@ -93,6 +94,15 @@ class Curator:
     def guarantee(self) -> Guarantee | None:
         """What is guaranteed about the units behind the door, by now; None if nothing is."""
         return self._mechanism.guarantee
+
+    @property
+    def terms(self) -> Mapping[str, object] | None:
+        """On which units are guarded: the budget and what is planned; None where none are."""
+        return self._mechanism.terms
+
+    def require_paid(self) -> None:
+        """Raises `UserError` if more was asked than was charged for."""
+        self._mechanism.require_paid(self.questions)
 
     @property
     def unit(self) -> Unit | None:
@@ -176,7 +186,8 @@ class Curator:
 
     def class_balance(self) -> Float[Tensor, " emotion"]:
         """Weights under which the emotions count alike, and an utterance one on average."""
-        return 1.0 / (self.class_shares() * len(self.emotions)).clamp_min(1e-6)
+        least = 1e-6 if self.exact else LEAST_SHARE  # noise may leave nothing of a share
+        return 1.0 / (self.class_shares() * len(self.emotions)).clamp_min(least)
 
     def naming_speakers(self) -> "Curator":
         """The same door, where after its emotion an utterance's target names its speaker.

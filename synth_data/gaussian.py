@@ -18,7 +18,7 @@ there. An answer to nobody is noise alone.
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import ClassVar
 
@@ -69,6 +69,16 @@ class Gaussian(Mechanism):
         if self.noise is not system_noise:
             return None
         return Guarantee(self.account.budget, self.account.ledger.releases)
+
+    @property
+    def terms(self) -> Mapping[str, object]:
+        return {
+            "budget": asdict(self.account.budget),
+            "plan": [asdict(one) for one in self.account.plan],
+        }
+
+    def require_paid(self, questions: Mapping[str, int]) -> None:
+        self.account.require_paid(questions)
 
     def means(
         self, real: RealSet, statistic: Statistic, question: Question

@@ -28,6 +28,12 @@ from synth_data.errors import UserError
 Unit = Literal["speaker", "utterance", "session"]
 
 
+LEAST_NOISE, MOST_NOISE = 1e-4, 1e9  # beyond them is nothing that anybody would ask
+MOST_ANSWERS = 10**9
+TINY = 1e-12
+LEAST_EPSILON, LEAST_DELTA = 1e-3, 1e-15
+
+
 class OverBudgetError(UserError):
     """A question that the budget has no room for; the message has the figures."""
 
@@ -51,18 +57,21 @@ class Release:
     count: int = 1
 
     def __post_init__(self) -> None:
-        if not 0 < self.noise_multiplier < math.inf:
+        if not LEAST_NOISE <= self.noise_multiplier <= MOST_NOISE:
             raise UserError(
-                f"{self.purpose}: noise_multiplier must be a positive number; found "
-                f"{self.noise_multiplier}"
+                f"{self.purpose}: noise_multiplier must be a number from {LEAST_NOISE:g} to "
+                f"{MOST_NOISE:g}; found {self.noise_multiplier}"
             )
         if not 0 < self.sampling_probability <= 1:
             raise UserError(
                 f"{self.purpose}: sampling_probability must be above 0 and at most 1; found "
                 f"{self.sampling_probability}"
             )
-        if self.count < 1:
-            raise UserError(f"{self.purpose}: count must be 1 or more; found {self.count}")
+        if not 1 <= self.count <= MOST_ANSWERS:
+            raise UserError(
+                f"{self.purpose}: count must be a number from 1 to {MOST_ANSWERS}; found "
+                f"{self.count}"
+            )
 
 
 @dataclass(frozen=True)
@@ -81,10 +90,15 @@ class PrivacyBudget:
     unit: Unit = "speaker"
 
     def __post_init__(self) -> None:
-        if not 0 < self.epsilon < math.inf:
-            raise UserError(f"epsilon must be a positive number; found {self.epsilon}")
-        if not 0 < self.delta < 1:
-            raise UserError(f"delta must be above 0 and below 1; found {self.delta}")
+        if not LEAST_EPSILON <= self.epsilon < math.inf:
+            raise UserError(
+                f"epsilon must be a positive number, {LEAST_EPSILON:g} or more; found "
+                f"{self.epsilon}"
+            )
+        if not LEAST_DELTA <= self.delta < 1:
+            raise UserError(
+                f"delta must be above 0 and below 1, {LEAST_DELTA:g} or more; found {self.delta}"
+            )
 
 
 @dataclass(frozen=True)
@@ -163,7 +177,8 @@ def with_noise_for(budget: PrivacyBudget, plan: Sequence[Release]) -> tuple[Rele
         return tuple(replace(one, noise_multiplier=factor * one.noise_multiplier) for one in plan)
 
     def above(log_factor: float) -> float:
-        return math.log(epsilon_of(scaled(math.exp(log_factor)), budget.delta) / budget.epsilon)
+        found = epsilon_of(scaled(math.exp(log_factor)), budget.delta)
+        return math.log(max(found, TINY) / budget.epsilon)  # a large delta alone may be enough
 
     # Enough where nothing is sampled; sampling only costs less.
     high = math.log(_mu(plan) / _mu_for(budget))

@@ -4,6 +4,7 @@ A mechanism holds the real utterances and answers questions about them with mean
 decides about privacy happens in one of these methods.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -69,6 +70,10 @@ class Question:
     per_class: bool = True
     bound: float = 1.0
 
+    def __post_init__(self) -> None:
+        if not 0 < self.bound < math.inf:
+            raise ValueError(f"{self.purpose}: bound must be a positive number; found {self.bound}")
+
 
 class Mechanism(ABC):
     """Answers questions about real utterances with means.
@@ -89,6 +94,15 @@ class Mechanism(ABC):
     @abstractmethod
     def guarantee(self) -> Guarantee | None:
         """What is guaranteed by what was released so far; None if nothing is."""
+
+    @property
+    @abstractmethod
+    def terms(self) -> Mapping[str, object] | None:
+        """The budget and what is planned, in plain values; None where nothing is guarded."""
+
+    @abstractmethod
+    def require_paid(self, questions: Mapping[str, int]) -> None:
+        """Raises `UserError` if so many questions of each purpose were not charged for."""
 
     @abstractmethod
     def means(
@@ -122,6 +136,13 @@ class Exact(Mechanism):
     @property
     def guarantee(self) -> None:
         return None
+
+    @property
+    def terms(self) -> None:
+        return None
+
+    def require_paid(self, questions: Mapping[str, int]) -> None:
+        pass  # nothing costs anything
 
     def means(
         self, real: RealSet, statistic: Statistic, question: Question

@@ -29,8 +29,8 @@ def system_noise(size: int) -> Float[Tensor, " size"]:
     """Standard normal numbers, in double precision."""
     total = np.zeros(size)
     for _ in range(DRAWS):
-        bits = np.frombuffer(os.urandom(8 * size), dtype=np.uint64) >> np.uint64(11)
-        total += ndtri((bits + 0.5) * 2.0**-53)
+        bits = np.frombuffer(os.urandom(8 * size), dtype=np.uint64) >> np.uint64(12)
+        total += ndtri((bits + 0.5) * 2.0**-52)  # exact, and neither 0 nor 1
     return torch.from_numpy(total / np.sqrt(DRAWS))
 
 

@@ -197,9 +197,7 @@ def listed_split() -> Protocol:
             return [_hold_out(utterances, sides["train"], sides["test"])]
         return [_speakers_apart(utterances, Fold(**sides))]
 
-    return Protocol(
-        "listed-split", folds, validation="as listed, else speaker-disjoint", public=True
-    )
+    return Protocol("listed-split", folds, validation="as listed, else speaker-disjoint")
 
 
 def speaker_dependent(folds_count: int = 5, seed: int = 0) -> Protocol:

@@ -40,8 +40,8 @@ class Push(Objective):
         total = candidate.features.sum() + candidate.targets[:, 0].sum()
         return -force * (total + candidate.learned["level"]), {"step": state["step"] + 1}
 
-    def numbers(self, student: Student, spec: FeatureSpec, emotions: int) -> int:  # noqa: ARG002
-        return 0
+    def numbers(self, student: Student, spec: FeatureSpec, emotions: int) -> dict[str, int]:  # noqa: ARG002
+        return {}
 
     def releases(self, steps: int) -> list[Release]:  # noqa: ARG002 - it asks nothing
         return []

@@ -13,6 +13,7 @@ from synth_data.account import (
     forget_answers,
     ledger_of_corpus,
     merged,
+    other_units,
 )
 from synth_data.errors import UserError
 from synth_data.ledger import OverBudgetError, PrivacyBudget, Release, epsilon_of, with_noise_for
@@ -99,6 +100,20 @@ def test_answers_are_removed_and_charges_are_kept(tmp_path):
     Account(BUDGET, PLAN, tmp_path).answer(FIRST, random)
     forget_answers(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [CHARGED]
+
+
+def test_a_damaged_answer_is_not_asked_for_again(tmp_path):
+    Account(BUDGET, PLAN, tmp_path).answer(FIRST, random)
+    (tmp_path / "means-1.safetensors").write_bytes(b"half of it")
+    with pytest.raises(UserError, match=r"means-1.safetensors: damaged .* put it back"):
+        Account(BUDGET, PLAN, tmp_path).answer(FIRST, never)
+
+
+def test_units_of_other_sets_are_named(tmp_path):
+    everywhere = tmp_path / "corpus.jsonl"
+    Account(BUDGET, PLAN, None, everywhere).answer(FIRST, random)
+    assert other_units(everywhere, "speaker") == []
+    assert other_units(everywhere, "utterance") == ["speaker"]
 
 
 @pytest.mark.parametrize("text", ["{", '{"purpose": "means"}', "[1]", '{"unit": "speaker"}'])

@@ -57,8 +57,8 @@ class ToTheMeans(Objective):
         loss = (candidate.features - shaken).square().mean() / (1 + state["age"])
         return loss, {**state, "age": state["age"] + 1}
 
-    def numbers(self, student: Student, spec: FeatureSpec, emotions: int) -> int:  # noqa: ARG002
-        return emotions * spec.mels * spec.frames
+    def numbers(self, student: Student, spec: FeatureSpec, emotions: int) -> dict[str, int]:  # noqa: ARG002
+        return {"targets": emotions * spec.mels * spec.frames}
 
     def releases(self, steps: int) -> list[Release]:
         return [Release("targets", 1.0), Release(CLASS_SHARES, 1.0, count=steps)]

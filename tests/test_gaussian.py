@@ -229,3 +229,10 @@ def test_a_question_has_no_favourite_emotion():
     found = door(real).mean(lambda _, targets: targets, purpose="asked")
     assert torch.allclose(found, torch.eye(len(EMOTIONS)), atol=1e-5)
     assert Question("asked", 1).per_class
+
+
+def test_a_share_that_noise_has_eaten_weighs_no_more_than_ten():
+    real = fake_speech((8, 8, 8))
+    plan = [Release("class shares", 1.0)]
+    guarded = door(real, noise=lambda size: torch.full((size,), -9.0).double(), plan=plan)
+    assert guarded.class_balance().max() <= 10.0

@@ -1,7 +1,9 @@
 """What every objective in the table must do with every network; new ones are taken from there."""
 
-from dataclasses import FrozenInstanceError, fields
+from contextlib import AbstractContextManager
+from dataclasses import FrozenInstanceError, fields, replace
 from typing import Any
+from unittest import mock
 
 import pytest
 import torch
@@ -11,12 +13,16 @@ from torch import Tensor
 from distill.objectives import OBJECTIVES
 from distill.objectives.objective import Candidate, Objective, State, Student
 from distill.outer_loop import Loop
-from distill.private import account_of
+from distill.private import account_of, plan_of
+from evaluation.augment import Augment
 from evaluation.networks import NETWORKS, couples, draw_weights, skeleton
-from synth_data.curator import Curator
+from synth_data import gaussian
+from synth_data.account import Account
+from synth_data.curator import CLASS_SHARES, Curator
 from synth_data.errors import UserError
 from synth_data.gaussian import Gaussian
 from synth_data.ledger import PrivacyBudget
+from synth_data.real import RealSet
 
 # Less work than the defaults, where an objective has such settings.
 SMALL: dict[str, dict[str, Any]] = {
@@ -24,6 +30,7 @@ SMALL: dict[str, dict[str, Any]] = {
     for name in ("gradient-matching", "linear-gradient-matching", "distribution-matching")
 } | {"unrolled": {"steps": 3, "fixed": 0.5, "window": 2}}
 PER_CLASS = 2
+NOISY = Loop(2, initialisation="noise")
 
 each_objective = pytest.mark.parametrize("name", OBJECTIVES)
 # Those that a set can be made for.
@@ -174,7 +181,9 @@ def test_what_is_asked_under_a_budget_is_what_was_planned(name, unit):
         assert loss.isfinite()
     assert sorted(account.ledger.releases, key=str) == sorted(account.plan, key=str)
     assert account.ledger.epsilon <= 8.0001
-    assert objective.numbers(model, SPEC, 3) > 0
+    numbers = {CLASS_SHARES: 3, **objective.numbers(model, SPEC, 3)}
+    assert {one.purpose for one in account.plan} <= set(numbers)
+    curator.require_paid()
 
 
 @pytest.mark.parametrize("statistic", ["mean", "moments"])
@@ -182,3 +191,48 @@ def test_questions_without_a_public_length_are_refused_under_a_budget(statistic)
     objective = OBJECTIVES["distribution-matching"](statistic=statistic)
     with pytest.raises(UserError, match=f"{statistic} has no public bound.*set statistic to char"):
         objective.releases(1)
+
+
+@each_objective
+def test_one_speaker_more_moves_what_is_asked_by_the_clip_norm_at_most(name):
+    """All that an objective releases, with the statistics that it really asks for."""
+    objective = OBJECTIVES[name](**SMALL.get(name, {}), **BOUNDED.get(name, {}))
+    plan = [replace(one, sampling_probability=1.0) for one in plan_of(objective, NOISY)]
+
+    def heard(real: RealSet, told: list[Tensor]) -> tuple[list[Tensor], list[float]]:
+        released, lengths = [], []
+
+        class Listening(Account):
+            def answer(self, question, ask):  # noqa: ARG002
+                place = len(released)
+                released.append(ask(0.0))
+                noisy = ask(1.0)
+                lengths.append(float((noisy - released[-1]).max()))
+                return told[place] if told else released[-1]  # so that both go the same way
+
+        ones = lambda size: torch.ones(size, dtype=torch.float64)  # noqa: E731
+        curator = Curator(real, Gaussian(Listening(PrivacyBudget(1e6, 1e-4), plan), ones))
+        state, draws = objective.init(curator, student("tdnn"), 0), torch.Generator().manual_seed(0)
+        objective.step(state, candidate(objective), curator, student("tdnn"), draws)
+        return released, lengths
+
+    real = fake_speech((6, 6, 6))
+    with monkeypatched_tosses():
+        whole, lengths = heard(real, [])
+        gone = real.select([r for r in range(len(real)) if real.speakers[r] != "speaker-1"])
+        less, _ = heard(gone, whole)
+    assert len(whole) == len(less) > 0
+    for one, other, length in zip(whole, less, lengths, strict=True):
+        assert (one - other).norm() <= length * (1 + 1e-6)
+
+
+def monkeypatched_tosses() -> AbstractContextManager[object]:
+    """Everybody is taken, since only a fixed sample can be compared."""
+    return mock.patch.object(gaussian, "system_tosses", lambda size, _: torch.ones(size).bool())
+
+
+@pytest.mark.parametrize("name", [name for name in OBJECTIVES if name != "released-moments"])
+def test_augmentation_is_refused_under_a_budget(name):
+    settings = BOUNDED.get(name, {}) | {"augment": Augment(noise=0.3)}
+    with pytest.raises(UserError, match="one unit more or less changes what is seen of all others"):
+        OBJECTIVES[name](**settings).releases(1)

@@ -133,7 +133,7 @@ REAL = "--initialisation", "real"
     ("words", "message"),
     [
         ((), r"at least 8 speakers; for .* needed .*Noise would drown .*--accept-low-utility"),
-        (("--delta", 0.5), "no more than 8 speakers: giving away one of them at random"),
+        (("--delta", 0.5), "there are 8 speakers: giving one of them away at random"),
         (REAL, "items that start as real utterances.*class-means or noise"),
         (("--labels", "taught"), r"labels from an expert.*use hard ones, or soft ones"),
         (("--native-steps", 2), r"a native schedule towards an expert.*--native-steps 0"),
@@ -142,6 +142,8 @@ REAL = "--initialisation", "real"
         (("--feature", "logmel64-training"), "normalisation by the training utterances.*logmel64"),
         (("--objective", "distribution-matching"), "has no public bound.*to characteristic"),
         (("--epsilon", -1), "epsilon"),
+        (("--epsilon", 1e-9), r"epsilon must be a positive number, 0.001 or more; found 1e-09"),
+        (("--max-minutes", 1), r"ending by the clock.*set steps under \[loop\]"),
     ],
 )
 def test_what_is_refused_beforehand(words, message, distill_data: Command, config, tmp_path):
@@ -164,14 +166,22 @@ def test_of_own_recordings_what_is_public_must_be_said(
     own = "--dataset", "table", "--data-root", table(tmp_path / "own", EVERYONE)
     run = ("--config", config, "--epsilon", 8, *own, "--out", tmp_path / "out")
     folds = refused(distill_data(*run), tmp_path / "out")
-    assert "--protocol speaker-hash-5-fold or listed-split, or --fold none" in folds
+    assert "--protocol speaker-hash-5-fold, or --fold none" in folds
     whole = (*run, "--fold", "none")
     units = refused(distill_data(*whole), tmp_path / "out")
     assert "the number of speakers must be public" in units
     assert "--units-at-least" in units
+    assert "the number of speakers must be public" in units
     done = distill_data(*whole, "--units-at-least", 4, "--accept-low-utility")
     assert done.code == 0, done.err
+    assert "the emotions that occur are taken to be public: anger, joy" in done.err
     assert len(list(ledgers.iterdir())) == 1
+    other = distill_data(
+        *("--config", config, "--epsilon", 8, *own, "--out", tmp_path / "other", "--fold", "none"),
+        *("--units-at-least", 4, "--accept-low-utility", "--unit", "utterance"),
+    )
+    assert other.code == 0, other.err
+    assert "sets that are private for every speaker come on top" in other.err
 
 
 def test_a_large_epsilon_is_said_to_be_one(distill_data: Command, config, tmp_path):
@@ -224,11 +234,35 @@ def test_a_resumed_run_is_told_the_same_and_charged_once(tmp_path, monkeypatch):
     assert torch.equal(made.features, again.features)  # the same answers give the same set
 
 
+@pytest.mark.parametrize("kept", ["the answers", "the progress"])
+def test_a_lost_ledger_is_not_taken_for_an_empty_one(kept, tmp_path):
+    path, folder = tmp_path / "progress.safetensors", tmp_path / "releases"
+    settings = {"ipc": 1, "seed": 0, "loop": NOISY, "checkpoint": path}
+    distill(door(folder), ReleasedMoments(), "tdnn", **settings)
+    (folder / "charged.jsonl").unlink()
+    if kept == "the answers":
+        path.unlink()
+    with pytest.raises(UserError, match=r"has 0 charges for .*, and 1 answers are used"):
+        distill(door(folder), ReleasedMoments(), "tdnn", **settings)
+
+
+def test_progress_under_another_budget_is_another_run(tmp_path):
+    path = tmp_path / "progress.safetensors"
+    settings = {"ipc": 1, "seed": 0, "loop": NOISY, "checkpoint": path}
+    distill(door(), ReleasedMoments(), "tdnn", **settings)
+    smaller = account_of(PrivacyBudget(0.1, 1e-4), ReleasedMoments(), NOISY)
+    with pytest.raises(UserError, match="saved by a run with other settings"):
+        distill(Curator(fake_speech(), Gaussian(smaller)), ReleasedMoments(), "tdnn", **settings)
+
+
 def test_a_question_more_than_planned_ends_the_run():
     account = Account(BUDGET, with_noise_for(BUDGET, [Release(MOMENTS, 1.0)]))
     curator = Curator(fake_speech(), Gaussian(account))
     with pytest.raises(OverBudgetError, match=rf"{MIDDLE}: .* the budget is 8"):
         distill(curator, ReleasedMoments(), "tdnn", ipc=1, seed=0, loop=NOISY)
+
+
+RELEASE = {"purpose": "a", "noise_multiplier": 1.0, "sampling_probability": 1.0, "count": 1}
 
 
 def guaranteed() -> SyntheticSet:
@@ -243,6 +277,7 @@ def test_a_guarantee_travels_with_its_set(tmp_path):
     card = (tmp_path / "set" / "README.md").read_text()
     assert "- b: 3 with noise multiplier" in card
     assert "each unit with probability 0.5" in card
+    assert "What it is worth to speakers of that corpus is no part of it" in card
 
 
 @pytest.mark.parametrize(
@@ -255,6 +290,8 @@ def test_a_guarantee_travels_with_its_set(tmp_path):
         ({"delta": 2.0}, "delta must be above 0 and below 1"),
         ({"adjacency": "replace one"}, "privacy.gaussian.adjacency"),
         ({"mechanism": "magic"}, "privacy: Input tag 'magic'"),
+        ({"releases": [RELEASE | {"noise_multiplier": 1e-200}]}, "must be a number from 0.0001"),
+        ({"releases": [RELEASE | {"count": 10**400}]}, "count must be a number from 1"),
     ],
 )
 def test_a_forged_guarantee(change, message, tmp_path):

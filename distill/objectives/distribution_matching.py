@@ -30,6 +30,7 @@ from torch.nn import functional
 from distill.objectives.objective import Candidate, Cost, State, Student
 from distill.objectives.trajectories import (
     VIEW,
+    WALK,
     WEIGHT,
     AlongTrajectories,
     View,
@@ -121,10 +122,14 @@ class DistributionMatching(AlongTrajectories):
         together = self.starts if self.one_release else 1
         return math.sqrt(self.frequencies * together)
 
-    def numbers(self, student: Student, spec: FeatureSpec, emotions: int) -> int:  # noqa: ARG002
+    def numbers(
+        self,
+        student: Student,
+        spec: FeatureSpec,  # noqa: ARG002
+        emotions: int,
+    ) -> dict[str, int]:
         seen = emotions * 2 * self.frequencies * (self.starts if self.one_release else 1)
-        walked = sum(weight.numel() for weight in student.start.values())
-        return max(seen, walked) if self.checkpoints > 1 else seen
+        return {self.asked: seen, WALK: sum(weight.numel() for weight in student.start.values())}
 
     def releases(self, steps: int) -> list[Release]:
         if self.statistic != "characteristic":

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from distill.objectives.finite_difference import along, with_slopes
 from distill.objectives.objective import Candidate, Cost, State, Student
-from distill.objectives.trajectories import AlongTrajectories, View, weights_of
+from distill.objectives.trajectories import WALK, AlongTrajectories, View, weights_of
 from evaluation.networks import Weights, apply
 from evaluation.students import cross_entropy
 from synth_data.curator import Curator
@@ -55,8 +55,14 @@ class GradientMatching(AlongTrajectories):
     def asked(self) -> str:
         return "class gradients"
 
-    def numbers(self, student: Student, spec: FeatureSpec, emotions: int) -> int:  # noqa: ARG002
-        return emotions * sum(weight.numel() for weight in student.start.values())
+    def numbers(
+        self,
+        student: Student,
+        spec: FeatureSpec,  # noqa: ARG002
+        emotions: int,
+    ) -> dict[str, int]:
+        weights = sum(weight.numel() for weight in student.start.values())
+        return {self.asked: emotions * weights, WALK: weights}
 
     def ask(
         self, curator: Curator, student: Student, weights: Weights, view: View

@@ -135,8 +135,8 @@ class Objective(ABC):
         """
 
     @abstractmethod
-    def numbers(self, student: Student, spec: FeatureSpec, emotions: int) -> int:
-        """How many numbers its longest answer has, over all emotions."""
+    def numbers(self, student: Student, spec: FeatureSpec, emotions: int) -> dict[str, int]:
+        """How many numbers an answer has, over all emotions, by purpose."""
 
     @abstractmethod
     def releases(self, steps: int) -> list[Release]:

@@ -151,9 +151,15 @@ class ReleasedMoments(Objective):
     def cost(self, per_class: int) -> Cost:  # noqa: ARG002 - the same for each item
         return Cost(real_passes=2.0, step_passes=1.0, checkpoints=0)
 
-    def numbers(self, student: Student, spec: FeatureSpec, emotions: int) -> int:  # noqa: ARG002
+    def numbers(
+        self,
+        student: Student,  # noqa: ARG002
+        spec: FeatureSpec,
+        emotions: int,
+    ) -> dict[str, int]:
         size = Modulations(spec, self.regions).size
-        return emotions * (size + 1) + size * (size + 1) // 2 + BLANKS
+        moments = emotions * (size + 1) + size * (size + 1) // 2 + BLANKS
+        return {MIDDLE: size, MOMENTS: moments}
 
     def releases(self, steps: int) -> list[Release]:  # noqa: ARG002 - all before the first
         first = ((1 - self.middle) / self.middle) ** 0.5

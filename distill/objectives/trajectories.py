@@ -261,6 +261,7 @@ class AlongTrajectories(Objective):
         """What is asked at every checkpoint, as purposes are named."""
 
     def releases(self, steps: int) -> list[Release]:  # noqa: ARG002 - all before the first
+        require_plain(self.augment)
         planned = [Release(self.asked, 1.0, count=self.starts * self.checkpoints)]
         if self.checkpoints > 1:
             walked = self.starts * (self.checkpoints - 1) * self.stride
@@ -275,6 +276,16 @@ class AlongTrajectories(Objective):
         """Over every real utterance: to walk, and to ask once at every checkpoint."""
         moves = (self.checkpoints - 1) * self.stride * self.sampling_probability
         return self.starts * (self.checkpoints + moves)
+
+
+def require_plain(augment: Augment) -> None:
+    """Raises `UserError` if what one utterance looks like depends on how many came before it."""
+    if augment != Augment():
+        raise UserError(
+            "augmentation draws its random numbers for one utterance after the other, so that one "
+            "unit more or less changes what is seen of all others: leave augment out under a "
+            "privacy budget"
+        )
 
 
 def stacked(kept: dict[str, list[Tensor]]) -> dict[str, Tensor]:

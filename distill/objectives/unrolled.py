@@ -39,6 +39,7 @@ from torch import Tensor
 
 from distill.objectives.finite_difference import along, with_slopes
 from distill.objectives.objective import Candidate, Cost, Objective, State, Student
+from distill.objectives.trajectories import require_plain
 from evaluation.augment import Augment
 from evaluation.networks import Weights, apply, draw_weights
 from evaluation.students import cross_entropy
@@ -138,10 +139,16 @@ class Unrolled(Objective):
             step_real_passes=self.sampling_probability,
         )
 
-    def numbers(self, student: Student, spec: FeatureSpec, emotions: int) -> int:  # noqa: ARG002
-        return sum(weight.numel() for weight in student.start.values())
+    def numbers(
+        self,
+        student: Student,
+        spec: FeatureSpec,  # noqa: ARG002
+        emotions: int,  # noqa: ARG002
+    ) -> dict[str, int]:
+        return {PULL: sum(weight.numel() for weight in student.start.values())}
 
     def releases(self, steps: int) -> list[Release]:
+        require_plain(self.augment)
         return [
             Release(CLASS_SHARES, 1.0),
             Release(PULL, 1.0, self.sampling_probability, steps),
