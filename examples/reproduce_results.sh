@@ -32,6 +32,9 @@ distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 1 --config
 evaluate-data runs/ravdess-ipc1 --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --seeds 3 --baselines random,k-means,herding,random-soft,compressed-int8 --teachers none --speech none --no-scores --out runs/ravdess-ipc1-judged
 evaluate-data runs/emodb-ipc1 --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --seeds 3 --baselines random,k-means,herding,random-soft,compressed-int8 --teachers none --speech none --no-scores --out runs/emodb-ipc1-small-judged
 evaluate-data runs/ravdess-5-percent --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --seeds 3 --baselines random,k-means,herding,random-soft --teachers none --speech none --no-scores --out runs/ravdess-5-percent-judged
+evaluate-data ten=runs/ravdess-ipc10 five=runs/ravdess-5-percent --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --students crnn --seeds 2 --baselines none --teachers none --speech none --no-scores --out runs/ravdess-crnn
+evaluate-data ten=runs/emodb-ipc10 five=runs/emodb-5-percent --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --students crnn --seeds 2 --baselines none --teachers none --speech none --no-scores --out runs/emodb-crnn
+evaluate-data runs/ravdess-ipc10 --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --seeds 2 --baselines k-means,herding,random-soft --teachers none --speech none --no-scores --out runs/ravdess-ipc10-beside
 evaluate-data runs/emodb-ipc1-gm --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --seeds 3 --out runs/emodb-ipc1-judged
 evaluate-data runs/ravdess-ipc10-gm --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --seeds 2 --teachers none --speech none --no-scores --out runs/ravdess-ipc10-judged
 evaluate-data runs/emodb-ipc1-gm --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --seeds 2 --baselines none --teachers all --speech none --no-scores --out runs/emodb-ipc1-teachers

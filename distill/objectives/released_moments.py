@@ -149,7 +149,8 @@ class ReleasedMoments(Objective):
         return None  # any training will do
 
     def cost(self, per_class: int) -> Cost:  # noqa: ARG002 - the same for each item
-        return Cost(real_passes=2.0, step_passes=1.0, checkpoints=0)
+        # Its many filters take as long as about five passes of the default student.
+        return Cost(real_passes=2.0, step_passes=5.0, checkpoints=0)
 
     def numbers(
         self,
