@@ -57,6 +57,7 @@ def data_root() -> Path:
 def _no_memory_of_other_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test trains its own students: one found again would hide what it tests."""
     monkeypatch.setenv("DISTILL_DATA_STUDENTS", str(tmp_path / "students-kept"))
+    monkeypatch.setenv("DISTILL_DATA_LEDGERS", str(tmp_path / "ledgers"))
 
 
 @pytest.fixture

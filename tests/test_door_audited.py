@@ -222,7 +222,7 @@ class Generous(Account):
 @pytest.mark.slow
 def test_noise_too_small_by_a_fifth_is_heard():
     with pytest.raises(AssertionError):
-        tells_no_more_than_claimed(TooQuiet, 50_000)
+        tells_no_more_than_claimed(TooQuiet, 20_000)
 
 
 @pytest.mark.parametrize(

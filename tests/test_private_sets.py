@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,6 @@ NOISY = Loop(steps=2, initialisation="noise")
 @pytest.fixture(autouse=True)
 def ledgers(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("DISTILL_DATA_LEDGERS", str(tmp_path / "ledgers"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "ledgers"
 
 
@@ -266,8 +266,13 @@ RELEASE = {"purpose": "a", "noise_multiplier": 1.0, "sampling_probability": 1.0,
 
 
 def guaranteed() -> SyntheticSet:
-    releases = with_noise_for(BUDGET, [Release("a", 1.0), Release("b", 1.0, 0.5, 3)])
-    return small_set(guarantee=Guarantee(BUDGET, releases))
+    return small_set(guarantee=Guarantee(BUDGET, sampled_releases()))
+
+
+@cache
+def sampled_releases() -> tuple[Release, ...]:
+    """Which take seconds to solve for."""
+    return with_noise_for(BUDGET, [Release("a", 1.0), Release("b", 1.0, 0.5, 3)])
 
 
 def test_a_guarantee_travels_with_its_set(tmp_path):
