@@ -282,7 +282,7 @@ def _carry_out(experiment: Experiment, resume: bool, json: bool) -> None:
                 f"privacy: the emotions that occur are taken to be public: "
                 f"{', '.join(listed.emotions)}"
             )
-        if config.epsilon is not None and config.epsilon > LARGE_EPSILON:
+        if private.budget.epsilon > LARGE_EPSILON:
             experiment.say(
                 f"privacy: an epsilon above {LARGE_EPSILON:g} guarantees hardly anything"
             )

@@ -38,8 +38,9 @@ from synth_data.console import set_up_logging
 from synth_data.corpus import listing, load, protocol_line
 from synth_data.curator import Curator
 from synth_data.errors import UserError
-from synth_data.gaussian import Gaussian, units_of
+from synth_data.gaussian import Gaussian
 from synth_data.guarantee import Guarantee
+from synth_data.mechanism import units_of
 from synth_data.progress import SILENT, Progress, bar
 from synth_data.real import RealSet
 from synth_data.side_by_side import side_by_side

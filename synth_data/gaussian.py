@@ -31,11 +31,19 @@ from synth_data.account import Account, probability_of
 from synth_data.errors import UserError
 from synth_data.guarantee import Guarantee
 from synth_data.ledger import Unit
-from synth_data.mechanism import EVERYTHING, Loss, Mechanism, OfSpeaker, Question, Statistic
+from synth_data.mechanism import (
+    EVERYTHING,
+    Loss,
+    Mechanism,
+    OfSpeaker,
+    Question,
+    Rows,
+    Statistic,
+    units_of,
+)
 from synth_data.noise import Noise, system_noise, system_tosses
 from synth_data.real import RealSet
 
-Rows = Tensor  # of one unit, int64
 # from units to what they have, some units at a time [unit block more]
 OfUnits = Callable[[list[Rows]], Iterator[Tensor]]
 
@@ -146,26 +154,6 @@ class Gaussian(Mechanism):
         return [rows for rows, taken in zip(units, tossed, strict=True) if taken]
 
 
-def units_of(real: RealSet, unit: Unit) -> list[Rows]:
-    """The rows of each unit.
-
-    Raises:
-        UserError: an utterance has no session, and sessions are to be protected.
-    """
-    if unit == "utterance":
-        return list(torch.arange(len(real))[:, None])
-    rows: dict[str, list[int]] = {}
-    for row, utterance in enumerate(real.utterances):
-        name = utterance.speaker if unit == "speaker" else utterance.session
-        if name is None:
-            raise UserError(
-                f"utterance '{utterance.name}' has no session, so sessions cannot be protected: "
-                f"give --unit speaker"
-            )
-        rows.setdefault(name, []).append(row)
-    return [torch.tensor(of_one) for of_one in rows.values()]
-
-
 def clip_norm(bound: float, blocks: int) -> float:
     """The length that a unit's vector is cut to: what it has if each of its rows is at the bound.
 
@@ -194,21 +182,22 @@ def _vectors_of_means(
     """What units have, some at a time: their mean row in each block, and an indicator."""
     for some in _batches(units):
         rows = torch.cat(some)
-        parts = rows.split(mechanism.CHUNK)
-        each = [statistic(real.features[part], real.targets[part]) for part in parts]
         sizes = torch.tensor([len(of_one) for of_one in some])
         unit = torch.arange(len(some)).repeat_interleave(sizes)
-        yield _by_block(
-            torch.cat(each).flatten(1).double(), unit, len(some), *_blocks(real, rows, question)
-        )
+        each = _each(real, statistic, rows).flatten(1).double()
+        yield _by_block(each, unit, len(some), *_blocks(real, rows, question))
 
 
 def _of_speaker(
     real: RealSet, statistic: Statistic, of_speaker: OfSpeaker, rows: Rows
 ) -> Float[Tensor, "*shape"]:
+    return of_speaker(_each(real, statistic, rows).mean(dim=0, keepdim=True))[0]
+
+
+def _each(real: RealSet, statistic: Statistic, rows: Rows) -> Float[Tensor, "n *shape"]:
+    """The statistic of each utterance."""
     parts = rows.split(mechanism.CHUNK)
-    each = [statistic(real.features[part], real.targets[part]) for part in parts]
-    return of_speaker(torch.cat(each).mean(dim=0, keepdim=True))[0]
+    return torch.cat([statistic(real.features[part], real.targets[part]) for part in parts])
 
 
 def _vectors_of_speakers(of_one: Callable[[Rows], Tensor], units: list[Rows]) -> Iterator[Tensor]:

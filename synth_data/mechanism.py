@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from synth_data.errors import UserError
 from synth_data.guarantee import Guarantee
 from synth_data.ledger import Unit
 from synth_data.real import RealSet
@@ -24,6 +25,8 @@ Statistic = Callable[[Tensor, Tensor], Tensor]
 OfSpeaker = Callable[[Tensor], Tensor]
 # from (weights, features, targets) to one loss per utterance [n]
 Loss = Callable[[Mapping[str, Tensor], Tensor, Tensor], Tensor]
+
+Rows = Tensor  # of utterances, int64
 
 CHUNK = 128  # utterances per pass: bounds memory, and fits the caches of a small machine
 
@@ -156,11 +159,7 @@ class Exact(Mechanism):
         of_speaker: OfSpeaker,
         question: Question,  # noqa: ARG002 - of all speakers alike
     ) -> Float[Tensor, "*shape"]:
-        rows: dict[str, list[int]] = {}
-        for row, speaker in enumerate(real.speakers):
-            rows.setdefault(speaker, []).append(row)
-        groups = [torch.tensor(of_one) for of_one in rows.values()]
-        return of_speaker(_means(real, statistic, groups)).mean(dim=0)
+        return of_speaker(_means(real, statistic, units_of(real, "speaker"))).mean(dim=0)
 
     def mean_gradients(
         self, real: RealSet, loss: Loss, at: Mapping[str, Tensor], question: Question
@@ -177,6 +176,26 @@ class Exact(Mechanism):
                 for name, gradient in zip(weights, partial, strict=True):
                     gradients[name][group] += gradient / len(rows)
         return gradients
+
+
+def units_of(real: RealSet, unit: Unit) -> list[Rows]:
+    """The rows of each unit.
+
+    Raises:
+        UserError: an utterance has no session, and sessions are to be protected.
+    """
+    if unit == "utterance":
+        return list(torch.arange(len(real))[:, None])
+    rows: dict[str, list[int]] = {}
+    for row, utterance in enumerate(real.utterances):
+        name = utterance.speaker if unit == "speaker" else utterance.session
+        if name is None:
+            raise UserError(
+                f"utterance '{utterance.name}' has no session, so sessions cannot be protected: "
+                f"give --unit speaker"
+            )
+        rows.setdefault(name, []).append(row)
+    return [torch.tensor(of_one) for of_one in rows.values()]
 
 
 def _groups(real: RealSet, question: Question) -> list[Tensor]:

@@ -55,7 +55,7 @@ def data_root() -> Path:
 
 @pytest.fixture(autouse=True)
 def _no_memory_of_other_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test trains its own students: one found again would hide what it tests."""
+    """Each test trains its own students and has ledgers of its own: what is found hides what is."""
     monkeypatch.setenv("DISTILL_DATA_STUDENTS", str(tmp_path / "students-kept"))
     monkeypatch.setenv("DISTILL_DATA_LEDGERS", str(tmp_path / "ledgers"))
 

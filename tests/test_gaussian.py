@@ -15,9 +15,9 @@ from evaluation.students import cross_entropy
 from synth_data.account import Account
 from synth_data.curator import Curator, PrivateError
 from synth_data.errors import UserError
-from synth_data.gaussian import PRESENCE, Gaussian, clip_norm, units_of
+from synth_data.gaussian import PRESENCE, Gaussian, clip_norm
 from synth_data.ledger import OverBudgetError, PrivacyBudget, Release, Unit
-from synth_data.mechanism import CHUNK, Draw, Question
+from synth_data.mechanism import CHUNK, Draw, Question, units_of
 from synth_data.noise import system_noise, system_tosses
 from synth_data.real import RealSet
 

@@ -25,11 +25,10 @@ from torch import Tensor
 
 from distill.objectives.finite_difference import along, with_slopes
 from distill.objectives.objective import Candidate, Cost, State, Student
-from distill.objectives.trajectories import WALK, AlongTrajectories, View, weights_of
+from distill.objectives.trajectories import AlongTrajectories, View, weights_of
 from evaluation.networks import Weights, apply
 from evaluation.students import cross_entropy
 from synth_data.curator import Curator
-from synth_data.features import FeatureSpec
 
 GRADIENT = "gradient/"  # how the state names what it matches
 
@@ -55,14 +54,8 @@ class GradientMatching(AlongTrajectories):
     def asked(self) -> str:
         return "class gradients"
 
-    def numbers(
-        self,
-        student: Student,
-        spec: FeatureSpec,  # noqa: ARG002
-        emotions: int,
-    ) -> dict[str, int]:
-        weights = sum(weight.numel() for weight in student.start.values())
-        return {self.asked: emotions * weights, WALK: weights}
+    def size_of_asked(self, student: Student, emotions: int) -> int:
+        return emotions * sum(weight.numel() for weight in student.start.values())
 
     def ask(
         self, curator: Curator, student: Student, weights: Weights, view: View

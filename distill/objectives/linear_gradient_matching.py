@@ -22,10 +22,9 @@ from torch import Tensor
 
 from distill.objectives.gradient_matching import DISTANCES
 from distill.objectives.objective import Candidate, Cost, State, Student
-from distill.objectives.trajectories import WALK, AlongTrajectories, View, weights_of
+from distill.objectives.trajectories import AlongTrajectories, View, weights_of
 from evaluation.networks import Weights, embedded
 from synth_data.curator import Curator
-from synth_data.features import FeatureSpec
 
 HEAD = ("head.weight", "head.bias")  # of every network, by convention
 GRADIENT = "gradient"
@@ -54,15 +53,8 @@ class LinearGradientMatching(AlongTrajectories):
     def asked(self) -> str:
         return "class gradients of the head"
 
-    def numbers(
-        self,
-        student: Student,
-        spec: FeatureSpec,  # noqa: ARG002
-        emotions: int,
-    ) -> dict[str, int]:
-        head = sum(student.start[name].numel() for name in HEAD)
-        walked = sum(student.start[name].numel() for name in self.moving or student.start)
-        return {self.asked: emotions * head, WALK: walked}
+    def size_of_asked(self, student: Student, emotions: int) -> int:
+        return emotions * sum(student.start[name].numel() for name in HEAD)
 
     def ask(
         self, curator: Curator, student: Student, weights: Weights, view: View

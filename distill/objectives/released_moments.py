@@ -35,6 +35,7 @@ from synth_data.randomness import generator
 from synth_data.settings import Count, Positive
 
 MIDDLE, MOMENTS = "middle of the modulations", "moments of the modulations in each emotion"
+MARK = 0.5  # of an utterance's own emotion, where places have a length of 1 at most
 BLANKS = 64  # zeros that are asked for
 SHARE_LEAST = 0.25  # of an even share, that an emotion is taken to have at least
 LEAST_VARIANCE = 0.02  # of a coordinate, whose deviation is about 1
@@ -85,7 +86,7 @@ class ReleasedMoments(Objective):
 
         def moments(features: Tensor, targets: Tensor) -> Tensor:
             place = _at_most((seen(features) / root - centre) / self.reach, 1.0)
-            marked = functional.pad(place, (0, 1), value=0.5)
+            marked = functional.pad(place, (0, 1), value=MARK)
             means = even * (targets[:, :, None] * marked[:, None, :]).flatten(1)
             squares = place[:, upper[0]] * place[:, upper[1]] * twice
             return functional.pad(torch.cat([means, self.second * squares], dim=1), (0, BLANKS))
@@ -94,7 +95,7 @@ class ReleasedMoments(Objective):
         answer = curator.mean(moments, purpose=MOMENTS, per_class=False, bound=bound)
         first, second, blank = answer.split([emotions * (size + 1), len(upper[0]), BLANKS], dim=0)
         first = first.reshape(emotions, size + 1) / even
-        share = (first[:, -1] / 0.5).clamp_min(SHARE_LEAST / emotions)
+        share = (first[:, -1] / MARK).clamp_min(SHARE_LEAST / emotions)
         means = first[:, :-1] / share[:, None] * root * self.reach
         squares = torch.zeros(size, size, device=curator.device)
         squares[upper[0], upper[1]] = second / (self.second * twice)
@@ -136,7 +137,7 @@ class ReleasedMoments(Objective):
     def _bound(self, curator: Curator, emotions: int) -> float:
         """The length of a unit's answer: of all emotions alike, or of a single one."""
         together = 1.0 if curator.unit != "utterance" else float(emotions)
-        return float((together * 1.25 + self.second**2) ** 0.5)
+        return float((together * (1 + MARK**2) + self.second**2) ** 0.5)
 
     @property
     def learns_labels(self) -> bool:

@@ -22,6 +22,7 @@ from evaluation.networks import Weights, apply, draw_weights
 from evaluation.students import cross_entropy
 from synth_data.curator import CLASS_SHARES, Curator
 from synth_data.errors import UserError
+from synth_data.features import FeatureSpec
 from synth_data.ledger import Release
 from synth_data.mechanism import Draw, Loss
 from synth_data.randomness import generator
@@ -259,6 +260,19 @@ class AlongTrajectories(Objective):
     @abstractmethod
     def asked(self) -> str:
         """What is asked at every checkpoint, as purposes are named."""
+
+    @abstractmethod
+    def size_of_asked(self, student: Student, emotions: int) -> int:
+        """How many numbers that has, over all emotions."""
+
+    def numbers(
+        self,
+        student: Student,
+        spec: FeatureSpec,  # noqa: ARG002 - all are as long as the network says
+        emotions: int,
+    ) -> dict[str, int]:
+        walked = sum(student.start[name].numel() for name in self.moving or student.start)
+        return {self.asked: self.size_of_asked(student, emotions), WALK: walked}
 
     def releases(self, steps: int) -> list[Release]:  # noqa: ARG002 - all before the first
         require_plain(self.augment)
