@@ -18,7 +18,8 @@ from distill.initialisations import INITIALISATIONS
 from distill.objectives import OBJECTIVES
 from distill.plan import plan
 from distill.private import LARGE_EPSILON
-from distill.run_folder import SETTINGS
+from distill.public import require_apart
+from distill.run_folder import DIGESTS, SETTINGS
 from evaluation.networks import NETWORKS
 from synth_data.codecs import NUMBERS
 from synth_data.console import (
@@ -33,6 +34,7 @@ from synth_data.console import (
 from synth_data.corpora import CORPORA
 from synth_data.errors import UserError
 from synth_data.features import FEATURES
+from synth_data.label_map import parse
 from synth_data.ledger import Unit
 
 NO_ESTIMATE = (
@@ -115,6 +117,20 @@ def distill_data(
             help=f"Take the speaker out of the speech first: {_names(list(DISENTANGLERS))}."
         ),
     ] = None,
+    public_dataset: Annotated[
+        str | None,
+        typer.Option(help="A corpus to read freely: for --initialisation public, --disentangle."),
+    ] = None,
+    public_root: Annotated[
+        Path | None, typer.Option(help="Its folder; else as for the corpus itself.")
+    ] = None,
+    public_label_map: Annotated[
+        str | None,
+        typer.Option(
+            metavar="THEIRS=OURS,...",
+            help="Which of its emotions are which; nothing after = leaves one out.",
+        ),
+    ] = None,
     speaker_penalty: Annotated[
         float | None,
         typer.Option(help="Keep speakers out of the items, with this weight.  [default: 0]"),
@@ -174,6 +190,9 @@ def distill_data(
         "student": student,
         "seed": seed,
         "disentangle": disentangle,
+        "public_dataset": public_dataset,
+        "public_root": public_root,
+        "public_label_map": None if public_label_map is None else parse(public_label_map),
         "speaker_penalty": speaker_penalty,
         "epsilon": epsilon,
         "delta": delta,
@@ -229,7 +248,7 @@ def _settings(
     asked = RunConfig.of(file, given)
     choice = asked.choice if asked.objective == AUTO else None
     config = asked.resolved()
-    return config if resume else config.model_copy(update={"recordings": None}), choice
+    return config if resume else config.model_copy(update=dict.fromkeys(DIGESTS)), choice
 
 
 def _command(out: Path | None, resume: bool) -> str:
@@ -253,19 +272,24 @@ def _print_plan(experiment: Experiment, json: bool) -> None:
     config = experiment.config
     listed = experiment.listed()
     folds = experiment.folds(listed)
-    estimate = plan(config, listed, len(folds) or 1, bool(folds))
+    public = experiment.listed_public(listed)
+    estimate = plan(config, listed, len(folds) or 1, bool(folds), public)
     private = experiment.feasibility(listed, folds)
     line = experiment.protocol_line(listed)
     if json:
         settings = config.model_dump(mode="json")
         told = {"protocol": line, "settings": settings, "estimate": estimate.as_json()}
-        print_json(told | ({} if private is None else {"privacy": private.as_json()}))
+        told |= {} if private is None else {"privacy": private.as_json()}
+        told |= {} if public is None else {"public": experiment.told_of_public(public)}
+        print_json(told)
         return
     print(line)
     print(config.toml(), end="")
     print(f"# {estimate}")
     if private is not None:
         print(f"# {private}")
+    if public is not None:
+        print(f"# {experiment.told_of_public(public)}")
 
 
 def _carry_out(experiment: Experiment, resume: bool, json: bool) -> None:
@@ -273,6 +297,7 @@ def _carry_out(experiment: Experiment, resume: bool, json: bool) -> None:
     run_folder.check(experiment.out, config, resume)
     listed = experiment.listed()
     # So that errors come before the features.
+    experiment.listed_public(listed)
     private = experiment.feasibility(listed, experiment.folds(listed))
     if private is not None:
         private.require(config.accept_low_utility)
@@ -287,15 +312,18 @@ def _carry_out(experiment: Experiment, resume: bool, json: bool) -> None:
                 f"privacy: an epsilon above {LARGE_EPSILON:g} guarantees hardly anything"
             )
     real = experiment.load()
+    if (public := experiment.load_public(real)) is not None:
+        require_apart(real, public)
+        experiment.say(experiment.told_of_public(public))
     line = experiment.protocol_line(real)
     folds = experiment.folds(real)
     if not json:
         print(line, flush=True)
-    estimate = plan(config, real, len(folds) or 1, bool(folds))
+    estimate = plan(config, real, len(folds) or 1, bool(folds), public)
     experiment.say(f"{estimate}; results in {experiment.out}")
     if before := experiment.spent_in_all(real):
         experiment.say(f"before this run: {before}")
-    run_folder.begin(experiment.out, config, real.digest)
+    run_folder.begin(experiment.out, config, real.digest, public.digest if public else None)
     if config.fold == "none":
         folder = experiment.make_shipped_set(real)
         if private is not None:

@@ -20,6 +20,7 @@ from distill.objectives import OBJECTIVES
 from distill.objectives.objective import Objective
 from distill.outer_loop import Loop
 from distill.private import plan_of, require_possible, require_public_folds
+from distill.public import not_apart, require_of_use
 from evaluation.files import write_atomically
 from evaluation.networks import NETWORKS, require_uncoupled
 from evaluation.students import RECIPES, Recipe
@@ -115,6 +116,16 @@ class RunConfig(BaseModel):
     """Go on where there are too few units for a set to be of use."""
     recordings: str | None = None
     """Digest of recordings and labels; a run writes it, so as not to be resumed on others."""
+    public_dataset: str | None = None
+    """Name of a second corpus, which may be read freely, since nobody protects its speakers: items
+    can start as its utterances (initialisation "public"), and disentanglers are fitted to them."""
+    public_root: Path | None = None
+    """Its folder; from the environment if absent."""
+    public_label_map: dict[str, str] = {}
+    """From its emotions to those of the corpus, where names differ; to nothing for one that is left
+    out, as those are that the corpus lacks."""
+    public_recordings: str | None = None
+    """As `recordings`, of the public corpus."""
     recipe: dict[str, Any] = {}
     """How students are trained, where that differs from the student's generic recipe."""
 
@@ -162,6 +173,7 @@ class RunConfig(BaseModel):
             UserError: a name is unknown, or a setting of a table is unknown or of a wrong type.
         """
         self._require_budget()
+        self._require_public()
         first = FIRST_MINUTE if self.corpus.access == "built-in" else {}
         if self.objective == AUTO:
             settings = {**self.choice.settings, **self.settings}
@@ -191,15 +203,19 @@ class RunConfig(BaseModel):
                 *(whole.build_loop(), *made[1:], disentangler, self.speaker_penalty, self.spec),
                 validated=False,
                 timed=self.max_minutes is not None,
+                public=self.public_dataset is not None,
             )
             plan_of(made[0], whole.build_loop())
             if self.fold != "none":
                 require_public_folds(self.corpus, self.corpus_protocol)
+        require_of_use(self.public_dataset is not None, whole.build_loop(), disentangler)
         root = find_root(self.corpus, self.data_root)
+        public_root = self._find_public(root)
         fold = self.fold if self.fold is not None else first.get("fold", "all")
         return self.model_copy(
             update={
                 "data_root": root.absolute() if root else None,
+                "public_root": public_root.absolute() if public_root else None,
                 "protocol": protocol_of(self.corpus, self.protocol).name,
                 "fold": fold,
                 "feature": self.feature_name,
@@ -226,6 +242,30 @@ class RunConfig(BaseModel):
     def corpus(self) -> Corpus:
         """The corpus' facts."""
         return known_corpus(self.dataset)
+
+    @property
+    def public_corpus(self) -> Corpus | None:
+        """The facts of the public corpus; None where there is none."""
+        return None if self.public_dataset is None else known_corpus(self.public_dataset)
+
+    def _find_public(self, root: Path | None) -> Path | None:
+        """Where the public corpus is; None where it is nowhere.
+
+        Args:
+            root: where the corpus to be distilled is.
+
+        Raises:
+            CorpusError: nothing says where it is, or it is the corpus to be distilled.
+        """
+        corpus = self.public_corpus
+        if corpus is None:
+            return None
+        found = find_root(corpus, self.public_root, "--public-root")
+        if corpus.name == self.corpus.name and (found and found.resolve()) == (
+            root and root.resolve()
+        ):
+            raise not_apart(f"both are {corpus.title}" + (f" in {found}" if found else ""))
+        return found
 
     @property
     def corpus_protocol(self) -> Protocol:
@@ -281,6 +321,19 @@ class RunConfig(BaseModel):
             raise UserError(
                 f"{', '.join(given)}: part of a privacy budget, and there is none: give --epsilon, "
                 f"or leave it out"
+            )
+
+    def _require_public(self) -> None:
+        """Raises `UserError` if a public corpus is described and none is named."""
+        given = [
+            f"--{name.replace('_', '-')}"
+            for name in ("public_root", "public_label_map")
+            if getattr(self, name)
+        ]
+        if self.public_dataset is None and given:
+            raise UserError(
+                f"{', '.join(given)}: of a public corpus, and none is named: give "
+                f"--public-dataset, or leave it out"
             )
 
     def build_objective(self) -> Objective:

@@ -21,6 +21,7 @@ from distill.objectives.objective import Objective, Student
 from distill.outer_loop import Loop, Made, OuterLoop
 from distill.outer_state import OuterState
 from distill.private import require_possible
+from distill.public import door_to, record, require_of_use
 from distill.speaker_penalty import SpeakerPenalty, after
 from evaluation.networks import draw_weights, require_uncoupled, skeleton
 from evaluation.students import Recipe
@@ -29,7 +30,7 @@ from synth_data.errors import UserError
 from synth_data.features import FeatureSpec
 from synth_data.normalisation import normalised
 from synth_data.progress import SILENT, Progress
-from synth_data.provenance import Provenance, Start, package_version
+from synth_data.provenance import Provenance, PublicSpeech, Start, package_version
 from synth_data.randomness import generator
 from synth_data.real import RealSet
 from synth_data.synthetic import SyntheticSet
@@ -50,6 +51,7 @@ def distill(
     expert: Expert = Expert(),
     disentangler: Disentangler | None = None,
     speaker_penalty: float = 0.0,
+    public: RealSet | None = None,
     validation: RealSet | None = None,
     recipe: Recipe = Recipe(),
     max_minutes: float | None = None,
@@ -76,6 +78,10 @@ def distill(
         expert: how a network learns from the real data that labels or a native schedule take after.
         disentangler: takes the speaker out of the speech before anything else is asked of it; what
             it fits travels with the set. None for speech as it is.
+        public: utterances that may be read freely, under a privacy budget too, in the same features
+            and under the same emotions (`distill.public.under_emotions_of`), of nobody who is
+            behind the door or tested on. What the disentangler fits is fitted to these alone, and
+            the initialisation "public" takes them. The set derives from them as well.
         speaker_penalty: weight of what linear classifiers can tell speakers by in the items, beside
             the objective's loss; 1 for as much as there is in the speech. 0 with a disentangler.
         validation: utterances of other speakers than those of training and of test. What is
@@ -92,7 +98,9 @@ def distill(
         UserError: ipc below 1, too few speakers to tell what is theirs, a student that is unknown
             or couples the utterances of a batch, a penalty beside a disentangler, labels to be
             learned by an objective that cannot, more slices than frames, a native schedule that
-            nobody could follow or that the objective has already, or a checkpoint of another run.
+            nobody could follow or that the objective has already, public speech that is missing,
+            of no use or does not fit, or a checkpoint of another run.
+        CorpusError: an emotion has no public utterance.
     """
     if ipc < 1:
         raise UserError(f"ipc must be 1 or more; found {ipc}")
@@ -124,17 +132,22 @@ def distill(
             *(loop, parameterisation, native, disentangler, speaker_penalty, curator.spec),
             validated=validation is not None,
             timed=max_minutes is not None,
+            public=public is not None,
         )
+    require_of_use(public is not None, loop, disentangler)
     curator = normalised(curator)
+    freely = None if public is None else door_to(public, curator)
     began = time.monotonic()
     if disentangler is not None:
-        curator = curator.map(disentangler.fit(curator, seed, progress))
+        transform = disentangler.fit(freely or curator, seed, progress)
+        curator, freely = curator.map(transform), freely and freely.map(transform)
     penalty = SpeakerPenalty.of(curator, speaker_penalty) if speaker_penalty else None
     fitting = time.monotonic() - began
     source = curator.source
     digest = curator.corpus_digest() if curator.exact else None
     counted = curator.count_utterances() if curator.exact else None
     told = curator.corpus_notes() if curator.exact else ()
+    speech = None if public is None else record(public, loop, disentangler)
     run: dict[str, object] = {
         "seed": seed,
         "ipc": ipc,
@@ -144,6 +157,7 @@ def distill(
         "method": objective.name,
         "version": package_version(),
         "privacy": curator.terms,
+        "public": None if speech is None else asdict(speech),
     }
     saved = Checkpoint(checkpoint, run | settings)
 
@@ -151,8 +165,10 @@ def distill(
     network = skeleton(student, curator.spec.mels, emotions)
     start = Start(student, seed, draw_weights(network, generator(seed, "start")))
     model = Student(network, {name: w.to(curator.device) for name, w in start.weights.items()})
-    real = INITIALISATIONS[loop.initialisation].real
-    per_class = parameterisation.per_class(ipc, curator.fewest_of_an_emotion() if real else None)
+    way = INITIALISATIONS[loop.initialisation]
+    origin = freely if way.public else curator
+    fewest = origin.fewest_of_an_emotion() if origin and (way.real or way.public) else None
+    per_class = parameterisation.per_class(ipc, fewest)
     targets = torch.eye(emotions).repeat_interleave(per_class, dim=0)
     judge = None
     if validation is not None:
@@ -169,6 +185,7 @@ def distill(
         judge=judge,
         max_seconds=seconds,
         share=share,
+        origin=origin,
     )
     before = saved.load()
     if before:
@@ -192,9 +209,10 @@ def distill(
         guided.learned, targets, curator.spec.frames, per_class
     )
     curator.require_paid()
-    notes = told + tuple(_notes(made.features, state.initial, ended, loop)) + guided.notes
+    notes = told + tuple(_notes(made.features, state.initial, ended, loop, speech))
+    notes += guided.notes
     if disentangler is not None:
-        notes += (disentangler.note,)
+        notes += (disentangler.note + _fitted_to(speech, disentangler),)
 
     return SyntheticSet(
         features=made.features,
@@ -230,6 +248,7 @@ def distill(
             per_class=ipc,
             training_utterances=counted,
             notes=notes,
+            public=speech,
         ),
     )
 
@@ -281,9 +300,16 @@ def _notes(
     initial: Float[Tensor, "n mel frame"],
     ended: Made,
     loop: Loop,
+    speech: PublicSpeech | None,
 ) -> Iterator[str]:
     """What a reader of the set should know about how it was made."""
-    if INITIALISATIONS[loop.initialisation].real:
+    way = INITIALISATIONS[loop.initialisation]
+    if speech is not None and way.public:
+        yield (
+            f"every item started as one utterance of {speech.corpus_title}, a public corpus (mean "
+            f"correlation with it {_correlation(features, initial):.2f})"
+        )
+    if way.real:
         yield (
             f"every item started as one real utterance and stays close to it (mean correlation "
             f"{_correlation(features, initial):.2f}): whoever has that recording can recognise it "
@@ -294,6 +320,13 @@ def _notes(
     if ended.step < ended.steps:
         what = "as it started" if ended.step == 0 else f"as it was after {ended.step} steps"
         yield f"it is {what}, since it was then worth most to validation speakers"
+
+
+def _fitted_to(speech: PublicSpeech | None, disentangler: Disentangler) -> str:
+    """Whose speech a transform knows, where that is public."""
+    if speech is None or not disentangler.fitted:
+        return ""
+    return f"; it was fitted to {speech.corpus_title} alone, a public corpus"
 
 
 def _correlation(

@@ -8,7 +8,7 @@ so a run can be interrupted and resumed, and folds can be added to one.
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from distill.engine import distill
 from distill.estimate import cross_validated
 from distill.objectives.objective import Student
 from distill.private import Feasibility, account_of, feasibility
+from distill.public import in_words, record, under_emotions_of
 from evaluation import metrics
 from evaluation.evaluate import evaluate
 from evaluation.files import write_atomically
@@ -35,6 +36,7 @@ from evaluation.runs import DISTILLED, FULL, RANDOM_SUBSET, RUNS, FoldResult
 from evaluation.session import exhibit, guaranteed
 from synth_data.account import epsilon_of_corpus, forget_answers, ledger_of_corpus, other_units
 from synth_data.console import set_up_logging
+from synth_data.corpora.facts import Corpus
 from synth_data.corpus import listing, load, protocol_line
 from synth_data.curator import Curator
 from synth_data.errors import UserError
@@ -90,27 +92,63 @@ class Experiment:
 
     def load(self) -> RealSet:
         """The corpus' features."""
+        return self._load(self.config.corpus, self.config.data_root)
+
+    def listed(self) -> RealSet:
+        """The corpus as its labels list it, without features."""
+        return self._listed(self.config.corpus, self.config.data_root)
+
+    def load_public(self, real: RealSet) -> RealSet | None:
+        """The public corpus under the emotions of the corpus; None where there is none.
+
+        Raises:
+            CorpusError: an emotion of the corpus is not in it, or one of its recordings is.
+        """
+        return self._public(self._load, real)
+
+    def listed_public(self, listed: RealSet) -> RealSet | None:
+        """The same, without features, and without a look at the recordings."""
+        return self._public(self._listed, listed)
+
+    def _public(
+        self, read: Callable[[Corpus, Path | None], RealSet], real: RealSet
+    ) -> RealSet | None:
+        config = self.config
+        if config.public_corpus is None:
+            return None
+        public = read(config.public_corpus, config.public_root)
+        public = under_emotions_of(public, real.emotions, config.public_label_map)
+        disentangler = config.build_disentangler()
+        if disentangler is not None and disentangler.fitted:
+            disentangler.require_speakers(len(set(public.speakers)))
+        return public
+
+    def _load(self, corpus: Corpus, root: Path | None) -> RealSet:
         config = self.config
         return load(
-            config.corpus,
-            config.data_root,
+            corpus,
+            root,
             config.spec,
             allow_missing=config.allow_missing,
             skip_bad=config.skip_bad,
             progress=self.show_progress,
         )
 
-    def listed(self) -> RealSet:
-        """The corpus as its labels list it, without features."""
+    def _listed(self, corpus: Corpus, root: Path | None) -> RealSet:
         config = self.config
-        return listing(
-            config.corpus, config.data_root, config.spec, allow_missing=config.allow_missing
-        )
+        return listing(corpus, root, config.spec, allow_missing=config.allow_missing)
+
+    def told_of_public(self, public: RealSet) -> str:
+        """What there is to know of public speech before a run, in words."""
+        config = self.config
+        return in_words(record(public, config.build_loop(), config.build_disentangler()))
 
     def protocol_line(self, real: RealSet) -> str:
         """The line that goes with every number of this run."""
         protocol = None if self.config.fold == "none" else self.config.corpus_protocol
-        return protocol_line(real, protocol, self.config.feature_name)
+        line = protocol_line(real, protocol, self.config.feature_name)
+        public = self.config.public_corpus
+        return line if public is None else f"{line} · public speech: {public.title}"
 
     def folds(self, real: RealSet) -> list[int]:
         """The folds to run; none for the set made from all speakers.
@@ -133,6 +171,8 @@ class Experiment:
     def _require_speakers(self, train: RealSet) -> None:
         """Raises `UserError` if there are too few to take out what is theirs."""
         disentangler = self.config.build_disentangler()
+        if disentangler is not None and disentangler.fitted and self.config.public_dataset:
+            return  # it is those of the public corpus that count
         if disentangler is None and self.config.speaker_penalty:
             disentangler = Leace()
         if disentangler is not None:
@@ -256,6 +296,7 @@ class Experiment:
                 expert=config.build_expert(),
                 disentangler=config.build_disentangler(),
                 speaker_penalty=config.speaker_penalty,
+                public=self.load_public(train),
                 validation=validation if config.budget is None else None,
                 recipe=config.build_recipe(),
                 max_minutes=config.max_minutes,

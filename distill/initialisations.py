@@ -1,4 +1,4 @@
-"""Where a candidate starts: from real utterances, from class means, or from noise."""
+"""Where a candidate starts: from utterances, real or public, from class means, or from noise."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,12 +30,14 @@ class Initialisation:
 
     Attributes:
         begin: makes the items, without noise.
-        real: whether they are real utterances.
+        real: whether they are utterances of the speech that is distilled.
+        public: whether they are utterances of a public corpus, whose door it is then given.
         releases: what it asks of a door that guards units.
     """
 
     begin: Begin
     real: bool
+    public: bool = False
     releases: tuple[Release, ...] = ()
 
 
@@ -107,4 +109,5 @@ INITIALISATIONS: dict[str, Initialisation] = {
     "herding": Initialisation(_herding, real=True),
     "class-means": Initialisation(_class_means, real=False, releases=(Release(CLASS_MEANS, 1.0),)),
     "noise": Initialisation(_nothing, real=False),
+    "public": Initialisation(_random, real=False, public=True),
 }

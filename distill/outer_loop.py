@@ -61,8 +61,9 @@ class Loop:
             such as the logarithms of step sizes.
         initialisation: of the candidate (`INITIALISATIONS`): "real" utterances, drawn at random,
             or chosen by "k-means" or "herding", all of which the set may then resemble;
-            "class-means", which are asked at the door, with noise; or "noise" alone. Where a class
-            has fewer utterances than are needed, they are taken again, with noise.
+            "class-means", which are asked at the door, with noise; "noise" alone; or "public"
+            utterances, drawn at random from another corpus. Where a class has fewer utterances than
+            are needed, they are taken again, with noise.
         noise: its standard deviation.
         average: what is returned is a moving average of what is learned, which keeps so much of
             itself at every step; 0 for the last step alone.
@@ -103,6 +104,7 @@ class OuterLoop:
         judge: says how good what is learned is; without one the last step's is taken.
         max_seconds: that there are, for what is asked before the steps, for these and for judging.
         share: of what is left of them before the first step, for the steps.
+        origin: the door to what items start from, if that is another.
     """
 
     curator: Curator
@@ -117,6 +119,7 @@ class OuterLoop:
     judge: Judge | None = None
     max_seconds: float = math.inf
     share: float = 1.0
+    origin: Curator | None = None
 
     @property
     def per_class(self) -> int:
@@ -291,7 +294,7 @@ class OuterLoop:
 
     def _initial(self, draws: torch.Generator) -> Float[Tensor, "n mel frame"]:
         """The items before the first step."""
-        begin = INITIALISATIONS[self.loop.initialisation].begin
-        items, noisy = begin(self.curator, self.student, self.per_class, draws)
+        begin, origin = INITIALISATIONS[self.loop.initialisation].begin, self.origin
+        items, noisy = begin(origin or self.curator, self.student, self.per_class, draws)
         noise = torch.randn(items.shape, generator=draws) * noisy[:, None, None]
         return items + self.loop.noise * noise.to(items.device)

@@ -64,7 +64,9 @@ class Plan:
         )
 
 
-def plan(config: RunConfig, real: RealSet, folds: int, tested: bool) -> Plan:
+def plan(
+    config: RunConfig, real: RealSet, folds: int, tested: bool, public: RealSet | None = None
+) -> Plan:
     """Estimates a run from a few student steps timed on this machine.
 
     Args:
@@ -72,14 +74,19 @@ def plan(config: RunConfig, real: RealSet, folds: int, tested: bool) -> Plan:
         real: the corpus; as it is listed will do.
         folds: to run.
         tested: whether there are speakers to test on, and to validate on.
+        public: the public corpus, where there is one.
     """
     spec, recipe, objective = config.spec, config.build_recipe(), config.build_objective()
     loop, parameterisation = config.build_loop(), config.build_parameterisation()
     utterances, emotions = len(real.utterances), len(real.emotions)
+    heard = 0 if public is None else len(public)
     item = spec.mels * spec.frames * 4
-    fewest = min(Counter(utterance.emotion for utterance in real.utterances).values())
-    from_real = INITIALISATIONS[loop.initialisation].real
-    per_class = parameterisation.per_class(config.ipc, fewest if from_real else None)
+    way = INITIALISATIONS[loop.initialisation]
+    origin = public if way.public else real if way.real else None
+    fewest = None
+    if origin is not None:
+        fewest = min(Counter(utterance.emotion for utterance in origin.utterances).values())
+    per_class = parameterisation.per_class(config.ipc, fewest)
     items = per_class * emotions
     timed = pace(config.student, spec.shape, emotions, recipe)
     per_item = CROWDED * timed.of(TOGETHER) / TOGETHER
@@ -114,13 +121,18 @@ def plan(config: RunConfig, real: RealSet, folds: int, tested: bool) -> Plan:
     state = cost.checkpoints * weights * 4 * (1 + emotions * cost.gradients)
     met = round(items * min(1.0, cost.step_passes))  # whose activations are held
     return Plan(
-        features=utterances * FEATURE_SECONDS,
+        features=(utterances + heard) * FEATURE_SECONDS,
         distilling=distilling,
         # From both initialisations, but for real items that are stored small.
         students=2 * sets + stored_small if tested else 0.0,
         folds=folds,
         cores=cpu_count(),
         memory=side_by_side
-        * (LIBRARIES + 2 * utterances * item + 2 * state + (HELD * met + 10 * items) * item),
+        * (
+            LIBRARIES
+            + 2 * (utterances + heard) * item
+            + 2 * state
+            + (HELD * met + 10 * items) * item
+        ),
         set_bytes=parameterisation.bytes(items, spec) + 4 * items * emotions,
     )

@@ -179,6 +179,7 @@ def require_possible(
     spec: FeatureSpec,
     validated: bool,
     timed: bool,
+    public: bool,
 ) -> None:
     """Raises `UserError` if making a set would read more of real speech than noisy means.
 
@@ -191,12 +192,14 @@ def require_possible(
         spec: of the features.
         validated: whether real speakers are to choose between states of the set.
         timed: whether it is to end by the clock.
+        public: whether there is public speech, for what is fitted.
     """
-    noisy = [name for name, way in INITIALISATIONS.items() if not way.real]
+    noisy = [name for name, way in INITIALISATIONS.items() if not (way.real or way.public)]
     refused = {
         f"items that start as real utterances ({loop.initialisation})": (
             INITIALISATIONS[loop.initialisation].real,
-            f"let them start as {' or '.join(noisy)} (--initialisation)",
+            f"let them start as {' or '.join(noisy)} (--initialisation), or as utterances of a "
+            f"public corpus (--initialisation public --public-dataset)",
         ),
         "choosing on validation speakers": (validated, "leave validation out: the last step's set"),
         "ending by the clock, by how long the recordings took": (
@@ -215,9 +218,15 @@ def require_possible(
             native.steps > 0,
             "leave it out (--native-steps 0)",
         ),
+        "a transform that needs to know who speaks": (
+            disentangler is not None and disentangler.knows_speakers,
+            "use one that hears each utterance by itself (--disentangle leace or adversarial, with "
+            "a --public-dataset), or leave --disentangle out",
+        ),
         "a transform that is fitted to real speakers": (
-            disentangler is not None,
-            "leave --disentangle out: the guarantee is about speakers already",
+            disentangler is not None and not public,
+            "fit it to public ones (--public-dataset), or leave --disentangle out: the guarantee "
+            "is about speakers already",
         ),
         "a penalty that is fitted to real speakers": (
             speaker_penalty > 0,

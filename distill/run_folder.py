@@ -8,8 +8,9 @@ from synth_data.errors import UserError
 SETTINGS = "run.toml"
 
 # Settings of a run that another command may add to: which folds, and where the recordings now
-# are. That they are the same recordings is held by their digest.
-MAY_DIFFER = ("fold", "data_root", "recordings")
+# are. That they are the same recordings is held by their digests.
+DIGESTS = ("recordings", "public_recordings")
+MAY_DIFFER = ("fold", "data_root", "public_root", *DIGESTS)
 
 
 def check(out: Path, config: RunConfig, resume: bool) -> None:
@@ -41,21 +42,29 @@ def check(out: Path, config: RunConfig, resume: bool) -> None:
         )
 
 
-def begin(out: Path, config: RunConfig, recordings: str) -> None:
+def begin(out: Path, config: RunConfig, recordings: str, public: str | None) -> None:
     """Writes the settings down; what is added to a run does not narrow it.
+
+    Args:
+        out: the folder.
+        config: the run.
+        recordings: digest of the corpus.
+        public: digest of the public corpus, where there is one.
 
     Raises:
         UserError: what the folder holds was made from other recordings or labels, so that
             its test speakers might be among this run's training speakers.
     """
-    config = config.model_copy(update={"recordings": recordings})
+    held = dict(zip(DIGESTS, (recordings, public), strict=True))
+    config = config.model_copy(update=held)
     if (out / SETTINGS).exists():
         before = _stored(out)
-        if before.recordings != recordings:
-            raise UserError(
-                f"{out} was made from other recordings or labels ({before.recordings}, "
-                f"not {recordings}): resume with those, or choose another --out"
-            )
+        for name, digest in held.items():
+            if (then := getattr(before, name)) != digest:
+                raise UserError(
+                    f"{out} was made from other {name.replace('_', ' ')} or labels ({then}, "
+                    f"not {digest}): resume with those, or choose another --out"
+                )
         if before.fold == "all" or config.fold == "none":
             config = config.model_copy(update={"fold": before.fold})
     config.save(out / SETTINGS)

@@ -107,7 +107,7 @@ class Session:
             # Every table is called "table"; `load` tells those of the same recordings.
             if (
                 self.label_map is not None
-                and made.corpus == self.corpus.name
+                and self.corpus.name in made.corpora
                 and self.corpus.counts
             ):
                 raise not_another(one, self.corpus)
@@ -148,7 +148,7 @@ class Session:
         first = self.sets[0].synthetic
         if self.label_map is not None:
             for one in self.sets:
-                if one.synthetic.provenance.is_from(real.corpus, real.digest):
+                if one.synthetic.provenance.holds(real.corpus, real.digest):
                     raise not_another(one, self.corpus)
             made = ", ".join(sorted({one.synthetic.provenance.corpus for one in self.sets}))
             mapped = relabelled(real, first.emotions, self.label_map)

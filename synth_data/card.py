@@ -5,10 +5,10 @@ import json
 from synth_data.codecs import codec_of
 from synth_data.corpora.facts import Derivatives
 from synth_data.features import FeatureSpec
-from synth_data.guarantee import ADJACENCY, COMPOSITION, PUBLIC, Guarantee
+from synth_data.guarantee import ADJACENCY, COMPOSITION, Guarantee, taken_to_be_public
 from synth_data.ledger import Release
 from synth_data.manifest import START, TENSORS, Manifest
-from synth_data.provenance import Provenance
+from synth_data.provenance import Provenance, PublicSpeech
 from synth_data.transforms import TRANSFORMS
 
 SHARING: dict[Derivatives, str] = {
@@ -41,9 +41,9 @@ def card(manifest: Manifest) -> str:
         "## How it was made\n\n" + _making(manifest),
         "## Intended use\n\n" + _purpose(),
         "## Accuracy\n\n" + _accuracy(manifest.provenance, private=manifest.guarantee is not None),
-        "## Privacy\n\n" + _privacy(manifest.guarantee),
+        "## Privacy\n\n" + _privacy(manifest.guarantee, manifest.provenance.public),
         "## Licence\n\n" + _licence(manifest.provenance),
-        f"## Citation\n\nOf the source corpus:\n\n{_quote(manifest.provenance.citation)}",
+        "## Citation\n\n" + _citation(manifest.provenance),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -61,7 +61,7 @@ def _front_matter(manifest: Manifest) -> str:
     entries = {
         "pretty_name": _title(manifest),
         "license": "other",
-        "license_name": manifest.provenance.licence,
+        "license_name": manifest.provenance.licences,
         "task_categories": ["audio-classification"],
         "tags": ["dataset-distillation", "speech-emotion-recognition", "synthetic"],
         "size_categories": [size],
@@ -192,6 +192,7 @@ def _making(manifest: Manifest) -> str:
     rows = [
         f"- Source: {made.corpus_title} (`{made.corpus}`, {made.content}): "
         f"{made.amount} from {made.origin}.",
+        *_public(made.public),
         f"- Method: `{made.objective}` with seed {made.seed}, in the bytes of {made.per_class} "
         f"items per emotion as they are; "
         f"distill-data {made.version}.",
@@ -199,6 +200,17 @@ def _making(manifest: Manifest) -> str:
         *(f"- Note: {note}" for note in made.notes),
     ]
     return "\n".join(rows)
+
+
+def _public(speech: PublicSpeech | None) -> list[str]:
+    """What there is to say of public speech: a row, or none."""
+    if speech is None:
+        return []
+    notes = "".join(f"; {note}" for note in speech.notes)
+    return [
+        f"- Public speech: {speech.amount} (`{speech.corpus}`, content {speech.corpus_digest}"
+        f"{notes}). Made from it: {speech.made}."
+    ]
 
 
 def _purpose() -> str:
@@ -238,14 +250,14 @@ def _accuracy(made: Provenance, *, private: bool) -> str:
     )
 
 
-def _privacy(guarantee: Guarantee | None) -> str:
+def _privacy(guarantee: Guarantee | None, speech: PublicSpeech | None) -> str:
     if guarantee is not None:
         released = "\n".join(
             f"- {one.purpose}: {one.count} with noise multiplier {one.noise_multiplier:.4g}"
             f"{_sampled(one)}"
             for one in guarantee.releases
         )
-        public = "\n".join(f"- {text}" for text in PUBLIC)
+        public = "\n".join(f"- {text}" for text in taken_to_be_public(speech))
         return (
             f"{_capital(guarantee.statement)} ({ADJACENCY}). {_capital(guarantee.meaning)}.\n\n"
             f"All that was read of the recordings are sums over {guarantee.budget.unit}s, each "
@@ -273,10 +285,23 @@ def _capital(text: str) -> str:
 
 
 def _licence(made: Provenance) -> str:
-    return (
+    own = (
         f"The set derives from {made.corpus_title}, whose licence is: {made.licence}. "
         f"{SHARING[made.derivatives]}"
     )
+    if (speech := made.public) is None:
+        return own
+    return (
+        f"{own}\n\nIt derives from {speech.corpus_title} as well ({speech.made}), whose licence "
+        f"is: {speech.licence}. {SHARING[speech.derivatives]} Both licences hold for the set."
+    )
+
+
+def _citation(made: Provenance) -> str:
+    own = f"Of the source corpus:\n\n{_quote(made.citation)}"
+    if made.public is None:
+        return own
+    return f"{own}\n\nOf the public speech:\n\n{_quote(made.public.citation)}"
 
 
 def _python(code: str) -> str:

@@ -179,10 +179,15 @@ def protocol_line(real: RealSet, protocol: Protocol | None, feature: str) -> str
     return " · ".join(parts + [note.partition(" (")[0] for note in real.notes])
 
 
-def find_root(corpus: Corpus, root: Path | str | None) -> Path | None:
+def find_root(corpus: Corpus, root: Path | str | None, option: str = "--data-root") -> Path | None:
     """Where a corpus is: as given, else `$<NAME>_ROOT`, else `$SER_DATA_ROOT/<name>`.
 
     None for a corpus that is built in.
+
+    Args:
+        corpus: its facts.
+        root: what was given, if anything.
+        option: that it is given by, as errors name it.
 
     Raises:
         CorpusError: none of them says.
@@ -200,7 +205,7 @@ def find_root(corpus: Corpus, root: Path | str | None) -> Path | None:
     looked_for = f"{folder} does not exist" if shared else "SER_DATA_ROOT is not set either"
     raise CorpusError(
         f"where is {corpus.title}? No data root was given, {variable} is not set, and "
-        f"{looked_for}. Give --data-root FOLDER, or set {variable} to the corpus' folder, or "
+        f"{looked_for}. Give {option} FOLDER, or set {variable} to the corpus' folder, or "
         f"SER_DATA_ROOT to a folder that holds '{corpus.name}'. To get the corpus: {corpus.url}"
     )
 

@@ -207,8 +207,15 @@ class Curator:
         return named
 
     def map(self, transform: Transform) -> "Curator":
-        """The same door onto transformed speech; it counts its questions with this one's."""
-        features = transform.on(self._real.features, self._real.speakers)
+        """The same door onto transformed speech; it counts its questions with this one's.
+
+        Where units are guarded the transform hears each utterance by itself, not even who speaks:
+        so whatever it does, there is nothing of one unit in another's speech.
+        """
+        if self.exact:
+            features = transform.on(self._real.features, self._real.speakers)
+        else:
+            features = torch.cat([transform(one) for one in self._real.features.split(1)])
         mapped = Curator(replace(self._real, features=features), self._mechanism)
         mapped.transforms = (*self.transforms, transform)
         mapped.questions = self.questions

@@ -10,6 +10,7 @@ from typing import Literal
 
 from synth_data.errors import SetError
 from synth_data.ledger import PrivacyBudget, Release, caps_of, epsilon_of
+from synth_data.provenance import PublicSpeech
 
 NONE: Literal["no formal guarantee"] = "no formal guarantee"
 ADJACENCY: Literal["add or remove one unit"] = "add or remove one unit"
@@ -67,6 +68,14 @@ class Guarantee:
     def meaning(self) -> str:
         """What that comes to for an attacker."""
         return can_achieve(self.releases, self.budget)
+
+
+def taken_to_be_public(speech: PublicSpeech | None) -> tuple[str, ...]:
+    """What a guarantee says nothing about, with public speech where there was some."""
+    if speech is None:
+        return PUBLIC
+    heard = f"the speech of {speech.corpus_title}, content {speech.corpus_digest}"
+    return (*PUBLIC, f"{heard}: it was read freely, and nothing is guaranteed to its speakers")
 
 
 def can_achieve(releases: Sequence[Release], budget: PrivacyBudget) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from synth_data.features import FeatureSpec
 from synth_data.guarantee import ADJACENCY, NONE, Guarantee
 from synth_data.manifest import Manifest
-from synth_data.provenance import Provenance
+from synth_data.provenance import Provenance, PublicSpeech
 from synth_data.synthetic import SyntheticSet
 
 
@@ -42,6 +42,7 @@ def describe(synthetic: SyntheticSet) -> str:
         ("", ""),
         ("source", f"{made.corpus_title} ({made.corpus}), {made.content}"),
         ("made from", f"{made.amount} of {made.origin}"),
+        *_public(made.public),
         ("evaluate on", _evaluable(made)),
         ("objective", f"{made.objective}, seed {made.seed}, {made.per_class} per class"),
         *(("", f"{name} = {json.dumps(value)}") for name, value in made.settings.items()),
@@ -53,9 +54,27 @@ def describe(synthetic: SyntheticSet) -> str:
         ("", ""),
         ("licence", made.licence),
         ("derivatives", made.derivatives),
+        *_licence(made.public),
         *_privacy(synthetic.guarantee),
     ]
     return "\n".join(f"{label:<12} {text}".rstrip() for label, text in rows)
+
+
+def _public(speech: PublicSpeech | None) -> list[tuple[str, str]]:
+    if speech is None:
+        return []
+    return [
+        ("public", f"{speech.amount} ({speech.corpus}), content {speech.corpus_digest}"),
+        *(("", note) for note in speech.notes),
+        ("", f"made from it: {speech.made}"),
+    ]
+
+
+def _licence(speech: PublicSpeech | None) -> list[tuple[str, str]]:
+    if speech is None:
+        return []
+    both = f"both licences hold, this one for {speech.made}"
+    return [("and licence", speech.licence), ("derivatives", f"{speech.derivatives} ({both})")]
 
 
 def _privacy(guarantee: Guarantee | None) -> list[tuple[str, str]]:

@@ -39,6 +39,15 @@ def parse(text: str) -> dict[str, str]:
     return found
 
 
+def require_known(real: RealSet, emotions: tuple[str, ...], label_map: Mapping[str, str]) -> None:
+    """Raises `UserError` if a map is from an emotion, or to one, that is not there."""
+    for theirs, ours in label_map.items():
+        if theirs not in real.emotions:
+            raise unknown_name(f"emotion of {real.facts.title}", theirs, real.emotions)
+        if ours != LEFT_OUT and ours not in emotions:
+            raise unknown_name("emotion of the set", ours, emotions)
+
+
 def relabelled(real: RealSet, emotions: tuple[str, ...], label_map: Mapping[str, str]) -> RealSet:
     """The utterances under other emotions; those of unmapped ones are left out.
 
@@ -52,11 +61,7 @@ def relabelled(real: RealSet, emotions: tuple[str, ...], label_map: Mapping[str,
         UserError: the map names an emotion that is not there, or leaves open what one means.
         CorpusError: no utterance is left.
     """
-    for theirs, ours in label_map.items():
-        if theirs not in real.emotions:
-            raise unknown_name(f"emotion of {real.facts.title}", theirs, real.emotions)
-        if ours != LEFT_OUT and ours not in emotions:
-            raise unknown_name("emotion of the set", ours, emotions)
+    require_known(real, emotions, label_map)
     whole = {name: name for name in real.emotions if name in emotions} | dict(label_map)
     if unsaid := [name for name in real.emotions if name not in whole]:
         raise UserError(

@@ -21,9 +21,9 @@ from pydantic_core import from_json
 
 from synth_data.errors import SetError, UserError
 from synth_data.features import FeatureSpec
-from synth_data.guarantee import ADJACENCY, COMPOSITION, NONE, PUBLIC, Guarantee
+from synth_data.guarantee import ADJACENCY, COMPOSITION, NONE, Guarantee, taken_to_be_public
 from synth_data.ledger import PrivacyBudget, Release, Unit
-from synth_data.provenance import Provenance
+from synth_data.provenance import Provenance, PublicSpeech
 from synth_data.schedule import Momentum
 from synth_data.settings import Count
 
@@ -136,8 +136,10 @@ class DifferentialPrivacy(_Entry):
         return Guarantee(budget, releases)
 
 
-def privacy_entry(guarantee: Guarantee | None) -> NoGuarantee | DifferentialPrivacy:
-    """What a manifest says of a guarantee, or of none."""
+def privacy_entry(
+    guarantee: Guarantee | None, speech: PublicSpeech | None
+) -> NoGuarantee | DifferentialPrivacy:
+    """What a manifest says of a guarantee, or of none, where this public speech was used."""
     if guarantee is None:
         return NoGuarantee(mechanism="none", statement=NONE)
     budget = guarantee.budget
@@ -150,7 +152,7 @@ def privacy_entry(guarantee: Guarantee | None) -> NoGuarantee | DifferentialPriv
         delta=budget.delta,
         composition=COMPOSITION,
         releases=tuple(ReleaseEntry(**asdict(one)) for one in guarantee.releases),
-        public=PUBLIC,
+        public=taken_to_be_public(speech),
     )
 
 

@@ -60,6 +60,45 @@ class Start:
 
 
 @dataclass(frozen=True)
+class PublicSpeech:
+    """A second corpus, whose speakers are not protected, and what of a set is made from it.
+
+    Attributes:
+        corpus: its name on the command line.
+        corpus_title: as in print.
+        corpus_digest: of its content, hexadecimal.
+        licence: of the corpus.
+        derivatives: whether that licence lets the set be shared.
+        citation: of the corpus.
+        utterances: that were read.
+        speakers: whose these are.
+        notes: what a reader must know of them, such as which emotions were taken for which.
+        uses: what is made from them, each in a few words.
+    """
+
+    corpus: str
+    corpus_title: str
+    corpus_digest: str
+    licence: str
+    derivatives: Derivatives
+    citation: str
+    utterances: Count
+    speakers: Count
+    notes: tuple[str, ...]
+    uses: tuple[str, ...]
+
+    @property
+    def amount(self) -> str:
+        """What was read, in words."""
+        return f"{self.utterances} utterances by {self.speakers} speakers of {self.corpus_title}"
+
+    @property
+    def made(self) -> str:
+        """What is made from it, in words."""
+        return " and ".join(self.uses)
+
+
+@dataclass(frozen=True)
 class Provenance:
     """How a set was made. It names no speaker.
 
@@ -80,6 +119,8 @@ class Provenance:
         training_utterances: it was made from; None where that is not to be told.
         notes: what a reader must know, such as counts that differ from the published ones.
         estimate: the cross-validated accuracy, quoted; for a set made from all speakers.
+        public: a second corpus that was read freely, and that the set derives from as well; None
+            where there was none.
         version: of the package.
     """
 
@@ -98,6 +139,7 @@ class Provenance:
     training_utterances: Count | None
     notes: tuple[str, ...] = ()
     estimate: str | None = None
+    public: PublicSpeech | None = None
     version: str = field(default_factory=package_version)
 
     def __post_init__(self) -> None:
@@ -108,6 +150,21 @@ class Provenance:
     def is_from(self, corpus: str, digest: str) -> bool:
         """Whether the set was made from this corpus, by its content or, untold, by its name."""
         return self.corpus == corpus if self.corpus_digest is None else self.corpus_digest == digest
+
+    def holds(self, corpus: str, digest: str) -> bool:
+        """Whether anything in the set was made from this corpus, also where that is public."""
+        public = self.public is not None and self.public.corpus_digest == digest
+        return public or self.is_from(corpus, digest)
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """All that it was made from, by their names on the command line."""
+        return (self.corpus,) if self.public is None else (self.corpus, self.public.corpus)
+
+    @property
+    def licences(self) -> str:
+        """Of all that it was made from."""
+        return self.licence if self.public is None else f"{self.licence}; {self.public.licence}"
 
     @property
     def content(self) -> str:

@@ -240,7 +240,7 @@ def _manifest(synthetic: SyntheticSet) -> Manifest:
         if start
         else None,
         provenance=synthetic.provenance,
-        privacy=privacy_entry(synthetic.guarantee),
+        privacy=privacy_entry(synthetic.guarantee, synthetic.provenance.public),
     )
 
 

@@ -50,6 +50,9 @@ def test_everything_resolved_is_written(tmp_path):
         "disentangle",  # nothing takes the speaker out
         "epsilon",  # nothing is guaranteed
         "max_minutes",  # as long as it takes
+        "public_dataset",  # no public speech is used
+        "public_recordings",
+        "public_root",
         "recordings",  # a run knows them once it has read them
         "units_at_least",  # as many as there are
     }

@@ -132,7 +132,9 @@ def test_who_reads_a_set_learns_what_its_transform_tells():
 def test_a_single_speaker_is_refused():
     real = speech()
     alone = real.select([row for row in range(len(real)) if row % SPEAKERS == 0])
-    with pytest.raises(UserError, match="needs 2 or more in the training side; found 1"):
+    with pytest.raises(
+        UserError, match="needs 2 or more in the speech that it is fitted to; found 1"
+    ):
         Leace().fit(Curator(alone))
 
 

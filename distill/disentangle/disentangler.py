@@ -18,9 +18,16 @@ class Disentangler(ABC):
 
     Attributes:
         name: in `DISENTANGLERS` and on the command line.
+        fitted: whether its transform is fitted to the speech behind the door.
     """
 
     name: ClassVar[str]
+    fitted: ClassVar[bool] = True
+
+    @property
+    def knows_speakers(self) -> bool:
+        """Whether its transform needs to know who speaks, and hears all that a speaker says."""
+        return False
 
     @property
     def passes(self) -> int:
@@ -53,6 +60,6 @@ class Disentangler(ABC):
         if speakers < SPEAKERS:
             raise UserError(
                 f"{self.name} takes out how speakers differ, and so needs {SPEAKERS} or more in "
-                f"the training side; found {speakers}: use a corpus whose speakers are known, or "
-                f"no --disentangle and no --speaker-penalty"
+                f"the speech that it is fitted to; found {speakers}: use a corpus whose speakers "
+                f"are known, or no --disentangle and no --speaker-penalty"
             )

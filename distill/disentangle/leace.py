@@ -57,6 +57,10 @@ class Leace(Disentangler):
     name: ClassVar[str] = "leace"
 
     @property
+    def knows_speakers(self) -> bool:
+        return self.quadratic
+
+    @property
     def note(self) -> str:
         if self.quadratic:  # brings everybody to one point, also those whom it has not met
             return super().note

@@ -18,6 +18,11 @@ class SpeakerNormalisation(Disentangler):
     """Normalises by each speaker's own statistics; nothing is fitted."""
 
     name: ClassVar[str] = "speaker-normalisation"
+    fitted: ClassVar[bool] = False
+
+    @property
+    def knows_speakers(self) -> bool:
+        return True
 
     def fit(
         self,
