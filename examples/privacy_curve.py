@@ -8,9 +8,9 @@ or on fold 1 of a real corpus:
     python examples/privacy_curve.py --dataset ravdess --data-root RAVDESS --unit utterance
 
 Students start from random weights and are trained for 300 steps; all sets take about the same
-bytes. Beside them stand students that were trained on the real speech by DP-SGD, under the same
-budgets, whose bytes are those of their weights. The reports of `distill-data` have more of them, and intervals. Random numbers of the noise
-have no seed: another run gives other figures.
+bytes. Beside them stand students trained on the real speech by DP-SGD, under the same budgets, and
+their bytes are those of their weights. The reports of the commands have more of them, and
+intervals. Random numbers of the noise have no seed: another run gives other figures.
 """
 
 import argparse
@@ -101,7 +101,7 @@ def sides(arguments: argparse.Namespace) -> tuple[RealSet, RealSet]:
 
 
 def uar(
-    features: Tensor, targets: Tensor, test: RealSet, seeds: int, recipe: StudentRecipe = RECIPE
+    features: Tensor, targets: Tensor, test: RealSet, seeds: int, recipe: StudentRecipe
 ) -> list[float]:
     """Of students from random weights."""
     network = skeleton("tdnn", *(features.shape[1], targets.shape[1]))
@@ -138,7 +138,7 @@ def main() -> None:
     torch.set_num_threads(1)
     train, test = sides(arguments)
     units = units_of(train, arguments.unit)
-    full = uar(train.features, train.targets, test, arguments.seeds)
+    full = uar(train.features, train.targets, test, arguments.seeds, RECIPE)
     reference = sum(full) / len(full)
     print(
         f"{train.facts.title}: {len(train)} utterances of {len(units)} {arguments.unit}s to learn "
@@ -163,7 +163,7 @@ def main() -> None:
             parameterisation=way.parameterisation,
         )
         seconds = time.monotonic() - began
-        found = uar(made.features, made.targets, test, arguments.seeds)
+        found = uar(made.features, made.targets, test, arguments.seeds, RECIPE)
         print(row(way.name, made.bytes, found, reference, seconds), flush=True)
     network = skeleton("tdnn", train.spec.mels, len(train.emotions))
     size = 4 * sum(weight.numel() for weight in network.parameters())

@@ -5,10 +5,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from commands import Command
 from dp_accounting import dp_event
 from dp_accounting.pld import PLDAccountant
 from fake_speech import SPEC, fake_speech
 from small_evaluation import OTHERS, TEST, TRAIN, VALIDATION, a_set, judged, of
+from test_private_sets import SMALL
 from torch import Tensor
 
 from evaluation import models
@@ -293,6 +295,7 @@ def test_by_default_it_is_there_where_a_set_has_a_guarantee():
     assert _baselines("none", [guarded]) == ()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short")
 def test_from_a_private_set_to_the_page(
     distill_data: Command, evaluate_data: Command, tmp_path, monkeypatch
