@@ -14,12 +14,12 @@ scale", arXiv 2204.13650) found best: large batches, a small clipping length, an
 of the weights in place of the last ones. Their augmentations are the utterances of a unit here.
 Adam takes the place of their SGD, since its steps fit themselves to how much noise there is.
 
-All settings are constants. They were chosen beforehand for the tdnn, trained on 400 made-up speakers
-(the toy corpus) and scored on the 20 test speakers of `examples/privacy_curve.py`, from eleven
-trials with one student each at epsilon 8 or 1: 30 to 200 steps, learning rates of 0.001 to 0.01,
-lengths of 0.1 and 1. The ones taken lie between the best of both budgets; the sampling probability
-was not varied. Nothing about the speakers of another corpus chooses any. The
-number of units is taken to be public, as in Opacus. Classes are not weighed, as their shares are private.
+All settings are constants. They were chosen beforehand for the tdnn, trained on 400 made-up
+speakers (the toy corpus) and scored on the 20 test speakers of `examples/privacy_curve.py`, from
+eleven trials with one student each at epsilon 8 or 1: 30 to 200 steps, learning rates of 0.001 to
+0.01, lengths of 0.1 and 1. The ones taken lie between the best of both budgets; the sampling
+probability was not varied. Nothing about the speakers of another corpus chooses any. The number of
+units is taken to be public, as in Opacus. Classes are not weighed, as their shares are private.
 
 Noise and tosses are the operating system's, and no seed makes them again: a student trained anew is
 another one. A trained one is remembered like others on the machine that trains it, which has the
