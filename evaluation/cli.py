@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +13,8 @@ from joblib import cpu_count
 from evaluation.attacks import ATTACKS
 from evaluation.cluster import connected
 from evaluation.forecast import in_words
-from evaluation.named_sets import load_sets
-from evaluation.options import EVERY_BASELINE, Options
+from evaluation.named_sets import NamedSet, budgets_of, load_sets
+from evaluation.options import DP_SGD, EVERY_BASELINE, Options
 from evaluation.runs import PREDICTIONS, RUNS
 from evaluation.session import Session
 from evaluation.students import RECIPES, Recipe, StudentRecipe
@@ -68,7 +69,9 @@ def evaluate_data(
     baselines: Annotated[
         str,
         typer.Option(
-            metavar="A,B", help=f"{', '.join(EVERY_BASELINE)}; all or none. Full data always are."
+            metavar="A,B",
+            help=f"{', '.join(EVERY_BASELINE)}; all or none. Full data always are; all is without "
+            f"{DP_SGD} where no set has a guarantee.",
         ),
     ] = ALL,
     teachers: Annotated[
@@ -153,13 +156,14 @@ def evaluate_data(
     if out is not None and not overwrite and not _is_free(out):
         raise UserError(f"{out} exists already: choose another --out, or give --overwrite")
     corpus = known_corpus(dataset)
+    loaded = load_sets(sets)
     session = Session(
-        sets=tuple(load_sets(sets)),
+        sets=tuple(loaded),
         corpus=corpus,
         data_root=data_root,
         options=Options(
             students=_students(students),
-            baselines=_chosen("baseline", baselines, EVERY_BASELINE),
+            baselines=_baselines(baselines, loaded),
             teachers=_chosen("teacher", teachers, TEACHERS),
             seeds=seeds,
             seed=seed,
@@ -233,6 +237,18 @@ def _students(words: str | None) -> tuple[str, ...]:
         raise UserError(
             "--students none leaves nobody to judge a set by: name one, or leave the option out"
         )
+    return chosen
+
+
+def _baselines(words: str, sets: Sequence[NamedSet]) -> tuple[str, ...]:
+    """The baselines that the option lists; all are those that there can be beside the sets.
+
+    Raises:
+        UserError: one is unknown.
+    """
+    chosen = _chosen("baseline", words, EVERY_BASELINE)
+    if words.strip() == ALL and not budgets_of(sets):
+        return tuple(name for name in chosen if name != DP_SGD)
     return chosen
 
 

@@ -14,7 +14,7 @@ from evaluation.hearing import Hearing, by_hearing
 from evaluation.jobs import Heard
 from evaluation.named_sets import NamedSet
 from evaluation.networks import skeleton
-from evaluation.options import MAJORITY, MODEL, Options
+from evaluation.options import DP_SGD, MAJORITY, MODEL, Options
 from evaluation.outcomes import Outcomes
 from evaluation.runner import Runner
 from evaluation.runs import CLEAN, DISTILLED, FULL, FULL_AS, FoldResult
@@ -108,6 +108,8 @@ def evaluate(
     runs = [*bench.sets(), *models.untrained(bench)]
     if MODEL in options.baselines:
         runs += models.shipped_models(bench)
+    if DP_SGD in options.baselines:
+        runs += models.private_models(bench)
     if MAJORITY in options.baselines:
         runs += models.majority(bench)
     for teacher in options.teachers:

@@ -12,9 +12,10 @@ from evaluation.attacks.attempts import SEEDS, VOICES
 from evaluation.baselines import BASELINES
 from evaluation.baselines.random_subset import DRAWS
 from evaluation.networks import NETWORKS, draw_weights, skeleton
-from evaluation.options import ALSO_FIXED, Options
+from evaluation.options import ALSO_FIXED, DP_SGD, Options
 from evaluation.runs import FULL
 from evaluation.students import RECIPES, Examples, Recipe, Setting, train
+from evaluation.students.dp_sgd import SAMPLING_PROBABILITY, STEPS
 from evaluation.teachers import FACULTY
 from synth_data.randomness import generator
 from synth_data.synthetic import SyntheticSet
@@ -71,6 +72,7 @@ def seconds(
     emotions: int,
     natives: Sequence[Native] = (),
     ways: int = 1,
+    units: Sequence[int] = (),
 ) -> float:
     """Of one fold on one core, if nothing is stored from before; good to about a factor of two.
 
@@ -83,6 +85,7 @@ def seconds(
         emotions: how many there are.
         natives: of the judged sets that have a schedule.
         ways: of hearing speech, that the sets were made from, with speech as it is.
+        units: on the training side, under each budget that a set has.
     """
     total = 0.0
     if "speaker" in options.attacks:
@@ -122,6 +125,9 @@ def seconds(
                 seeds = DRAWS if name in MANY_DRAWS else options.seeds
                 starts = 1 + fixed * near if name in ALSO_FIXED else 1
                 total += starts * cost(min(items, utterances), seeds)
+        if DP_SGD in options.baselines:
+            part = STEPS * SAMPLING_PROBABILITY * options.seeds
+            total += part * sum(each * timed.step + utterances * timed.item for each in units)
         if options.robust_scores:
             total += sum(cost(items, options.seeds) for items, _ in own)
             total += sum(cost(size, DRAWS) for size in sizes)

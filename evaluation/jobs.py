@@ -175,7 +175,7 @@ def _software() -> str:
     """Names all code that decides an outcome, beside the job's own values."""
     content = hashlib.sha256()
     modules = [augment, networks, students, networks.layers]
-    modules += [students.network, students.pooled, students.native, schedule]
+    modules += [students.network, students.pooled, students.native, students.dp_sgd, schedule]
     for module in modules:
         content.update(getsource(module).encode())
     for make in NETWORKS.values():
@@ -183,6 +183,6 @@ def _software() -> str:
         network = getmodule(getattr(make, "func", make))
         assert network is not None
         content.update(getsource(network).encode())
-    for library in ("torch", "scikit-learn"):
+    for library in ("torch", "scikit-learn", "opacus"):
         content.update(version(library).encode())
     return content.hexdigest()

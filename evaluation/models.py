@@ -10,11 +10,25 @@ from dataclasses import replace
 from evaluation.baselines import NotAvailable
 from evaluation.bench import Bench
 from evaluation.jobs import Job
-from evaluation.networks import NETWORKS, skeleton
-from evaluation.options import FIXED, MAJORITY, MODEL, NONE, PUPIL, RANDOM, TEACHER, UNTRAINED
+from evaluation.named_sets import budgets_of
+from evaluation.networks import NETWORKS, couples, skeleton
+from evaluation.options import (
+    DP_SGD,
+    FIXED,
+    MAJORITY,
+    MODEL,
+    NONE,
+    PUPIL,
+    RANDOM,
+    TEACHER,
+    UNTRAINED,
+)
 from evaluation.runs import CLEAN, Run, Ships
-from evaluation.students import Lesson, predict
+from evaluation.students import Lesson, PrivateRecipe, predict
 from evaluation.teachers import TEACHERS, School, Teacher
+from synth_data.errors import UserError
+from synth_data.ledger import PrivacyBudget
+from synth_data.mechanism import units_of
 from synth_data.real import RealSet
 
 
@@ -64,6 +78,71 @@ def shipped_models(bench: Bench) -> Iterator[Run]:
         )
 
 
+def private_models(bench: Bench) -> Iterator[Run]:
+    """Students trained by DP-SGD, each under the guarantee of a judged set, to be shipped instead.
+
+    Only networks can be; what else there is stands without.
+    """
+    budgets = budgets_of(bench.judged)
+    if not budgets:
+        bench.unavailable.append(
+            f"{DP_SGD}: no set here has a formal guarantee, so nothing says which epsilon and "
+            f"delta to train under, nor whom to protect; make one with distill-data --epsilon"
+        )
+    for budget in budgets:
+        name = _private_name(budget, budgets)
+        try:
+            recipe = _private_recipe(bench, budget)
+        except NotAvailable as reason:
+            bench.unavailable.append(f"{name}: {reason}")
+            continue
+        private = replace(bench.full, name=name, ships="weights")
+        for student in bench.students:
+            if student not in NETWORKS:
+                continue
+            if couples(skeleton(student, bench.train.spec.mels, len(bench.train.emotions))):
+                bench.unavailable.append(
+                    f"{name}: BatchNorm makes the utterances of a batch change each other's "
+                    f"gradient in {student}, so no {budget.unit}'s share of it can be clipped"
+                )
+                continue
+            named = bench.recipe_name(student)
+            yield from _shipped(
+                bench,
+                [
+                    bench.random_start(private, student, recipe, named, seed)
+                    for seed in range(bench.options.seeds)
+                ],
+            )
+
+
+def _private_name(budget: PrivacyBudget, budgets: Sequence[PrivacyBudget]) -> str:
+    """In the report: with as much of the budget as tells it from the others."""
+    if len(budgets) == 1:
+        return DP_SGD
+    name = f"{DP_SGD}, epsilon {budget.epsilon:g}"
+    if [one.epsilon for one in budgets].count(budget.epsilon) == 1:
+        return name
+    return f"{name} at {budget.delta:g} per {budget.unit}"
+
+
+def _private_recipe(bench: Bench, budget: PrivacyBudget) -> PrivateRecipe:
+    """How all students are trained under a budget.
+
+    Raises:
+        NotAvailable: the features or the units do not allow it.
+    """
+    if bench.train.spec.normalisation == "training":
+        raise NotAvailable(
+            "the features are normalised by all training utterances together, which no noise "
+            "hides; use a feature recipe that normalises each utterance, such as logmel64"
+        )
+    try:
+        return PrivateRecipe.under(budget, units_of(bench.train, budget.unit))
+    except UserError as error:
+        raise NotAvailable(str(error)) from error
+
+
 def majority(bench: Bench) -> Iterator[Run]:
     """Always the emotion of most training utterances."""
     emotion = int(bench.train.targets.sum(dim=0).argmax())
@@ -107,17 +186,8 @@ def taught(
             bytes=4 * teacher.parameters,
             making_seconds=teacher.seconds,
         )
-        pupils = bench.runner.run(list(_pupils(bench, name, teacher, student)))
-        shipped = sum(weight.nbytes for weight in pupils[0].job.weights.values())
-        for run in bench.in_order(pupils):
-            # The pupil is what is shipped: its bytes are its weights', and there is nothing
-            # left to train for whoever receives it.
-            yield replace(
-                run,
-                bytes=shipped,
-                making_seconds=teacher.seconds + run.student_seconds,
-                student_seconds=0.0,
-            )
+        pupils = list(_pupils(bench, name, teacher, student))
+        yield from _shipped(bench, pupils, teacher.seconds)
 
 
 def _pupils(bench: Bench, name: str, teacher: Teacher, student: str) -> Iterator[Job]:
@@ -135,6 +205,26 @@ def _pupils(bench: Bench, name: str, teacher: Teacher, student: str) -> Iterator
         for seed in range(bench.options.seeds):
             recipe_name = bench.recipe_name(student)
             yield bench.random_start(taught, student, recipe, recipe_name, seed)
+
+
+def _shipped(bench: Bench, jobs: Sequence[Job], before: float = 0.0) -> Iterator[Run]:
+    """Runs of students of one network that are shipped themselves.
+
+    A student's bytes are its weights', and nothing is left to train for whoever receives it.
+
+    Args:
+        bench: where they are trained.
+        jobs: at least one.
+        before: seconds, of what their training needed first.
+    """
+    size = sum(weight.nbytes for weight in jobs[0].weights.values())
+    for run in bench.in_order(bench.runner.run(jobs)):
+        yield replace(
+            run,
+            bytes=size,
+            making_seconds=before + run.student_seconds,
+            student_seconds=0.0,
+        )
 
 
 def _runs(

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluation.options import EVERY_BASELINE, PUPIL, TEACHER, UNTRAINED
+from evaluation.options import DP_SGD, EVERY_BASELINE, PUPIL, TEACHER, UNTRAINED
 from evaluation.runs import DISTILLED, FULL_AS
 from synth_data.errors import SetError, UserError
+from synth_data.ledger import PrivacyBudget
 from synth_data.manifest import MANIFEST
 from synth_data.synthetic import SyntheticSet
 
@@ -67,7 +68,7 @@ def load_sets(words: Sequence[str]) -> list[NamedSet]:
             raise UserError(
                 f"a set's name must be printable, without line breaks; found {one.name!r}"
             )
-        theirs = (TEACHER, PUPIL, FULL_AS)
+        theirs = (TEACHER, PUPIL, FULL_AS, DP_SGD)
         if one.name in (*EVERY_BASELINE, UNTRAINED) or one.name.startswith(theirs):
             raise UserError(
                 f"{one.folder} cannot be called {one.name}, as what it is compared with is called "
@@ -82,6 +83,12 @@ def load_sets(words: Sequence[str]) -> list[NamedSet]:
             )
         seen[key] = one.folder
     return sets
+
+
+def budgets_of(sets: Sequence[NamedSet]) -> tuple[PrivacyBudget, ...]:
+    """Under which sets are private, each once."""
+    guarantees = [one.synthetic.guarantee for one in sets]
+    return tuple(dict.fromkeys(found.budget for found in guarantees if found is not None))
 
 
 def making_seconds(folder: Path) -> float:

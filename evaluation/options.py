@@ -20,6 +20,7 @@ AUGMENTED = "augmented"  # the same recipe with masks
 HARD_LABELS = "hard-labels"  # the same recipe, and of each soft target its largest share
 UNTRAINED = "untrained"  # the fixed initialisation as it is: it has seen no data
 MODEL = "model"  # a full-data student itself, shipped in place of a set
+DP_SGD = "dp-sgd"  # begins the names of models under the guarantee of a set beside them
 MAJORITY = "majority"  # always the most frequent emotion
 # Model distillation, by what the names of its rows begin with.
 TEACHER = "teacher: "  # a model that teaches a student
@@ -37,7 +38,8 @@ class Options:
 
     Attributes:
         students: by name; the network a set was made for, if empty.
-        baselines: of `BASELINES`, with "model" and "majority"; full data are always there.
+        baselines: of `BASELINES`, with "model", "dp-sgd" and "majority"; full data are always
+            there.
         teachers: of `TEACHERS`: model distillation.
         seeds: students per set and initialisation.
         seed: that all random numbers are derived from.
@@ -80,4 +82,4 @@ class Options:
                 )
 
 
-EVERY_BASELINE = (*BASELINES, MODEL, MAJORITY)
+EVERY_BASELINE = (*BASELINES, MODEL, DP_SGD, MAJORITY)

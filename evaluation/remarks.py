@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from evaluation.options import DP_SGD
 from evaluation.runs import Condition, FoldResult
 from evaluation.scope import Scope
 
@@ -16,6 +17,17 @@ def untested(folds: Sequence[FoldResult]) -> list[str]:
             [name for index, name in enumerate(result.emotions) if index not in result.truth]
         ]
         if missing
+    ]
+
+
+def adding_up(folds: Sequence[FoldResult]) -> list[str]:
+    """What a private model costs beside a private set."""
+    if not any(run.set.startswith(DP_SGD) for result in folds for run in result.runs):
+        return []
+    return [
+        f"{DP_SGD}: each of these models alone is trained under the epsilon, delta and unit of the "
+        f"private set, on noisy gradients that no ledger knows of. Whoever shares one beside the "
+        f"set, or several, gives away both: what they cost adds up"
     ]
 
 

@@ -19,7 +19,7 @@ from evaluation.intervals import REPLICATES
 from evaluation.options import AUGMENTED, HARD_LABELS, NATIVE, PUPIL, TEACHER
 from evaluation.ranking import scores
 from evaluation.records import Attack, Comparison, Confusion, Group, Record, Row, Score, Versions
-from evaluation.remarks import not_pooled, partly_pooled, reasons, untested
+from evaluation.remarks import adding_up, not_pooled, partly_pooled, reasons, untested
 from evaluation.runs import CLEAN, FoldResult
 from evaluation.scope import Scope
 from evaluation.starts import noise_of
@@ -121,7 +121,7 @@ class Report(Record):
             protocol=protocol,
             corpus=corpus,
             emotions=folds[0].emotions,
-            notes=(*notes, *untested(folds), *partly_pooled(main)),
+            notes=(*notes, *untested(folds), *adding_up(folds), *partly_pooled(main)),
             guarantees=tuple(guarantees),
             command=command,
             versions=Versions.here(),

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from joblib import cpu_count
 from evaluation import forecast
 from evaluation.evaluate import evaluate
 from evaluation.hearing import by_hearing
-from evaluation.named_sets import NamedSet, by_fold
+from evaluation.named_sets import NamedSet, budgets_of, by_fold
 from evaluation.options import Options
 from evaluation.outcomes import Outcomes
 from evaluation.page.exhibit import Exhibit
@@ -34,6 +35,7 @@ from synth_data.features import FEATURES, FeatureSpec
 from synth_data.guarantee import Guarantee
 from synth_data.label_map import relabelled
 from synth_data.mcadams import McAdams
+from synth_data.mechanism import units_of
 from synth_data.progress import SILENT, Progress, bar
 from synth_data.protocol import Protocol
 from synth_data.real import RealSet
@@ -207,8 +209,13 @@ class Session:
         natives = [found for one in sets if (found := forecast.Native.of(one.synthetic))]
         ways = 1 + len(by_hearing(sets)[1])
         ways += len(ANCHORS) if VOICES in self.options.attacks else 0
+        units: list[int] = []
+        with suppress(UserError):  # of sessions that nobody knows, by which nobody is trained
+            units += [
+                len(units_of(real, budget.unit)) * train // len(real) for budget in budgets_of(sets)
+            ]
         one = forecast.seconds(
-            *(self.options, students, own, train, shape, emotions, natives, ways)
+            *(self.options, students, own, train, shape, emotions, natives, ways, units)
         )
         return len(folds) * one / cpu_count()
 

@@ -8,8 +8,9 @@ or on fold 1 of a real corpus:
     python examples/privacy_curve.py --dataset ravdess --data-root RAVDESS --unit utterance
 
 Students start from random weights and are trained for 300 steps; all sets take about the same
-bytes. The reports of `distill-data` have more of them, and intervals. Random numbers of the noise
-have no seed: another run gives other figures.
+bytes. Beside them stand students trained on the real speech by DP-SGD, under the same budgets, and
+their bytes are those of their weights. The reports of the commands have more of them, and
+intervals. Random numbers of the noise have no seed: another run gives other figures.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from distill.outer_loop import Loop
 from distill.private import account_of
 from evaluation import metrics
 from evaluation.networks import draw_weights, skeleton
-from evaluation.students import Examples, Recipe
+from evaluation.students import Examples, PrivateRecipe, Recipe, StudentRecipe
 from synth_data.corpora.toy import TOY, toy_utterances
 from synth_data.corpus import known_corpus, load, protocol_of
 from synth_data.curator import Curator
@@ -99,7 +100,9 @@ def sides(arguments: argparse.Namespace) -> tuple[RealSet, RealSet]:
     return train, test
 
 
-def uar(features: Tensor, targets: Tensor, test: RealSet, seeds: int) -> list[float]:
+def uar(
+    features: Tensor, targets: Tensor, test: RealSet, seeds: int, recipe: StudentRecipe
+) -> list[float]:
     """Of students from random weights."""
     network = skeleton("tdnn", *(features.shape[1], targets.shape[1]))
     truth, found = test.targets.argmax(dim=1).tolist(), []
@@ -107,10 +110,16 @@ def uar(features: Tensor, targets: Tensor, test: RealSet, seeds: int) -> list[fl
         draws = generator(seed, "student")
         examples = Examples(features, targets)
         weights = draw_weights(network, draws)
-        fitted = RECIPE.fit("tdnn", weights, examples, RECIPE.settings[0], draws)
+        fitted = recipe.fit("tdnn", weights, examples, recipe.settings[0], draws)
         heard = fitted.predict(test.features).tolist()
         found.append(float(metrics.uar(metrics.confusion(truth, heard, targets.shape[1]))))
     return found
+
+
+def row(name: str, size: int, found: list[float], reference: float, seconds: float) -> str:
+    """Of the table."""
+    mean = sum(found) / len(found)
+    return f"| {name} | {size} | {mean:.3f} | {mean / reference:.2f} | {seconds:.0f} |"
 
 
 def main() -> None:
@@ -128,11 +137,12 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     train, test = sides(arguments)
-    units = len(units_of(train, arguments.unit))
-    full = uar(train.features, train.targets, test, arguments.seeds)
+    units = units_of(train, arguments.unit)
+    full = uar(train.features, train.targets, test, arguments.seeds, RECIPE)
     reference = sum(full) / len(full)
     print(
-        f"{train.facts.title}: {len(train)} utterances of {units} {arguments.unit}s to learn from"
+        f"{train.facts.title}: {len(train)} utterances of {len(units)} {arguments.unit}s to learn "
+        f"from"
     )
     print("| set | bytes | UAR | relative to full data | seconds |\n|---|---:|---:|---:|---:|")
     print(f"| full data | {train.features.nbytes} | {reference:.3f} | 1.00 | |", flush=True)
@@ -153,12 +163,18 @@ def main() -> None:
             parameterisation=way.parameterisation,
         )
         seconds = time.monotonic() - began
-        found = uar(made.features, made.targets, test, arguments.seeds)
-        mean = sum(found) / len(found)
-        print(
-            f"| {way.name} | {made.bytes} | {mean:.3f} | {mean / reference:.2f} | {seconds:.0f} |",
-            flush=True,
-        )
+        found = uar(made.features, made.targets, test, arguments.seeds, RECIPE)
+        print(row(way.name, made.bytes, found, reference, seconds), flush=True)
+    network = skeleton("tdnn", train.spec.mels, len(train.emotions))
+    size = 4 * sum(weight.numel() for weight in network.parameters())
+    for epsilon in epsilons:
+        began = time.monotonic()
+        budget = PrivacyBudget(epsilon, arguments.delta, arguments.unit)
+        recipe = PrivateRecipe.under(budget, units)
+        found = uar(train.features, train.targets, test, arguments.seeds, recipe)
+        seconds = (time.monotonic() - began) / arguments.seeds
+        name = f"DP-SGD student, epsilon {epsilon:g}"
+        print(row(name, size, found, reference, seconds), flush=True)
 
 
 if __name__ == "__main__":

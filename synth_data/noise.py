@@ -23,6 +23,8 @@ DRAWS = 4
 
 # So many standard normal numbers.
 Noise = Callable[[int], Float[Tensor, " size"]]
+# So many tosses of a coin, each true with a probability.
+Tosses = Callable[[int, float], Bool[Tensor, " size"]]
 
 
 def system_noise(size: int) -> Float[Tensor, " size"]:

@@ -12,13 +12,16 @@ from evaluation import runner as runner_module
 from evaluation.baselines import BASELINES
 from evaluation.forecast import CROWDED, FEW, SOLVER, TIMES, Native, Pace, pace, seconds
 from evaluation.jobs import Heard, Job, Outcome, carry_out
-from evaluation.options import Options
+from evaluation.options import DP_SGD, Options
 from evaluation.runs import FULL
 from evaluation.students import RECIPES, NativeRecipe, Recipe, Setting
+from evaluation.students.dp_sgd import SAMPLING_PROBABILITY, STEPS
 from evaluation.students.network import Schedule
 
 TWICE = replace(QUICK, schedules=(Schedule(3, 1e-2), Schedule(3, 1e-3)))
 SHORT = dict.fromkeys(RECIPES, TWICE) | {"linear": RECIPES["linear"], "svm": RECIPES["svm"]}
+
+PRIVATE = {"units": (3,), "baselines": (FULL, DP_SGD)}
 
 
 @pytest.fixture
@@ -32,10 +35,13 @@ def told(
     own: tuple[tuple[int, bool], ...] = ((6, True),),
     natives: tuple[Native, ...] = (),
     ways: int = 1,
+    units: tuple[int, ...] = (),
     **options: Any,
 ) -> float:
     given = Options(**{"recipes": SHORT, "seeds": 2, **options})
-    return seconds(given, students, own, len(TRAIN), SPEC.shape, len(EMOTIONS), natives, ways)
+    return seconds(
+        given, students, own, len(TRAIN), SPEC.shape, len(EMOTIONS), natives, ways, units
+    )
 
 
 def test_a_timed_network_takes_some_time():
@@ -64,6 +70,10 @@ def test_a_timed_network_takes_some_time():
         ({"start_noise": (0.3,)}, {"start_noise": (0.3, 1.0)}),
         ({}, {"natives": (Native("tdnn", 2, 3),)}),
         ({"natives": (Native("convnet", 9, 9),)}, {"natives": (Native("tdnn", 2, 3),)}),
+        (PRIVATE | {"units": ()}, PRIVATE),
+        (PRIVATE, PRIVATE | {"units": (3, 3)}),
+        (PRIVATE, PRIVATE | {"seeds": 3}),
+        ({"units": (3,), "baselines": (FULL,)}, PRIVATE),
         ({}, {"teachers": ("ensemble",)}),
         ({"teachers": ("ensemble",)}, {"teachers": ("architectures",)}),
         ({"teachers": ("ensemble",)}, {"teachers": ("richer-features",)}),
@@ -106,6 +116,13 @@ def test_what_is_trained_is_what_was_told(monkeypatch, options, error):
     native = Native.of(synthetic)
     assert native is not None
     assert told(natives=(native,), **options) / CROWDED == pytest.approx(sum(spent), rel=error)
+
+
+def test_units_of_private_models_are_gone_through_one_by_one(monkeypatch):
+    monkeypatch.setattr(forecast, "pace", lambda *_: Pace(10.0, 1.0))
+    private = told(**PRIVATE) - told(**PRIVATE | {"units": ()})
+    expected = 2 * STEPS * SAMPLING_PROBABILITY * (3 * 10.0 + len(TRAIN))
+    assert private / CROWDED == pytest.approx(expected)
 
 
 def test_a_moment_in_which_the_machine_is_busy_does_not_count(monkeypatch):

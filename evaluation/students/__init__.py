@@ -6,6 +6,7 @@ A student is a network of `evaluation.networks` or a classifier of pooled statis
 from collections.abc import Mapping
 
 from evaluation.networks import NETWORKS
+from evaluation.students.dp_sgd import PrivateRecipe
 from evaluation.students.native import NativeRecipe
 from evaluation.students.network import (
     Recipe,
@@ -52,6 +53,7 @@ __all__ = [
     "Lesson",
     "NativeRecipe",
     "PooledRecipe",
+    "PrivateRecipe",
     "Recipe",
     "Schedule",
     "Setting",
