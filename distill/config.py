@@ -47,7 +47,7 @@ FIRST_MINUTE: dict[str, Any] = {
 # The built-in corpus is so small that this would be all of it.
 SMALL_ITEMS = {"slices": 4, "numbers": "int8"}
 # Under a privacy budget nothing real may be seen, and what follows the answers is cheap.
-PRIVATE_LOOP: dict[str, Any] = {"initialisation": "noise", "steps": 100, "learning_rate": 0.1}
+PRIVATE_LOOP: dict[str, Any] = {"initialisation": "spectrum", "steps": 60, "learning_rate": 0.1}
 # What an expert adds for recordings, where there is time for one: labels, and a native schedule.
 TAUGHT, NATIVE_STEPS = {"labels": "taught"}, 3
 
@@ -200,7 +200,8 @@ class RunConfig(BaseModel):
         disentangler = self.build_disentangler()
         if self.budget is not None:
             require_possible(
-                *(whole.build_loop(), *made[1:], disentangler, self.speaker_penalty, self.spec),
+                *(made[0], whole.build_loop(), *made[1:]),
+                *(disentangler, self.speaker_penalty, self.spec),
                 validated=False,
                 timed=self.max_minutes is not None,
                 public=self.public_dataset is not None,
@@ -291,7 +292,7 @@ class RunConfig(BaseModel):
         """What is learned."""
         whole = self.corpus.access == "built-in" and self.budget is None
         usual = {} if whole else SMALL_ITEMS
-        labels = TAUGHT if self._expert_by_default else {}
+        labels = TAUGHT if self._expert_by_default or self._answers_teach else {}
         given = {**usual, **labels, **self.parameterisation}
         return changed("the parameterisation", Parameterisation(), given)
 
@@ -373,6 +374,14 @@ class RunConfig(BaseModel):
         alone = self.objective != AUTO and has_schedule(self.build_objective())
         private = self.budget is not None
         return self.corpus.access != "built-in" and not (hurried or untrained or alone or private)
+
+    @property
+    def _answers_teach(self) -> bool:
+        """Whether the labels of a private set can come from what its objective was answered."""
+        if self.budget is None:
+            return False
+        name = self.choice.objective if self.objective == AUTO else self.objective
+        return name in OBJECTIVES and OBJECTIVES[name].teaches
 
     def build_recipe(self) -> Recipe:
         """How students are trained."""

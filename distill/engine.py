@@ -129,7 +129,8 @@ def distill(
         raise after(disentangler.name)
     if not curator.exact:
         require_possible(
-            *(loop, parameterisation, native, disentangler, speaker_penalty, curator.spec),
+            *(objective, loop, parameterisation, native),
+            *(disentangler, speaker_penalty, curator.spec),
             validated=validation is not None,
             timed=max_minutes is not None,
             public=public is not None,
@@ -177,7 +178,7 @@ def distill(
 
     seconds = math.inf if max_minutes is None else 60 * max_minutes
     share = 1 - NATIVE_SHARE if native.steps else 1.0
-    needed = expert if needs_expert(parameterisation, native) else None
+    needed = expert if needs_expert(objective, parameterisation, native) else None
     work = OuterLoop(
         *(curator, objective, model, targets, parameterisation, loop, seed),
         expert=needed,
@@ -258,9 +259,9 @@ def has_schedule(objective: Objective) -> bool:
     return objective.schedule(objective.learned(), 1) is not None
 
 
-def needs_expert(parameterisation: Parameterisation, native: Native) -> bool:
+def needs_expert(objective: Objective, parameterisation: Parameterisation, native: Native) -> bool:
     """Whether anything of a set is an expert's."""
-    return native.steps > 0 or parameterisation.labels == "taught"
+    return native.steps > 0 or (parameterisation.labels == "taught" and not objective.teaches)
 
 
 def require_fit(

@@ -1,4 +1,4 @@
-"""Where a candidate starts: from utterances, real or public, from class means, or from noise."""
+"""Where a candidate starts: from utterances, real or public, from means, or from noise."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from distill.objectives.objective import Student
+from distill.spectrum import LENGTH, RELEASE, SPECTRUM, Spectrum
 from evaluation.baselines.herding import herd
 from evaluation.baselines.k_means import medoids
 from evaluation.students import embeddings_of
@@ -90,6 +91,20 @@ def _class_means(
     return items, torch.ones(len(items), dtype=torch.bool)
 
 
+def _spectrum(
+    curator: Curator,
+    student: Student,  # noqa: ARG001 - nobody looks
+    per_class: int,
+    draws: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    spectrum = Spectrum(curator.spec)
+    answer = curator.mean(
+        lambda features, _: spectrum(features), purpose=SPECTRUM, per_class=False, bound=LENGTH
+    )
+    items = spectrum.draw(answer, per_class * len(curator.emotions), draws).to(curator.device)
+    return items, torch.zeros(len(items), dtype=torch.bool)
+
+
 def _nothing(
     curator: Curator,
     student: Student,  # noqa: ARG001 - nobody looks
@@ -108,6 +123,7 @@ INITIALISATIONS: dict[str, Initialisation] = {
     "k-means": Initialisation(_k_means, real=True),
     "herding": Initialisation(_herding, real=True),
     "class-means": Initialisation(_class_means, real=False, releases=(Release(CLASS_MEANS, 1.0),)),
+    "spectrum": Initialisation(_spectrum, real=False, releases=(RELEASE,)),
     "noise": Initialisation(_nothing, real=False),
     "public": Initialisation(_random, real=False, public=True),
 }

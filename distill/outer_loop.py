@@ -61,7 +61,8 @@ class Loop:
             such as the logarithms of step sizes.
         initialisation: of the candidate (`INITIALISATIONS`): "real" utterances, drawn at random,
             or chosen by "k-means" or "herding", all of which the set may then resemble;
-            "class-means", which are asked at the door, with noise; "noise" alone; or "public"
+            "class-means", which are asked at the door, with noise; noise with the "spectrum" of
+            the speech, which is asked as well (`distill.spectrum`); "noise" alone; or "public"
             utterances, drawn at random from another corpus. Where a class has fewer utterances than
             are needed, they are taken again, with noise.
         noise: its standard deviation.
@@ -249,16 +250,19 @@ class OuterLoop:
         return loss.detach()
 
     def _now(self, state: OuterState) -> dict[str, Tensor]:
-        """What there is by now, with what the expert hears in it.
+        """What there is by now, with what an expert or the objective hears in it.
 
         Before the first step labels are hard: a set is compared with real utterances as they are.
         """
         learned = state.average if self.loop.average else state.learned
         now = {name: value.detach() for name, value in learned.items()}
-        if self.expert is not None and self.parameterisation.labels == "taught" and state.step:
-            frames = self.curator.spec.frames
-            items = self.parameterisation.codec.frames.lengthen(now[ITEMS], frames)
-            now[LABELS] = self.expert.hears(self.student, state.expert, items)
+        if self.parameterisation.labels == "taught" and state.step:
+            spec = self.curator.spec
+            items = self.parameterisation.codec.frames.lengthen(now[ITEMS], spec.frames)
+            if self.expert is not None:
+                now[LABELS] = self.expert.hears(self.student, state.expert, items)
+            elif self.objective.teaches:
+                now[LABELS] = self.objective.hears(state.objective, items, spec)
         return now
 
     def _look(self, state: OuterState) -> None:

@@ -109,7 +109,7 @@ def plan(
         + loop.steps * (cost.step_passes * items + cost.step_real_passes * utterances)
     )
     native = config.build_native()
-    if needs_expert(parameterisation, native):
+    if needs_expert(objective, parameterisation, native):
         distilling += per_item * config.build_expert().passes
     if (disentangler := config.build_disentangler()) is not None:
         distilling += per_item * disentangler.passes

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from distill.candidate import Parameterisation
 from distill.disentangle.disentangler import Disentangler
-from distill.initialisations import CLASS_MEANS, INITIALISATIONS
+from distill.initialisations import INITIALISATIONS
 from distill.native import Native
 from distill.objectives.objective import Objective, Student
 from distill.outer_loop import Loop
@@ -31,7 +31,8 @@ class Feasibility:
     Attributes:
         budget: to be spent.
         plan: what will be released.
-        numbers: in an answer, by purpose.
+        numbers: in an answer, by purpose, but for where items start: what pulls them from there
+            is what must not drown.
         units: that there are at least; public.
         most: that there are, in any fold; for whoever holds them alone.
     """
@@ -62,6 +63,7 @@ class Feasibility:
         return max(
             one.noise_multiplier / one.sampling_probability * math.sqrt(self.numbers[one.purpose])
             for one in self.plan
+            if one.purpose in self.numbers
         )
 
     def as_json(self) -> dict[str, object]:
@@ -159,18 +161,13 @@ def feasibility(
         most: units that there are in any fold.
     """
     plan = with_noise_for(budget, plan_of(objective, loop))
-    mels, frames = spec.shape
-    numbers = {
-        CLASS_SHARES: emotions,
-        CLASS_MEANS: emotions * mels * frames,
-        **objective.numbers(student, spec, emotions),
-    }
-    return Feasibility(
-        budget, plan, {one.purpose: numbers[one.purpose] for one in plan}, units, most
-    )
+    numbers = {CLASS_SHARES: emotions, **objective.numbers(student, spec, emotions)}
+    pulled = {one.purpose: numbers[one.purpose] for one in plan if one.purpose in numbers}
+    return Feasibility(budget, plan, pulled, units, most)
 
 
 def require_possible(
+    objective: Objective,
     loop: Loop,
     parameterisation: Parameterisation,
     native: Native,
@@ -184,6 +181,7 @@ def require_possible(
     """Raises `UserError` if making a set would read more of real speech than noisy means.
 
     Args:
+        objective: what the set should match.
         loop: how the set is optimised.
         parameterisation: what of it is learned.
         native: whether there is a native schedule.
@@ -211,7 +209,7 @@ def require_possible(
             "use a feature recipe that normalises each utterance, such as logmel64",
         ),
         "labels from an expert that learns from real speech": (
-            parameterisation.labels == "taught",
+            parameterisation.labels == "taught" and not objective.teaches,
             "use hard ones, or soft ones (--labels)",
         ),
         "a native schedule towards an expert that learns from real speech": (

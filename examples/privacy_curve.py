@@ -1,11 +1,12 @@
 """What a privacy budget costs: students' UAR over epsilon, beside sets without a guarantee.
 
 On the toy corpus with as many speakers as wished, of whom twenty, or a fortieth part, are tested;
-or on fold 1 of a real corpus:
+or on folds of a real corpus, each of whose sets has the budget for itself:
 
     python examples/privacy_curve.py --speakers 440 --epsilons 8,3,1
     python examples/privacy_curve.py --speakers 840 --epsilons 8 --private-only
-    python examples/privacy_curve.py --dataset ravdess --data-root RAVDESS --unit utterance
+    python examples/privacy_curve.py --dataset ravdess --data-root RAVDESS --folds 1,2 --ipc 3 \
+        --unit utterance
 
 Students start from random weights and are trained for 300 steps; all sets take about the same
 bytes. Beside them stand students trained on the real speech by DP-SGD, under the same budgets, and
@@ -15,8 +16,9 @@ intervals. Random numbers of the noise have no seed: another run gives other fig
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -37,7 +39,7 @@ from synth_data.corpus import known_corpus, load, protocol_of
 from synth_data.curator import Curator
 from synth_data.features import FEATURES
 from synth_data.gaussian import Gaussian
-from synth_data.ledger import PrivacyBudget, Unit
+from synth_data.ledger import PrivacyBudget
 from synth_data.mechanism import units_of
 from synth_data.protocol import speaker_split
 from synth_data.randomness import generator
@@ -45,8 +47,9 @@ from synth_data.real import RealSet
 
 PER_EMOTION = 5  # utterances of each toy speaker
 MATCHING = Loop(steps=400, learning_rate=0.1)
-NOISY = Loop(steps=100, learning_rate=0.1, initialisation="noise")
+PRIVATE = Loop(steps=60, learning_rate=0.1, initialisation="spectrum")
 SMALL = Parameterisation(slices=4, numbers="int8")
+TAUGHT = Parameterisation(slices=4, numbers="int8", labels="taught")
 RECIPE = Recipe.single(steps=300, learning_rate=3e-3)
 
 
@@ -68,23 +71,23 @@ def usual_ways() -> Iterator[Way]:
     yield Way("distribution-matching", DistributionMatching(), MATCHING)
     whole = Parameterisation()
     yield Way("distribution-matching, whole items", DistributionMatching(), MATCHING, whole)
-    yield Way("released-moments, without noise", ReleasedMoments(), NOISY)
+    yield Way("released-moments, without noise", ReleasedMoments(), PRIVATE, TAUGHT)
 
 
-def private_ways(epsilons: list[float], delta: float, unit: Unit) -> Iterator[Way]:
-    """Sets with less and less of a budget."""
-    for epsilon in epsilons:
-        budget = PrivacyBudget(epsilon, delta, unit)
-        yield Way(f"epsilon {epsilon:g}", ReleasedMoments(), NOISY, SMALL, budget)
+def private_ways(budgets: Sequence[PrivacyBudget]) -> Iterator[Way]:
+    """Sets under budgets."""
+    for budget in budgets:
+        yield Way(f"epsilon {budget.epsilon:g}", ReleasedMoments(), PRIVATE, TAUGHT, budget)
 
 
-def sides(arguments: argparse.Namespace) -> tuple[RealSet, RealSet]:
-    """Training and test utterances."""
+def sides(arguments: argparse.Namespace) -> list[tuple[RealSet, RealSet]]:
+    """Training and test utterances of each fold."""
     if arguments.dataset != "toy":
         corpus = known_corpus(arguments.dataset)
         real = load(corpus, arguments.data_root, FEATURES["logmel64"], progress=True)
-        train, _, test = real.fold(protocol_of(corpus, None), 1)
-        return train, test
+        folds = [int(word) for word in arguments.folds.split(",")]
+        parts = [real.fold(protocol_of(corpus, None), fold) for fold in folds]
+        return [(train, test) for train, _, test in parts]
     speakers = arguments.speakers
     large = replace(
         TOY,
@@ -97,7 +100,7 @@ def sides(arguments: argparse.Namespace) -> tuple[RealSet, RealSet]:
     held = max(20, speakers // 40)
     split = speaker_split("last speakers", names[-held:], names[-2 * held : -held])
     train, _, test = real.fold(split, 1)
-    return train, test
+    return [(train, test)]
 
 
 def uar(
@@ -116,10 +119,33 @@ def uar(
     return found
 
 
-def row(name: str, size: int, found: list[float], reference: float, seconds: float) -> str:
-    """Of the table."""
-    mean = sum(found) / len(found)
-    return f"| {name} | {size} | {mean:.3f} | {mean / reference:.2f} | {seconds:.0f} |"
+def judged(
+    way: Way, train: RealSet, test: RealSet, ipc: int, seeds: int
+) -> tuple[int, list[float]]:
+    """The bytes of a set that is made so, and the UAR of its students."""
+    door = Curator(train)
+    if way.budget is not None:
+        door = Curator(train, Gaussian(account_of(way.budget, way.objective, way.loop)))
+    made = distill(
+        door,
+        way.objective,
+        "tdnn",
+        ipc=ipc,
+        seed=0,
+        loop=way.loop,
+        parameterisation=way.parameterisation,
+    )
+    return made.bytes, uar(made.features, made.targets, test, seeds, RECIPE)
+
+
+def private_student(
+    budget: PrivacyBudget, train: RealSet, test: RealSet, seeds: int
+) -> tuple[int, list[float]]:
+    """The bytes of a student that DP-SGD trains on the real speech, and the UAR of a few."""
+    network = skeleton("tdnn", train.spec.mels, len(train.emotions))
+    size = 4 * sum(weight.numel() for weight in network.parameters())
+    recipe = PrivateRecipe.under(budget, units_of(train, budget.unit))
+    return size, uar(train.features, train.targets, test, seeds, recipe)
 
 
 def main() -> None:
@@ -127,6 +153,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dataset", default="toy")
     parser.add_argument("--data-root", type=Path)
+    parser.add_argument("--folds", default="1", help="of a real corpus' default protocol")
     parser.add_argument("--speakers", type=int, default=440, help="of the toy corpus")
     parser.add_argument("--epsilons", default="8,3,1")
     parser.add_argument("--delta", type=float, default=1e-4)
@@ -136,45 +163,41 @@ def main() -> None:
     parser.add_argument("--private-only", action="store_true", help="no sets without a guarantee")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    train, test = sides(arguments)
-    units = units_of(train, arguments.unit)
-    full = uar(train.features, train.targets, test, arguments.seeds, RECIPE)
-    reference = sum(full) / len(full)
-    print(
-        f"{train.facts.title}: {len(train)} utterances of {len(units)} {arguments.unit}s to learn "
-        f"from"
-    )
-    print("| set | bytes | UAR | relative to full data | seconds |\n|---|---:|---:|---:|---:|")
-    print(f"| full data | {train.features.nbytes} | {reference:.3f} | 1.00 | |", flush=True)
-    epsilons = [float(word) for word in arguments.epsilons.split(",")]
-    usual = [] if arguments.private_only else [*usual_ways()]
-    for way in [*usual, *private_ways(epsilons, arguments.delta, arguments.unit)]:
-        began = time.monotonic()
-        door = Curator(train)
-        if way.budget is not None:
-            door = Curator(train, Gaussian(account_of(way.budget, way.objective, way.loop)))
-        made = distill(
-            door,
-            way.objective,
-            "tdnn",
-            ipc=arguments.ipc,
-            seed=0,
-            loop=way.loop,
-            parameterisation=way.parameterisation,
+    folds, seeds = sides(arguments), arguments.seeds
+    for train, _ in folds:
+        units = len(units_of(train, arguments.unit))
+        print(
+            f"{train.facts.title}, fold {train.fold_number}: {len(train)} utterances of {units} "
+            f"{arguments.unit}s to learn from"
         )
-        seconds = time.monotonic() - began
-        found = uar(made.features, made.targets, test, arguments.seeds, RECIPE)
-        print(row(way.name, made.bytes, found, reference, seconds), flush=True)
-    network = skeleton("tdnn", train.spec.mels, len(train.emotions))
-    size = 4 * sum(weight.numel() for weight in network.parameters())
-    for epsilon in epsilons:
+    full = [
+        one
+        for train, test in folds
+        for one in uar(train.features, train.targets, test, seeds, RECIPE)
+    ]
+    reference = sum(full) / len(full)
+    print("| set | bytes | UAR | relative to full data | seconds |\n|---|---:|---:|---:|---:|")
+    size = folds[0][0].features.nbytes
+    print(f"| full data | {size} | {reference:.3f} | 1.00 | |", flush=True)
+
+    def row(name: str, of_fold: Callable[[RealSet, RealSet], tuple[int, list[float]]]) -> None:
         began = time.monotonic()
-        budget = PrivacyBudget(epsilon, arguments.delta, arguments.unit)
-        recipe = PrivateRecipe.under(budget, units)
-        found = uar(train.features, train.targets, test, arguments.seeds, recipe)
-        seconds = (time.monotonic() - began) / arguments.seeds
-        name = f"DP-SGD student, epsilon {epsilon:g}"
-        print(row(name, size, found, reference, seconds), flush=True)
+        sizes, found = zip(*(of_fold(*fold) for fold in folds), strict=True)
+        seconds = (time.monotonic() - began) / len(folds)
+        mean = sum(map(sum, found)) / sum(map(len, found))
+        relative = mean / reference
+        print(f"| {name} | {sizes[0]} | {mean:.3f} | {relative:.2f} | {seconds:.0f} |", flush=True)
+
+    budgets = [
+        PrivacyBudget(float(word), arguments.delta, arguments.unit)
+        for word in arguments.epsilons.split(",")
+    ]
+    usual = [] if arguments.private_only else [*usual_ways()]
+    for way in [*usual, *private_ways(budgets)]:
+        row(way.name, partial(judged, way, ipc=arguments.ipc, seeds=seeds))
+    for budget in budgets:
+        name = f"DP-SGD student, epsilon {budget.epsilon:g}"
+        row(name, partial(private_student, budget, seeds=seeds))
 
 
 if __name__ == "__main__":

@@ -20,9 +20,11 @@ from distill import engine
 from distill.candidate import Parameterisation
 from distill.engine import distill
 from distill.native import Native
+from distill.objectives.linear_gradient_matching import LinearGradientMatching
 from distill.objectives.released_moments import MIDDLE, MOMENTS, ReleasedMoments
 from distill.outer_loop import Loop
 from distill.private import account_of
+from distill.spectrum import SPECTRUM
 from evaluation.named_sets import NamedSet
 from evaluation.report import Report
 from evaluation.session import guarantees
@@ -80,7 +82,7 @@ def test_a_private_set_from_start_to_report(distill_data: Command, config, tmp_p
     folder = tmp_path / "out" / "fold-1"
     made = SyntheticSet.load(folder / "set")
     assert made.guarantee is not None
-    assert [one.purpose for one in made.guarantee.releases] == [MIDDLE, MOMENTS]
+    assert [one.purpose for one in made.guarantee.releases] == [SPECTRUM, MIDDLE, MOMENTS]
     assert made.guarantee.epsilon == pytest.approx(8.0, rel=1e-6)
     (charged,) = ledgers.iterdir()
     assert read_charges(charged, "speaker") == list(made.guarantee.releases)
@@ -130,7 +132,8 @@ def test_a_plan_says_what_is_feasible(distill_data: Command, config):
     privacy = json.loads(done.out)["privacy"]
     assert privacy["units"] == 8 < privacy["units_needed"]
     assert privacy["area_at_most"] == pytest.approx(0.903, abs=2e-3)
-    assert [one["purpose"] for one in privacy["releases"]] == [MIDDLE, MOMENTS]
+    assert [one["purpose"] for one in privacy["releases"]] == [MIDDLE, MOMENTS, SPECTRUM]
+    assert list(privacy["numbers"]) == [MIDDLE, MOMENTS]  # a start may drown
 
 
 REAL = "--initialisation", "real"
@@ -141,8 +144,11 @@ REAL = "--initialisation", "real"
     [
         ((), r"at least 8 speakers; for .* needed .*Noise would drown .*--accept-low-utility"),
         (("--delta", 0.5), "there are 8 speakers: giving one of them away at random"),
-        (REAL, "items that start as real utterances.*class-means or noise"),
-        (("--labels", "taught"), r"labels from an expert.*use hard ones, or soft ones"),
+        (REAL, "items that start as real utterances.*class-means or spectrum or noise"),
+        (
+            ("--labels", "taught", "--objective", "linear-gradient-matching"),
+            r"labels from an expert.*use hard ones, or soft ones",
+        ),
         (("--native-steps", 2), r"a native schedule towards an expert.*--native-steps 0"),
         (("--disentangle", "leace"), "a transform that is fitted to real speakers.*leave --dis"),
         (("--speaker-penalty", 1), "a penalty that is fitted to real speakers.*leave --speaker"),
@@ -217,7 +223,13 @@ def test_nothing_real_decides_about_a_private_set():
     with pytest.raises(UserError, match="a native schedule"):
         make(loop=NOISY, native=Native(steps=1))
     with pytest.raises(UserError, match="labels from an expert"):
-        make(loop=NOISY, parameterisation=Parameterisation(labels="taught"))
+        distill(
+            *(door(), LinearGradientMatching(), "tdnn"),
+            ipc=1,
+            seed=0,
+            loop=NOISY,
+            parameterisation=Parameterisation(labels="taught"),
+        )
 
 
 def test_a_resumed_run_is_told_the_same_and_charged_once(tmp_path, monkeypatch):
@@ -346,7 +358,7 @@ def test_the_curve_has_a_row_for_every_way(monkeypatch, capsys):
     monkeypatch.setattr(curve, "PER_EMOTION", 1)
     monkeypatch.setattr(curve, "RECIPE", Recipe.single(steps=2))
     monkeypatch.setattr(curve, "MATCHING", Loop(steps=1))
-    monkeypatch.setattr(curve, "NOISY", Loop(steps=1, initialisation="noise"))
+    monkeypatch.setattr(curve, "PRIVATE", Loop(steps=1, initialisation="spectrum"))
     monkeypatch.setattr(sys, "argv", ["curve", "--speakers", "44", "--epsilons", "8", "--ipc", "1"])
     curve.main()
     rows = capsys.readouterr().out.splitlines()

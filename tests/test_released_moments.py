@@ -6,8 +6,10 @@ import pytest
 import torch
 from fake_speech import EMOTIONS, fake_speech
 
+from distill.candidate import Parameterisation
 from distill.engine import distill
 from distill.modulations import Modulations, coloured_noise
+from distill.objectives.distribution_matching import DistributionMatching
 from distill.objectives.objective import Candidate, Student
 from distill.objectives.released_moments import LEAST_VARIANCE, ReleasedMoments
 from distill.outer_loop import Loop
@@ -18,6 +20,7 @@ from synth_data.errors import UserError
 from synth_data.features import FeatureSpec
 from synth_data.randomness import generator
 from synth_data.real import RealSet
+from synth_data.synthetic import SyntheticSet
 
 SPEC = FeatureSpec(mels=16, frames=32)
 FAR = 100.0  # a reach that nobody is beyond
@@ -112,3 +115,41 @@ def test_a_set_from_moments_alone_is_worth_something():
 def test_a_share_of_nothing_is_refused():
     with pytest.raises(UserError, match="above 0 and below 1; found 1"):
         ReleasedMoments(middle=1.0)
+
+
+def test_labels_can_be_what_the_moments_hear():
+    real, objective = speech(), ReleasedMoments(regions=2)
+    model = student()
+    state = objective.init(Curator(real), model, 0)
+    heard = objective.hears(state, real.features, SPEC)
+    truth = real.targets.argmax(dim=1)
+    assert (heard.argmax(dim=1) == truth).float().mean() > 0.9
+    # As sure as the distance to the means says, in deviations of the normal distributions.
+    inverse = torch.linalg.inv(state["factor"] @ state["factor"].T)
+    apart = Modulations(SPEC, 2)(real.features[:1]) - state["centre"] - state["means"]
+    density = torch.exp(-0.5 * torch.einsum("ki,ij,kj->k", apart, inverse, apart))
+    assert torch.allclose(heard[0].softmax(dim=0), density / density.sum(), atol=1e-3)
+
+    def made(labels: str) -> SyntheticSet:
+        return distill(
+            Curator(real),
+            objective,
+            "tdnn",
+            ipc=4,
+            seed=0,
+            loop=Loop(steps=3, initialisation="spectrum"),
+            parameterisation=Parameterisation(labels=labels),
+        )
+
+    taught, hard = made("taught"), made("hard")
+    assert torch.equal(taught.features, hard.features)
+    expected = objective.hears(state, taught.features, SPEC).softmax(dim=1)
+    assert torch.allclose(taught.targets, expected, atol=1e-4)
+    assert not torch.allclose(taught.targets, hard.targets, atol=0.05)
+
+
+def test_other_objectives_cannot_be_asked_for_labels():
+    objective = DistributionMatching()
+    assert not objective.teaches
+    with pytest.raises(NotImplementedError, match="distribution-matching does not tell emotions"):
+        objective.hears({}, torch.zeros(1, *SPEC.shape), SPEC)

@@ -93,11 +93,14 @@ class Objective(ABC):
 
     Attributes:
         name: in `OBJECTIVES` and on the command line.
+        teaches: whether what it asked tells which emotion an item shows (`hears`), so that taught
+            labels need no expert.
         starts_from: the initialisations of the students that a set is made for: the "fixed" one,
             "random" ones, or "both".
     """
 
     name: ClassVar[str]
+    teaches: ClassVar[bool] = False
 
     starts_from: Literal["both", "fixed", "random"] = field(default="both", kw_only=True)
 
@@ -120,6 +123,21 @@ class Objective(ABC):
     def learns_labels(self) -> bool:
         """Whether its loss tells labels apart, so that soft ones can be learned."""
         return True
+
+    def hears(
+        self,
+        state: State,
+        items: Float[Tensor, "n mel frame"],
+        spec: FeatureSpec,
+    ) -> Float[Tensor, "n emotion"]:
+        """The logits of items' taught labels, where the objective `teaches`.
+
+        Args:
+            state: after `init`.
+            items: to be labelled.
+            spec: of their features.
+        """
+        raise NotImplementedError(f"{self.name} does not tell emotions apart")
 
     @abstractmethod
     def learned(self) -> dict[str, Tensor]:

@@ -58,6 +58,7 @@ class ReleasedMoments(Objective):
     """
 
     name: ClassVar[str] = "released-moments"
+    teaches: ClassVar[bool] = True
 
     regions: Count = 4
     middle: Positive = 0.1
@@ -123,6 +124,17 @@ class ReleasedMoments(Objective):
         apart = seen - self._places(state, candidate)
         whitened = torch.linalg.solve_triangular(state["factor"], apart.T, upper=False)
         return whitened.square().mean(), state
+
+    def hears(
+        self, state: State, items: Float[Tensor, "n mel frame"], spec: FeatureSpec
+    ) -> Float[Tensor, "n emotion"]:
+        """Linear discriminants: logarithms of the emotions' densities, all being alike frequent."""
+        seen = Modulations(spec, self.regions)(items) - state["centre"]
+        rows, means = (
+            torch.linalg.solve_triangular(state["factor"], each.T, upper=False).T
+            for each in (seen, state["means"])
+        )
+        return rows @ means.T - 0.5 * means.square().sum(dim=1)
 
     def _places(self, state: State, candidate: Candidate) -> Float[Tensor, "n size"]:
         """Where items should be seen: always the same places for so many items."""
