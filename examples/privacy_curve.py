@@ -4,14 +4,15 @@ On the toy corpus with as many speakers as wished, of whom twenty, or a fortieth
 or on folds of a real corpus, each of whose sets has the budget for itself:
 
     python examples/privacy_curve.py --speakers 440 --epsilons 8,3,1
-    python examples/privacy_curve.py --speakers 840 --epsilons 8 --private-only
+    python examples/privacy_curve.py --speakers 2040 --private-only --sets-only
     python examples/privacy_curve.py --dataset ravdess --data-root RAVDESS --folds 1,2 --ipc 3 \
         --unit utterance
 
-Students start from random weights and are trained for 300 steps; all sets take about the same
-bytes. Beside them stand students trained on the real speech by DP-SGD, under the same budgets, and
-their bytes are those of their weights. The reports of the commands have more of them, and
-intervals. Random numbers of the noise have no seed: another run gives other figures.
+Students start from random weights; all sets take about the same bytes. On the toy corpus students
+are trained for 300 steps, on others as long as validation speakers choose (300 or 600). Beside them
+stand students trained on the real speech by DP-SGD, under the same budgets, and their bytes are
+those of their weights. The reports of the commands have more of them, and intervals. Random numbers
+of the noise have no seed: another run gives other figures.
 """
 
 import argparse
@@ -22,7 +23,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from distill.candidate import Parameterisation
 from distill.engine import distill
@@ -33,7 +33,7 @@ from distill.outer_loop import Loop
 from distill.private import account_of
 from evaluation import metrics
 from evaluation.networks import draw_weights, skeleton
-from evaluation.students import Examples, PrivateRecipe, Recipe, StudentRecipe
+from evaluation.students import RECIPES, Examples, Fitted, PrivateRecipe, Recipe, StudentRecipe
 from synth_data.corpora.toy import TOY, toy_utterances
 from synth_data.corpus import known_corpus, load, protocol_of
 from synth_data.curator import Curator
@@ -65,29 +65,39 @@ class Way:
 
 
 def usual_ways() -> Iterator[Way]:
-    """Sets without a guarantee."""
+    """Sets of other objectives, without a guarantee."""
     cheap = DistributionMatching(starts=1, checkpoints=1)  # no step of which moves anything
     yield Way("real items, as they are", cheap, Loop(steps=1, learning_rate=1e-9))
     yield Way("distribution-matching", DistributionMatching(), MATCHING)
     whole = Parameterisation()
     yield Way("distribution-matching, whole items", DistributionMatching(), MATCHING, whole)
-    yield Way("released-moments, without noise", ReleasedMoments(), PRIVATE, TAUGHT)
 
 
 def private_ways(budgets: Sequence[PrivacyBudget]) -> Iterator[Way]:
-    """Sets under budgets."""
+    """Sets of a few moments, first without noise and then under budgets."""
+    yield Way("released-moments, without noise", ReleasedMoments(), PRIVATE, TAUGHT)
     for budget in budgets:
         yield Way(f"epsilon {budget.epsilon:g}", ReleasedMoments(), PRIVATE, TAUGHT, budget)
 
 
-def sides(arguments: argparse.Namespace) -> list[tuple[RealSet, RealSet]]:
-    """Training and test utterances of each fold."""
+@dataclass(frozen=True)
+class Fold:
+    """The sides of a fold, and how students are trained there."""
+
+    train: RealSet
+    validation: RealSet
+    test: RealSet
+    recipe: StudentRecipe
+
+
+def folds_of(arguments: argparse.Namespace) -> list[Fold]:
+    """The folds that the options name."""
     if arguments.dataset != "toy":
         corpus = known_corpus(arguments.dataset)
         real = load(corpus, arguments.data_root, FEATURES["logmel64"], progress=True)
         folds = [int(word) for word in arguments.folds.split(",")]
-        parts = [real.fold(protocol_of(corpus, None), fold) for fold in folds]
-        return [(train, test) for train, _, test in parts]
+        protocol = protocol_of(corpus, None)
+        return [Fold(*real.fold(protocol, fold), RECIPES["tdnn"]) for fold in folds]
     speakers = arguments.speakers
     large = replace(
         TOY,
@@ -99,53 +109,63 @@ def sides(arguments: argparse.Namespace) -> list[tuple[RealSet, RealSet]]:
     names = sorted(set(real.speakers))
     held = max(20, speakers // 40)
     split = speaker_split("last speakers", names[-held:], names[-2 * held : -held])
-    train, _, test = real.fold(split, 1)
-    return [(train, test)]
+    return [Fold(*real.fold(split, 1), RECIPE)]
 
 
-def uar(
-    features: Tensor, targets: Tensor, test: RealSet, seeds: int, recipe: StudentRecipe
-) -> list[float]:
-    """Of students from random weights."""
-    network = skeleton("tdnn", *(features.shape[1], targets.shape[1]))
-    truth, found = test.targets.argmax(dim=1).tolist(), []
+def uar(fitted: Fitted, heard: RealSet) -> float:
+    """Of one student."""
+    truth = heard.targets.argmax(dim=1).tolist()
+    said = fitted.predict(heard.features).tolist()
+    return float(metrics.uar(metrics.confusion(truth, said, len(heard.emotions))))
+
+
+def students(examples: Examples, fold: Fold, recipe: StudentRecipe, seeds: int) -> list[float]:
+    """The UAR of so many, each trained as is best on validation speakers."""
+    network, found = skeleton("tdnn", *(fold.train.spec.mels, len(fold.train.emotions))), []
     for seed in range(seeds):
-        draws = generator(seed, "student")
-        examples = Examples(features, targets)
-        weights = draw_weights(network, draws)
-        fitted = recipe.fit("tdnn", weights, examples, recipe.settings[0], draws)
-        heard = fitted.predict(test.features).tolist()
-        found.append(float(metrics.uar(metrics.confusion(truth, heard, targets.shape[1]))))
+        weights = draw_weights(network, generator(seed, "student"))
+        tried = [
+            recipe.fit("tdnn", weights, examples, setting, generator(seed, "order"))
+            for setting in recipe.settings
+        ]
+        best = max(tried, key=partial(uar, heard=fold.validation)) if tried[1:] else tried[0]
+        found.append(uar(best, fold.test))
     return found
 
 
-def judged(
-    way: Way, train: RealSet, test: RealSet, ipc: int, seeds: int
-) -> tuple[int, list[float]]:
-    """The bytes of a set that is made so, and the UAR of its students."""
-    door = Curator(train)
-    if way.budget is not None:
-        door = Curator(train, Gaussian(account_of(way.budget, way.objective, way.loop)))
-    made = distill(
-        door,
-        way.objective,
-        "tdnn",
-        ipc=ipc,
-        seed=0,
-        loop=way.loop,
-        parameterisation=way.parameterisation,
-    )
-    return made.bytes, uar(made.features, made.targets, test, seeds, RECIPE)
+def judged(way: Way, fold: Fold, ipc: int, sets: int, seeds: int) -> tuple[int, list[float]]:
+    """The bytes of a set that is made so, and the UAR of the students of a few."""
+    found: list[float] = []
+    for seed in range(sets):
+        door = Curator(fold.train)
+        if way.budget is not None:
+            door = Curator(fold.train, Gaussian(account_of(way.budget, way.objective, way.loop)))
+        made = distill(
+            door,
+            way.objective,
+            "tdnn",
+            ipc=ipc,
+            seed=seed,
+            loop=way.loop,
+            parameterisation=way.parameterisation,
+        )
+        found += students(Examples(made.features, made.targets), fold, fold.recipe, seeds)
+    return made.bytes, found
 
 
-def private_student(
-    budget: PrivacyBudget, train: RealSet, test: RealSet, seeds: int
-) -> tuple[int, list[float]]:
+def everything(fold: Fold, seeds: int) -> tuple[int, list[float]]:
+    """The bytes of the real training utterances, and the UAR of their students."""
+    examples = Examples(fold.train.features, fold.train.targets)
+    return fold.train.features.nbytes, students(examples, fold, fold.recipe, seeds)
+
+
+def private_students(budget: PrivacyBudget, fold: Fold, seeds: int) -> tuple[int, list[float]]:
     """The bytes of a student that DP-SGD trains on the real speech, and the UAR of a few."""
-    network = skeleton("tdnn", train.spec.mels, len(train.emotions))
+    recipe = PrivateRecipe.under(budget, units_of(fold.train, budget.unit))
+    examples = Examples(fold.train.features, fold.train.targets)
+    network = skeleton("tdnn", fold.train.spec.mels, len(fold.train.emotions))
     size = 4 * sum(weight.numel() for weight in network.parameters())
-    recipe = PrivateRecipe.under(budget, units_of(train, budget.unit))
-    return size, uar(train.features, train.targets, test, seeds, recipe)
+    return size, students(examples, fold, recipe, seeds)
 
 
 def main() -> None:
@@ -159,45 +179,42 @@ def main() -> None:
     parser.add_argument("--delta", type=float, default=1e-4)
     parser.add_argument("--unit", default="speaker", choices=["speaker", "utterance", "session"])
     parser.add_argument("--ipc", type=int, default=10)
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--private-only", action="store_true", help="no sets without a guarantee")
+    parser.add_argument("--sets", type=int, default=1, help="in a row, each with the budget")
+    parser.add_argument("--seeds", type=int, default=2, help="students of each set")
+    parser.add_argument("--private-only", action="store_true", help="no other objectives")
+    parser.add_argument("--sets-only", action="store_true", help="no students of DP-SGD")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    folds, seeds = sides(arguments), arguments.seeds
-    for train, _ in folds:
-        units = len(units_of(train, arguments.unit))
+    folds, seeds = folds_of(arguments), arguments.seeds
+    for fold in folds:
+        units = len(units_of(fold.train, arguments.unit))
         print(
-            f"{train.facts.title}, fold {train.fold_number}: {len(train)} utterances of {units} "
-            f"{arguments.unit}s to learn from"
+            f"{fold.train.facts.title}, fold {fold.train.fold_number}: {len(fold.train)} "
+            f"utterances of {units} {arguments.unit}s to learn from"
         )
-    full = [
-        one
-        for train, test in folds
-        for one in uar(train.features, train.targets, test, seeds, RECIPE)
-    ]
-    reference = sum(full) / len(full)
     print("| set | bytes | UAR | relative to full data | seconds |\n|---|---:|---:|---:|---:|")
-    size = folds[0][0].features.nbytes
-    print(f"| full data | {size} | {reference:.3f} | 1.00 | |", flush=True)
+    reference = 0.0
 
-    def row(name: str, of_fold: Callable[[RealSet, RealSet], tuple[int, list[float]]]) -> None:
+    def row(name: str, of_fold: Callable[[Fold], tuple[int, list[float]]]) -> float:
         began = time.monotonic()
-        sizes, found = zip(*(of_fold(*fold) for fold in folds), strict=True)
+        sizes, found = zip(*map(of_fold, folds), strict=True)
         seconds = (time.monotonic() - began) / len(folds)
         mean = sum(map(sum, found)) / sum(map(len, found))
-        relative = mean / reference
+        relative = mean / (reference or mean)
         print(f"| {name} | {sizes[0]} | {mean:.3f} | {relative:.2f} | {seconds:.0f} |", flush=True)
+        return mean
 
+    reference = row("full data", partial(everything, seeds=seeds))
     budgets = [
         PrivacyBudget(float(word), arguments.delta, arguments.unit)
         for word in arguments.epsilons.split(",")
     ]
     usual = [] if arguments.private_only else [*usual_ways()]
     for way in [*usual, *private_ways(budgets)]:
-        row(way.name, partial(judged, way, ipc=arguments.ipc, seeds=seeds))
-    for budget in budgets:
+        row(way.name, partial(judged, way, ipc=arguments.ipc, sets=arguments.sets, seeds=seeds))
+    for budget in [] if arguments.sets_only else budgets:
         name = f"DP-SGD student, epsilon {budget.epsilon:g}"
-        row(name, partial(private_student, budget, seeds=seeds))
+        row(name, partial(private_students, budget, seeds=seeds))
 
 
 if __name__ == "__main__":

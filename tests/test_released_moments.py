@@ -9,15 +9,19 @@ from fake_speech import EMOTIONS, fake_speech
 from distill.candidate import Parameterisation
 from distill.engine import distill
 from distill.modulations import Modulations, coloured_noise
+from distill.objectives import released_moments
 from distill.objectives.distribution_matching import DistributionMatching
 from distill.objectives.objective import Candidate, Student
 from distill.objectives.released_moments import LEAST_VARIANCE, ReleasedMoments
 from distill.outer_loop import Loop
+from distill.private import account_of
 from evaluation.networks import draw_weights, skeleton
 from evaluation.students import Examples, Recipe
 from synth_data.curator import Curator
 from synth_data.errors import UserError
 from synth_data.features import FeatureSpec
+from synth_data.gaussian import Gaussian
+from synth_data.ledger import PrivacyBudget
 from synth_data.randomness import generator
 from synth_data.real import RealSet
 from synth_data.synthetic import SyntheticSet
@@ -71,6 +75,20 @@ def test_what_is_released_are_the_moments():
     expected = (directions * values.clamp_min(LEAST_VARIANCE)) @ directions.T
     found = (state["factor"] @ state["factor"].T).double()
     assert torch.allclose(found, expected, atol=2e-2)
+
+
+def test_vectors_that_are_all_cut_alike_have_the_same_moments(monkeypatch):
+    real, model, objective = speech(), student(), ReleasedMoments(regions=1)
+    exact = objective.init(Curator(real), model, 0)
+    monkeypatch.setattr(released_moments, "CUT", 0.3)
+    for unit in ("speaker", "utterance"):
+        budget = PrivacyBudget(8.0, 1e-4, unit)
+        account = account_of(budget, objective, Loop(initialisation="noise"))
+        silent = Gaussian(account, noise=lambda size: torch.zeros(size, dtype=torch.float64))
+        cut = objective.init(Curator(real, silent), model, 0)
+        covariances = [one["factor"] @ one["factor"].T for one in (exact, cut)]
+        assert torch.allclose(cut["means"], exact["means"], atol=0.25)
+        assert (covariances[0] - covariances[1]).norm() < 0.25 * covariances[0].norm()
 
 
 def test_items_that_are_where_they_should_be_cost_nothing():

@@ -36,6 +36,7 @@ from synth_data.settings import Count, Positive
 
 MIDDLE, MOMENTS = "middle of the modulations", "moments of the modulations in each emotion"
 MARK = 0.5  # of an utterance's own emotion, where places have a length of 1 at most
+CUT = 0.6  # of the longest that an answer can be, about as long as those of speech are
 BLANKS = 64  # zeros that are asked for
 SHARE_LEAST = 0.25  # of an even share, that an emotion is taken to have at least
 LEAST_VARIANCE = 0.02  # of a coordinate, whose deviation is about 1
@@ -147,9 +148,13 @@ class ReleasedMoments(Objective):
         return (state["means"][:, None] + around).flatten(0, 1)
 
     def _bound(self, curator: Curator, emotions: int) -> float:
-        """The length of a unit's answer: of all emotions alike, or of a single one."""
+        """The length that answers are cut to.
+
+        The longest are those of a unit with all emotions alike, or of an utterance. Where all are
+        cut by the same factor the count of units is as well, and the moments are the same.
+        """
         together = 1.0 if curator.unit != "utterance" else float(emotions)
-        return float((together * (1 + MARK**2) + self.second**2) ** 0.5)
+        return CUT * float((together * (1 + MARK**2) + self.second**2) ** 0.5)
 
     @property
     def learns_labels(self) -> bool:
