@@ -28,8 +28,8 @@ class Parameterisation:
             et al. 2022).
         numbers: that items are stored in, once they are learned; half the width, twice the items.
         labels: "hard"; "soft": learned with the items, and starting near the hard ones; or
-            "taught": hard while items are learned, and then what an expert hears in them
-            (`distill.expert`), or where there is none the objective.
+            "taught": hard while items are learned, and then what the objective hears in them
+            where it teaches, or else an expert (`distill.expert`).
         label_learning_rate: of Adam, on the labels' logits.
         limit: items stay within plus and minus so many standard deviations of features.
     """

@@ -93,18 +93,26 @@ def distill_data(
     ] = None,
     initialisation: Annotated[
         str | None,
-        typer.Option(help=f"Items start as: {_names(list(INITIALISATIONS))}.  [default: real]"),
+        typer.Option(
+            help=f"Items start as: {_names(list(INITIALISATIONS))}.  "
+            f"[default: real; spectrum under --epsilon]"
+        ),
     ] = None,
     slices: Annotated[
-        int | None, typer.Option(help="Items in the frames of one.  [default: 4; toy: 1]")
+        int | None,
+        typer.Option(help="Items in the frames of one.  [default: 4; toy without --epsilon: 1]"),
     ] = None,
     numbers: Annotated[
-        str | None, typer.Option(help=f"{_names(list(NUMBERS))}.  [default: int8; toy: float32]")
+        str | None,
+        typer.Option(
+            help=f"{_names(list(NUMBERS))}.  [default: int8; toy without --epsilon: float32]"
+        ),
     ] = None,
     labels: Annotated[
         str | None,
         typer.Option(
-            help="hard, soft (learned), taught (by an expert).  [default: taught; toy: hard]"
+            help="hard, soft (learned), taught (by an expert, or under --epsilon by what was "
+            "answered).  [default: taught; toy without --epsilon: hard]"
         ),
     ] = None,
     native_steps: Annotated[

@@ -270,9 +270,9 @@ def require_fit(
     """Raises `UserError` if an objective cannot make such a set."""
     if parameterisation.labels == "soft" and not objective.learns_labels:
         raise UserError(
-            f"{objective.name} with these settings cannot learn labels: use hard labels or taught "
-            f"ones, or another objective, or give distribution-matching a classification term and "
-            f"more than one checkpoint"
+            f"{objective.name} with these settings cannot learn labels: use hard labels, or taught "
+            f"ones where that is possible, or another objective, or give distribution-matching a "
+            f"classification term and more than one checkpoint"
         )
     if parameterisation.slices > spec.frames:
         raise UserError(

@@ -250,7 +250,7 @@ class OuterLoop:
         return loss.detach()
 
     def _now(self, state: OuterState) -> dict[str, Tensor]:
-        """What there is by now, with what an expert or the objective hears in it.
+        """What there is by now, with what the objective or an expert hears in it.
 
         Before the first step labels are hard: a set is compared with real utterances as they are.
         """
@@ -259,10 +259,10 @@ class OuterLoop:
         if self.parameterisation.labels == "taught" and state.step:
             spec = self.curator.spec
             items = self.parameterisation.codec.frames.lengthen(now[ITEMS], spec.frames)
-            if self.expert is not None:
-                now[LABELS] = self.expert.hears(self.student, state.expert, items)
-            elif self.objective.teaches:
+            if self.objective.teaches:
                 now[LABELS] = self.objective.hears(state.objective, items, spec)
+            elif self.expert is not None:
+                now[LABELS] = self.expert.hears(self.student, state.expert, items)
         return now
 
     def _look(self, state: OuterState) -> None:

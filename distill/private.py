@@ -45,17 +45,17 @@ class Feasibility:
 
     @property
     def needed(self) -> int:
-        """Units from which noise is bearable in every answer."""
+        """Units from which noise is bearable in every answer that items are pulled to."""
         return math.ceil(self._length / BEARABLE)
 
     @property
     def noise(self) -> float:
-        """In the noisiest answer, relative to the longest that it can be."""
+        """In the noisiest of these answers, relative to the longest that it can be."""
         return self._length / self.units
 
     @property
     def _length(self) -> float:
-        """Of the noise in the noisiest answer, in what one unit can add to it.
+        """Of the noise in the noisiest of these answers, in what one unit can add to it.
 
         That is the noise multiplier times the root of the numbers. Where units are sampled fewer
         of them are in an answer.
@@ -85,7 +85,7 @@ class Feasibility:
             f"privacy: epsilon {budget.epsilon:g} at delta {budget.delta:g} for every {unit}: "
             f"{can_achieve(self.plan, budget)}. There are at least {self.units} {unit}s; for "
             f"{max(self.numbers.values()):,} numbers under this noise {self.needed} are needed "
-            f"(noise in an answer is {self.noise:.2g} of its length)"
+            f"(noise in what items are pulled to is {self.noise:.2g} of its length)"
         )
 
     def require(self, accept_low_utility: bool) -> None:

@@ -116,7 +116,7 @@ def test_full_runs_are_the_default_of_real_corpora(tmp_path):
         ("[settings]\nstarts_from = 'zero'", "starts_from: input should be 'both', 'fixed' or 'r"),
         (
             "objective = 'distribution-matching'\n[parameterisation]\nlabels = 'soft'",
-            "cannot learn labels: use hard labels or taught ones",
+            "cannot learn labels: use hard labels, or taught ones where that is possible",
         ),
         (
             "objective = 'unrolled'\n[parameterisation]\nlabels = 'taught'",

@@ -82,7 +82,10 @@ def test_a_private_set_from_start_to_report(distill_data: Command, config, tmp_p
     folder = tmp_path / "out" / "fold-1"
     made = SyntheticSet.load(folder / "set")
     assert made.guarantee is not None
-    assert [one.purpose for one in made.guarantee.releases] == [SPECTRUM, MIDDLE, MOMENTS]
+    spectrum, middle, moments = made.guarantee.releases
+    assert (spectrum.purpose, middle.purpose, moments.purpose) == (SPECTRUM, MIDDLE, MOMENTS)
+    noise = spectrum.noise_multiplier, middle.noise_multiplier
+    assert noise == pytest.approx((2 * moments.noise_multiplier, 3 * moments.noise_multiplier))
     assert made.guarantee.epsilon == pytest.approx(8.0, rel=1e-6)
     (charged,) = ledgers.iterdir()
     assert read_charges(charged, "speaker") == list(made.guarantee.releases)

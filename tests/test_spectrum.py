@@ -13,7 +13,8 @@ from distill.objectives.objective import Student
 from distill.spectrum import BLANKS, LENGTH, SPECTRUM, Spectrum
 from evaluation.networks import draw_weights, skeleton
 from synth_data.curator import Curator
-from synth_data.features import FeatureSpec
+from synth_data.features import FEATURES, FeatureSpec
+from synth_data.mechanism import Exact
 from synth_data.randomness import generator
 
 SPEC = FeatureSpec(mels=8, frames=100)
@@ -52,18 +53,54 @@ def test_what_is_drawn_has_the_spectrum_that_was_asked():
     assert distance(asked(drawn), answer) < 0.15 < 3 * 0.15 < distance(USUAL, answer)
 
 
-@pytest.mark.parametrize("deviation", [3.0, 1e3])
-def test_noise_alone_is_not_believed(deviation):
-    noise = deviation * torch.randn(SEEN.size, generator=generator(2, "noise"))
-    drawn = SEEN.draw(noise, 400, generator(1, "drawn"))
-    assert distance(asked(drawn), USUAL) < 0.2
+def fast(count: int, spec: FeatureSpec) -> torch.Tensor:
+    """Noise whose energy is alike at all rates."""
+    return torch.randn(count, *spec.shape, generator=generator(4, "fast"))
 
 
-def test_a_noisy_answer_is_believed_as_far_as_it_rises_above_its_noise():
+@pytest.mark.parametrize("frames", [96, 100])  # an even and an odd number of looks
+def test_each_rate_is_as_strong_as_was_asked(frames):
+    spec = replace(SPEC, frames=frames)
+    seen = Spectrum(spec)
+    white = functional.avg_pool1d(fast(600, spec), 4).repeat_interleave(4, dim=2)
+    answer = seen(white - white.mean(dim=2, keepdim=True)).mean(dim=0)
+    drawn = seen(seen.draw(answer, 600, generator(1, "drawn"))).mean(dim=0)
+    (_, wanted), (_, found) = seen.believed(answer), seen.believed(drawn)
+    assert torch.allclose(found[1:] / wanted[1:], torch.ones(len(wanted) - 1), atol=0.15)
+
+
+def far(noisy: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """How far believed covariances are from those without noise, relative to coloured noise."""
+    believed, exact, usual = (SEEN.believed(each)[0] for each in (noisy, truth, USUAL))
+    return (believed - exact).norm(dim=(1, 2)) / (usual - exact).norm(dim=(1, 2))
+
+
+@pytest.mark.parametrize(
+    ("deviation", "median", "worst"), [(0.005, 0.5, 0.7), (0.03, 1.0, 1.6), (0.3, 1.0, 1.0)]
+)
+def test_noise_does_not_lead_further_astray_than_coloured_noise(deviation, median, worst):
     answer = asked(speech())
-    noisy = answer + 0.02 * torch.randn(SEEN.size, generator=generator(3, "noise"))
-    drawn = asked(SEEN.draw(noisy, 400, generator(1, "drawn")))
-    assert distance(drawn, answer) < 0.5 * distance(USUAL, answer)
+    found = torch.stack(
+        [
+            far(answer + deviation * torch.randn(SEEN.size, generator=generator(seed, "n")), answer)
+            for seed in range(20)
+        ]
+    )
+    assert found.median(dim=0).values.max() < median
+    assert found.max() < worst
+
+
+@pytest.mark.parametrize("deviation", [1e-3, 0.1, 3.0, 1e2, 1e4])
+@pytest.mark.parametrize("spec", [SPEC, FEATURES["logmel64-short"]])
+def test_whatever_the_answer_is_something_can_be_drawn(deviation, spec):
+    seen = Spectrum(spec)
+    for seed in range(8):
+        noise = deviation * torch.randn(seen.size, generator=generator(seed, "noise"))
+        drawn = seen.draw(noise, 2, generator(1, "drawn"))
+        assert drawn.isfinite().all()
+        covariances, energies = seen.believed(noise)
+        assert torch.allclose(energies.sum(), torch.tensor(1.0))
+        assert torch.linalg.eigvalsh(covariances).min() > 0
 
 
 def test_an_utterance_is_looked_at_by_itself_and_has_a_length():
@@ -95,11 +132,20 @@ def test_any_recipe(spec):
     assert drawn.isfinite().all()
 
 
-def test_items_that_start_so_ask_one_question():
+def test_items_that_start_so_ask_one_question(monkeypatch):
     real = fake_speech((12,) * len(EMOTIONS), spec=SPEC)
     real = replace(real, features=speech(len(real)))
     network = skeleton("tdnn", SPEC.mels, len(EMOTIONS))
     student = Student(network, draw_weights(network, generator(0, "start")))
+
+    bounds = []
+    answered = Exact.means
+
+    def means(self, real, statistic, question):
+        bounds.append(question.bound)
+        return answered(self, real, statistic, question)
+
+    monkeypatch.setattr(Exact, "means", means)
 
     def begun(seed: int) -> torch.Tensor:
         door = Curator(real)
@@ -113,3 +159,4 @@ def test_items_that_start_so_ask_one_question():
     assert torch.equal(begun(0), begun(0))
     assert not torch.equal(begun(0), begun(1))
     assert distance(asked(begun(0)), asked(real.features)) < 0.25
+    assert set(bounds) == {LENGTH}  # by which noise is measured

@@ -27,6 +27,7 @@ from torch.nn import functional
 
 from distill.modulations import Modulations
 from distill.objectives.objective import Candidate, Cost, Objective, State, Student
+from distill.symmetric import Symmetric
 from synth_data.curator import Curator
 from synth_data.errors import UserError
 from synth_data.features import FeatureSpec
@@ -82,26 +83,24 @@ class ReleasedMoments(Objective):
             return _at_most(seen(features) / root, 2 * self.reach)
 
         centre = curator.mean(middle, purpose=MIDDLE, per_class=False, bound=2 * self.reach)
-        upper = torch.triu_indices(size, size, device=curator.device)
-        twice = torch.where(upper[0] == upper[1], 1.0, 2**0.5)
+        symmetric = Symmetric(size)
         even = emotions**0.5  # so that a unit with all emotions alike has a length of about 1
 
         def moments(features: Tensor, targets: Tensor) -> Tensor:
             place = _at_most((seen(features) / root - centre) / self.reach, 1.0)
             marked = functional.pad(place, (0, 1), value=MARK)
             means = even * (targets[:, :, None] * marked[:, None, :]).flatten(1)
-            squares = place[:, upper[0]] * place[:, upper[1]] * twice
+            squares = symmetric.pack(place[:, :, None] * place[:, None, :])
             return functional.pad(torch.cat([means, self.second * squares], dim=1), (0, BLANKS))
 
         bound = self._bound(curator, emotions)
         answer = curator.mean(moments, purpose=MOMENTS, per_class=False, bound=bound)
-        first, second, blank = answer.split([emotions * (size + 1), len(upper[0]), BLANKS], dim=0)
+        numbers = [emotions * (size + 1), symmetric.numbers, BLANKS]
+        first, second, blank = answer.split(numbers, dim=0)
         first = first.reshape(emotions, size + 1) / even
         share = (first[:, -1] / MARK).clamp_min(SHARE_LEAST / emotions)
         means = first[:, :-1] / share[:, None] * root * self.reach
-        squares = torch.zeros(size, size, device=curator.device)
-        squares[upper[0], upper[1]] = second / (self.second * twice)
-        squares = squares.triu(1).T + squares
+        squares = symmetric.unpack(second / self.second)
         noise = float(blank.std()) / self.second * root  # its largest eigenvalue, about
         within = squares * size * self.reach**2 - _spread(means, share / share.sum())
         covariance = _believed(within, BELOW_NOISE * noise * size * self.reach**2)
@@ -177,7 +176,7 @@ class ReleasedMoments(Objective):
         emotions: int,
     ) -> dict[str, int]:
         size = Modulations(spec, self.regions).size
-        moments = emotions * (size + 1) + size * (size + 1) // 2 + BLANKS
+        moments = emotions * (size + 1) + Symmetric(size).numbers + BLANKS
         return {MIDDLE: size, MOMENTS: moments}
 
     def releases(self, steps: int) -> list[Release]:  # noqa: ARG002 - all before the first
