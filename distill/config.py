@@ -262,9 +262,8 @@ class RunConfig(BaseModel):
         if corpus is None:
             return None
         found = find_root(corpus, self.public_root, "--public-root")
-        if corpus.name == self.corpus.name and (found and found.resolve()) == (
-            root and root.resolve()
-        ):
+        same_folder = (found and found.resolve()) == (root and root.resolve())
+        if corpus.name == self.corpus.name and (corpus.access != "own" or same_folder):
             raise not_apart(f"both are {corpus.title}" + (f" in {found}" if found else ""))
         return found
 

@@ -7,7 +7,7 @@ from evaluation.options import (
     AUGMENTED,
     HARD_LABELS,
     MAJORITY,
-    NATIVE,
+    OF_ITS_OWN,
     PUPIL,
     TEACHER,
     UNTRAINED,
@@ -20,7 +20,8 @@ from evaluation.scope import Scope
 def comparisons(scope: Scope) -> list[Comparison]:
     """Each judged set against every other of its size; teachers and pupils against full data.
 
-    A student by its set's native schedule meets those that others train by the common recipe.
+    A student by its set's native schedule meets those that others train by the common recipe, and
+    one by DP-SGD those of the judged sets.
     """
     return [_difference(scope, one, other) for one, other in _pairs(scope)]
 
@@ -49,8 +50,9 @@ def _same_students(one: Condition, other: Condition) -> bool:
 
 
 def _common(one: Condition, other: Condition) -> Condition:
-    """A native condition as if it were by the other's recipe, if that is the common one."""
-    if one.recipe == NATIVE and other.recipe not in (AUGMENTED, HARD_LABELS):
+    """A condition as if it were by the other's recipe, if one is its own and one the common one."""
+    recipes = {one.recipe, other.recipe}
+    if recipes & {*OF_ITS_OWN} and not recipes & {AUGMENTED, HARD_LABELS}:
         return one._replace(recipe=other.recipe)
     return one
 

@@ -16,7 +16,7 @@ from evaluation import augment, networks, students
 from evaluation.baselines import Competitor
 from evaluation.networks import NETWORKS, Weights
 from evaluation.students import Setting, StudentRecipe
-from synth_data import schedule
+from synth_data import ledger, mechanism, noise, schedule
 from synth_data.randomness import generator
 
 
@@ -176,6 +176,7 @@ def _software() -> str:
     content = hashlib.sha256()
     modules = [augment, networks, students, networks.layers]
     modules += [students.network, students.pooled, students.native, students.dp_sgd, schedule]
+    modules += [ledger, mechanism, noise]
     for module in modules:
         content.update(getsource(module).encode())
     for make in NETWORKS.values():

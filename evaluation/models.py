@@ -84,7 +84,14 @@ def private_models(bench: Bench) -> Iterator[Run]:
     Only networks can be; what else there is stands without.
     """
     budgets = budgets_of(bench.judged)
-    if not budgets:
+    networks = [student for student in bench.students if student in NETWORKS]
+    if not networks:
+        budgets = ()
+        bench.unavailable.append(
+            f"{DP_SGD}: no network is among the students ({', '.join(bench.students)}), and it "
+            f"trains nothing else; add one with --students, such as tdnn"
+        )
+    elif not budgets:
         bench.unavailable.append(
             f"{DP_SGD}: no set here has a formal guarantee, so nothing says which epsilon and "
             f"delta to train under, nor whom to protect; make one with distill-data --epsilon"
@@ -97,20 +104,17 @@ def private_models(bench: Bench) -> Iterator[Run]:
             bench.unavailable.append(f"{name}: {reason}")
             continue
         private = replace(bench.full, name=name, ships="weights")
-        for student in bench.students:
-            if student not in NETWORKS:
-                continue
+        for student in networks:
             if couples(skeleton(student, bench.train.spec.mels, len(bench.train.emotions))):
                 bench.unavailable.append(
                     f"{name}: BatchNorm makes the utterances of a batch change each other's "
                     f"gradient in {student}, so no {budget.unit}'s share of it can be clipped"
                 )
                 continue
-            named = bench.recipe_name(student)
             yield from _shipped(
                 bench,
                 [
-                    bench.random_start(private, student, recipe, named, seed)
+                    bench.random_start(private, student, recipe, DP_SGD, seed)
                     for seed in range(bench.options.seeds)
                 ],
             )
@@ -130,7 +134,7 @@ def _private_recipe(bench: Bench, budget: PrivacyBudget) -> PrivateRecipe:
     """How all students are trained under a budget.
 
     Raises:
-        NotAvailable: the features or the units do not allow it.
+        NotAvailable: the features, the units or the budget do not allow it.
     """
     if bench.train.spec.normalisation == "training":
         raise NotAvailable(

@@ -20,11 +20,14 @@ AUGMENTED = "augmented"  # the same recipe with masks
 HARD_LABELS = "hard-labels"  # the same recipe, and of each soft target its largest share
 UNTRAINED = "untrained"  # the fixed initialisation as it is: it has seen no data
 MODEL = "model"  # a full-data student itself, shipped in place of a set
-DP_SGD = "dp-sgd"  # begins the names of models under the guarantee of a set beside them
+DP_SGD = "dp-sgd"  # begins the names of models under the guarantee of a set beside them; a recipe
 MAJORITY = "majority"  # always the most frequent emotion
 # Model distillation, by what the names of its rows begin with.
 TEACHER = "teacher: "  # a model that teaches a student
 PUPIL = "distilled-model: "  # the student that it taught, on all real training data
+
+# Recipes of single rows, which stand with those of the recipe that all sets share.
+OF_ITS_OWN = (NATIVE, DP_SGD)
 
 MASKS = Augment(bands=4, frames=0.07)
 # Baselines that start from the fixed weights too.

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from evaluation.options import NATIVE, PUPIL, TEACHER
+from evaluation.options import OF_ITS_OWN, PUPIL, TEACHER
 from evaluation.records import Comparison, Estimate, Key, Row, Spread
 from evaluation.runs import FULL, RANDOM_SUBSET
 
@@ -31,26 +31,28 @@ def by_student(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
     """The main table's rows of each student and recipe.
 
     They stand by initialisation: full data first, then judged sets, then the others in their
-    order. Those by a set's native schedule stand with what they are compared with. Teachers are no
+    order. Those with a recipe of their own stand with what they are compared with. Teachers are no
     students of theirs, and stand elsewhere with their pupils.
     """
     groups: dict[tuple[str, str], list[Row]] = {}
     recipes = common_recipes(rows)
     for row in sorted(rows, key=lambda row: (start(row), row.set != FULL, not row.judged)):
         if not row.set.startswith((TEACHER, PUPIL)):
-            recipe = recipes[row.student] if row.recipe == NATIVE else row.recipe
+            recipe = recipes[row.student] if row.recipe in OF_ITS_OWN else row.recipe
             groups.setdefault((row.student, recipe), []).append(row)
     return groups
 
 
 def common_recipes(rows: Sequence[Row]) -> dict[str, str]:
-    """By student, the recipe that all sets share; the native one if there is no other."""
-    return {row.student: row.recipe for row in sorted(rows, key=lambda row: row.recipe != NATIVE)}
+    """By student, the recipe that all sets share; one of a row's own if there is no other."""
+    ordered = sorted(rows, key=lambda row: row.recipe not in OF_ITS_OWN)
+    return {row.student: row.recipe for row in ordered}
 
 
 def start(key: Key) -> str:
-    """Initialisation, and schedule if it is the set's own."""
-    return f"{key.initialisation}, {NATIVE}" if key.recipe == NATIVE else key.initialisation
+    """Initialisation, and recipe if it is the row's own."""
+    own = f", {key.recipe}" if key.recipe in OF_ITS_OWN else ""
+    return f"{key.initialisation}{own}"
 
 
 def main_table(rows: Sequence[Row]) -> Table:

@@ -32,6 +32,7 @@ LEAST_NOISE, MOST_NOISE = 1e-4, 1e9  # beyond them is nothing that anybody would
 MOST_ANSWERS = 10**9
 TINY = 1e-12
 LEAST_EPSILON, LEAST_DELTA = 1e-3, 1e-15
+DOUBLINGS = 10  # of the noise, beyond which a bound on sampled releases falls no further
 
 
 class OverBudgetError(UserError):
@@ -153,9 +154,11 @@ def epsilon_of(releases: Sequence[Release], delta: float) -> float:
     ]
     with warnings.catch_warnings():
         # Of a sampling probability of 1 it takes the logarithm of 0, in a branch it then leaves;
-        # and how wide its grid is comes from a looser accountant, which may say so.
+        # and how wide its grid is comes from a looser accountant, which may say so. Where noise is
+        # so small that hardly anything is private, the ends of the grid are beyond all numbers.
         warnings.filterwarnings("ignore", "divide by zero", RuntimeWarning)
         warnings.filterwarnings("ignore", "Optimal order", UserWarning)
+        warnings.filterwarnings("ignore", "(overflow|invalid value) encountered", RuntimeWarning)
         return float(accountant.get_epsilon(delta))
 
 
@@ -168,7 +171,7 @@ def with_noise_for(budget: PrivacyBudget, plan: Sequence[Release]) -> tuple[Rele
             relative to the others.
 
     Raises:
-        UserError: nothing is planned.
+        UserError: nothing is planned, or the budget is below what the accountant can resolve.
     """
     if not plan:
         raise UserError("a budget needs at least one release to be spent on")
@@ -180,11 +183,19 @@ def with_noise_for(budget: PrivacyBudget, plan: Sequence[Release]) -> tuple[Rele
         found = epsilon_of(scaled(math.exp(log_factor)), budget.delta)
         return math.log(max(found, TINY) / budget.epsilon)  # a large delta alone may be enough
 
-    # Enough where nothing is sampled; sampling only costs less.
-    high = math.log(_mu(plan) / _mu_for(budget))
+    # Enough where nothing is sampled. Sampling costs less, but is charged an upper bound of that.
+    unsampled = low = high = math.log(_mu(plan) / _mu_for(budget))
     if all(one.sampling_probability == 1 for one in plan):
-        return scaled(math.exp(high))
-    low = high
+        return scaled(math.exp(unsampled))
+    while (excess := above(high)) > 0:
+        if high > unsampled + DOUBLINGS * math.log(2):
+            raise UserError(
+                f"an epsilon of {budget.epsilon:g} (delta {budget.delta:g}) is less than the "
+                f"accountant of sampled releases can resolve: whatever the noise, it says "
+                f"{budget.epsilon * math.exp(excess):.2g}. Allow more than that, or ask all units "
+                f"in each release"
+            )
+        low, high = high, high + math.log(2)
     while above(low) <= 0:
         high, low = low, low - math.log(2)
     root = brentq(above, low, high, xtol=1e-4)

@@ -1,7 +1,9 @@
 """DP-SGD students: clipped by the unit, under noise for a budget, in a report beside a set."""
 
 import math
+import re
 from dataclasses import replace
+from inspect import getsource
 
 import pytest
 import torch
@@ -13,17 +15,19 @@ from small_evaluation import OTHERS, TEST, TRAIN, VALIDATION, a_set, judged, of
 from test_private_sets import SMALL
 from torch import Tensor
 
-from evaluation import models
+from evaluation import jobs, models
 from evaluation.cli import _baselines
 from evaluation.named_sets import NamedSet
 from evaluation.networks import apply, draw_weights, skeleton
 from evaluation.networks.convnet import ConvNet
 from evaluation.options import DP_SGD, EVERY_BASELINE
 from evaluation.outcomes import Outcomes
+from evaluation.page.page import html
 from evaluation.report import Report
 from evaluation.runs import FULL, FoldResult
-from evaluation.students import Examples, PrivateRecipe, cross_entropy
+from evaluation.students import CannotTrain, Examples, PrivateRecipe, cross_entropy, dp_sgd
 from evaluation.students.dp_sgd import SAMPLING_PROBABILITY, STEPS, noise_multiplier
+from synth_data import ledger, mechanism, noise
 from synth_data.guarantee import Guarantee
 from synth_data.ledger import PrivacyBudget, Release, Unit, with_noise_for
 from synth_data.mechanism import units_of
@@ -49,7 +53,10 @@ def start() -> dict[str, Tensor]:
 
 
 def moved(how: PrivateRecipe, units, real: RealSet = RAGGED) -> dict[str, Tensor]:
-    """What one step of these units subtracts, if the learning rate is one and there is no Adam."""
+    """What one step of these units subtracts, if the learning rate is one and there is no Adam.
+
+    That is the sum over units: nothing is divided by how many there are, which is private.
+    """
     network, before = skeleton("tdnn", SPEC.mels, 3), start()
     learned = {name: weight.clone().requires_grad_() for name, weight in before.items()}
     optimiser = how.optimiser(list(learned.values()))
@@ -74,24 +81,27 @@ def gradient(real: RealSet, share: Tensor) -> Tensor:
 
 def test_of_utterances_without_noise_and_clipping_it_is_a_step_of_sgd():
     how = recipe(unit="utterance")
-    expected = gradient(RAGGED, torch.full((len(RAGGED),), 1 / len(RAGGED)))
-    assert torch.allclose(flat(moved(how, how.units)), expected, atol=1e-6)
+    expected = gradient(RAGGED, torch.ones(len(RAGGED)))
+    assert torch.allclose(flat(moved(how, how.units)), expected, atol=1e-5)
 
 
-def test_of_speakers_it_follows_the_mean_of_their_mean_losses():
+@pytest.mark.parametrize("chunk", [3, 256], ids=["in parts", "at once"])
+def test_of_speakers_it_follows_the_sum_of_their_mean_losses(chunk, monkeypatch):
+    monkeypatch.setattr(dp_sgd, "CHUNK", chunk)
     how = recipe()
     share = torch.zeros(len(RAGGED))
     for rows in how.units:
-        share[list(rows)] = 1 / len(rows) / len(how.units)
+        share[list(rows)] = 1 / len(rows)
     assert share.unique().numel() == 2  # or means of means would be means
     assert torch.allclose(flat(moved(how, how.units)), gradient(RAGGED, share), atol=1e-6)
 
 
-def test_whoever_was_tossed_for_is_divided_by_the_number_expected():
-    how = recipe(sampling_probability=0.5, steps=1)
+def test_how_many_there_are_changes_nothing_of_a_step():
+    """Neither the gradient of those who were tossed for, nor the noise."""
+    how = recipe(RAGGED, noise=torch.ones, noise_multiplier=2.0, sampling_probability=0.5)
+    others = replace(how, units=how.units * 10)
     one, _, third = how.units
-    expected = flat(moved(recipe(), [one])) + flat(moved(recipe(), [third]))
-    assert torch.allclose(flat(moved(how, [one, third])), 2 * expected, atol=1e-6)
+    assert torch.equal(flat(moved(how, [one, third])), flat(moved(others, [one, third])))
 
 
 def test_all_units_are_tossed_for_anew_at_every_step(monkeypatch):
@@ -120,7 +130,7 @@ def test_one_unit_more_moves_the_sum_by_the_clip_norm_at_most(size, unit):
     features[list(how.units[0])] *= size
     strange = replace(RAGGED, features=features)
     difference = flat(moved(how, how.units, strange)) - flat(moved(how, how.units[1:], strange))
-    length = float(difference.norm()) * len(how.units)
+    length = float(difference.norm())
     assert length <= clip * (1 + 1e-4)
     # A unit with such a number is left out; any other has a gradient longer than that.
     assert length == pytest.approx(clip if math.isfinite(size) else 0.0, rel=1e-3)
@@ -128,7 +138,7 @@ def test_one_unit_more_moves_the_sum_by_the_clip_norm_at_most(size, unit):
 
 def test_nobody_at_all_is_a_step_on_noise_alone():
     how = recipe(noise=torch.ones, noise_multiplier=3.0, clip_norm=0.5, sampling_probability=0.5)
-    assert torch.allclose(flat(moved(how, [])), torch.tensor(3.0 * 0.5 / 1.5), atol=1e-5)
+    assert torch.allclose(flat(moved(how, [])), torch.tensor(3.0 * 0.5), atol=1e-5)
 
 
 def test_noise_is_as_large_as_told_and_of_the_operating_system():
@@ -140,7 +150,7 @@ def test_noise_is_as_large_as_told_and_of_the_operating_system():
     one = flat(moved(how, how.units)) - quietly
     torch.manual_seed(0)
     other = flat(moved(how, how.units)) - quietly
-    assert float(one.std()) == pytest.approx(3.0 * 0.5 / 3, rel=0.02)
+    assert float(one.std()) == pytest.approx(3.0 * 0.5, rel=0.02)
     assert abs(float((one * other).mean())) < 0.01 * float(one.var())
     assert float(one.unique().numel()) > 0.9 * len(one)
 
@@ -180,6 +190,26 @@ def test_the_noise_spends_the_budget_and_no_more(epsilon):
     assert [one.steps for one in under.settings] == [STEPS]
 
 
+@pytest.mark.parametrize("unit", ["speaker", "utterance"])
+def test_each_unit_has_all_its_rows(unit, monkeypatch):
+    """Those of the budget's unit, in what is trained."""
+    budget = replace(BUDGET, unit=unit)
+    expected = [rows.tolist() for rows in units_of(OTHERS, unit)]
+    assert {len(rows) for rows in expected} == ({1} if unit == "utterance" else {5})
+    trained = []
+
+    def fit(self, student, weights, examples, *given):  # noqa: ARG001
+        trained.append([list(rows) for rows in self.units])
+        assert torch.equal(examples.features, OTHERS.features)
+        raise CannotTrain("enough is known")
+
+    monkeypatch.setattr(PrivateRecipe, "fit", fit)
+    under = PrivateRecipe.under(budget, units_of(OTHERS, unit))
+    assert [list(rows) for rows in under.units] == expected
+    beside(private(budget), train=OTHERS, seeds=1)
+    assert trained == [expected]
+
+
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer steps than are paid for."""
@@ -212,6 +242,7 @@ def test_a_private_model_stands_beside_a_private_set():
     assert {run.bytes for run in runs} == {4 * runs[0].parameters}
     assert {run.steps for run in runs} == {STEPS}
     assert all(run.making_seconds > 0 and run.student_seconds == 0 for run in runs)
+    assert {run.recipe for run in runs} == {DP_SGD}  # no matter which one all others share
     assert runs[0].predicted != runs[1].predicted
     report = Report.of("made up", [result], corpus="toy", command="none")
     (row,) = (row for row in report.rows if row.set == DP_SGD)
@@ -220,6 +251,12 @@ def test_a_private_model_stands_beside_a_private_set():
     assert any("what they cost adds up" in note for note in report.notes)
     shipping = report.markdown().split("## What each way ships")[1]
     assert "| dp-sgd | - | weights |" in shipping
+    # It stands in the table of the others, and is compared with the set from random weights.
+    main = report.markdown().split("\n## ")[1]
+    assert "custom recipe" in main.splitlines()[0]
+    assert "| dp-sgd | - | random, dp-sgd |" in main
+    assert len(re.findall(r"^\| dp-sgd \|", main, re.MULTILINE)) == 2
+    assert "random initialisation, dp-sgd" in html(report)
 
 
 def test_a_student_learns_where_there_are_many():
@@ -260,6 +297,25 @@ def test_what_couples_utterances_is_not_trained(monkeypatch):
     )
 
 
+def test_only_networks_are_trained(monkeypatch):
+    """Without one nothing is solved for."""
+    monkeypatch.setattr(PrivateRecipe, "under", None)
+    reason = why(beside(private(), students=("svm", "linear")))
+    assert reason.startswith("dp-sgd: no network is among the students (svm, linear), and")
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "message"),
+    [
+        (0.001, "less than the accountant of sampled releases can resolve: .* it says 0.0099"),
+        (1000.0, "an epsilon of 1000 guarantees nothing, and above 50 the noise for it is not"),
+    ],
+)
+def test_budgets_that_no_noise_is_solved_for(epsilon, message):
+    reason = why(beside(private(replace(BUDGET, epsilon=epsilon))))
+    assert re.match(f"dp-sgd: .*{message}", reason)
+
+
 def test_sessions_must_be_known():
     reason = why(beside(private(replace(BUDGET, unit="session"))))
     assert "dp-sgd: utterance 'utterance-0-0' has no session" in reason
@@ -284,6 +340,16 @@ def test_a_trained_one_is_remembered_and_another_is_another(tmp_path):
     afresh = of(beside(private()), DP_SGD)
     assert [run.predicted for run in afresh] != [run.predicted for run in first]
     assert "0x" not in repr(recipe())  # an address would name another student each time
+
+
+def test_other_noise_makes_other_students(monkeypatch):
+    """Whatever its code is part of: a trained one is not remembered when that changes."""
+    now = jobs._software.__wrapped__
+    before = now()
+    for module in (noise, ledger, mechanism):
+        mended = {module: "another"}
+        monkeypatch.setattr(jobs, "getsource", lambda of, m=mended: m.get(of) or getsource(of))
+        assert now() != before
 
 
 def test_by_default_it_is_there_where_a_set_has_a_guarantee():

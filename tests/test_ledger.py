@@ -98,6 +98,20 @@ def test_noise_spends_the_budget_and_no_more(plan):
     assert ratio == pytest.approx(plan[0].noise_multiplier / plan[-1].noise_multiplier)
 
 
+@pytest.mark.parametrize("plan", [[released(1.0, 0.25, 150)], [released(9.0), released(1.0, 0.1)]])
+def test_a_small_budget_is_met_or_refused(plan):
+    """What sampling is charged is an upper bound, which does not fall to nothing."""
+    found = epsilon_of(with_noise_for(PrivacyBudget(0.01, 1e-4), plan), 1e-4)
+    assert 0.0099 < found <= 0.01
+    with pytest.raises(UserError, match=r"epsilon of 0.005 .* can resolve: .* says 0.0099. Allow"):
+        with_noise_for(PrivacyBudget(0.005, 1e-4), plan)
+
+
+@pytest.mark.filterwarnings("error")
+def test_hardly_any_noise_is_no_reason_to_warn():
+    assert epsilon_of([released(0.03, 0.25)], 1e-4) > 500
+
+
 def test_one_release_too_many_is_refused_with_the_figures():
     budget = PrivacyBudget(1.0, 1e-5, "utterance")
     (one,) = with_noise_for(budget, [released(1.0)])

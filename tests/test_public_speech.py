@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
 import torch
 from commands import Command
 from fake_speech import EMOTIONS, SPEC, fake_speech
 from small_sets import provenance, small_set
 from test_bad_input import EVERYONE, refused, table
 from test_foreign_sets import forge
-from trees import noise
+from trees import emodb_tree, noise
 
 from distill import engine
+from distill import public as module
 from distill.disentangle import DISENTANGLERS
 from distill.disentangle.adversarial import Adversarial
 from distill.disentangle.disentangler import Disentangler
@@ -26,7 +28,7 @@ from distill.engine import distill
 from distill.objectives.released_moments import MIDDLE, MOMENTS, ReleasedMoments
 from distill.outer_loop import Loop
 from distill.private import account_of
-from distill.public import door_to, under_emotions_of
+from distill.public import door_to, twins, under_emotions_of
 from evaluation.named_sets import NamedSet
 from evaluation.options import Options
 from evaluation.session import Session
@@ -457,6 +459,49 @@ def test_the_same_corpus_is_not_public(budget, distill_data: Command, small, tmp
         tmp_path / "out",
     )
     assert "1 recordings are in both, such as" in message
+
+
+@pytest.mark.parametrize("kind", ["wav", "flac"])
+def test_a_recording_is_the_same_however_it_is_listed(
+    kind, distill_data: Command, small, public, tmp_path
+):
+    """In a part of a file that is all of it, or in another format."""
+    listed = tmp_path / "theirs" / "table.csv"
+    header, first, *others = listed.read_text().splitlines()
+    samples, rate = soundfile.read(tmp_path / "own" / "wav" / "a-joy-1.wav")
+    stolen = Path("wav") / f"stolen.{kind}"
+    soundfile.write(listed.parent / stolen, samples, rate)
+    (listed.parent / first.split(",")[0]).unlink()
+    rows = [f"{stolen},{first.split(',', 1)[1]}", *others]
+    listed.write_text("\n".join([f"{header},start", *(f"{row},0.0" for row in rows)]) + "\n")
+    out = tmp_path / "out"
+    done = distill_data(*small, *PRIVATE, *OPEN_START, *public, "--out", out)
+    assert "1 recordings are in both, such as wav/a-joy-1.wav" in refused(done, out)
+
+
+def test_a_published_corpus_is_not_public_to_itself(distill_data: Command, tmp_path):
+    """Wherever the other copy of it is."""
+    one, other = (emodb_tree(tmp_path / name, ("03", "08")) for name in ("one", "other"))
+    message = refused(
+        distill_data(
+            *("--dataset", "emodb", "--data-root", one, "--fold", "none", *OPEN_START),
+            *("--public-dataset", "emodb", "--public-root", other, "--out", tmp_path / "out"),
+        ),
+        tmp_path / "out",
+    )
+    assert "not another one than the corpus to be distilled: both are EmoDB" in message
+
+
+def test_who_is_a_twin(monkeypatch):
+    """A louder one is, in whatever part; another is not, nor one in which nothing happens."""
+    monkeypatch.setattr(module, "PART", 4)
+    ours = fake_speech((6, 4, 5)).features
+    theirs = fake_speech((9, 7, 8), seed=7).features
+    assert twins(ours, theirs) == []
+    theirs[20], theirs[2] = ours[9] * 0.5 + 3, ours[3] + 1e-3 * theirs[2]
+    assert twins(ours, theirs) == [3, 9]
+    ours[:], theirs[:] = torch.arange(16.0)[:, None], torch.arange(16.0)[:, None] + 1e-6
+    assert twins(ours, theirs) == []
 
 
 def test_public_speakers_must_be_several(distill_data: Command, small, tmp_path):

@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import TypeVar
 
 from evaluation import tables
-from evaluation.options import NATIVE
+from evaluation.options import DP_SGD, NATIVE
 from evaluation.options import NONE as NO_WEIGHTS
 from evaluation.page.table import Body, Cell, Column, Line, Part, Plot, Scale, Table, reach
 from evaluation.page.view import TAUGHT, Classroom, View, name
@@ -54,11 +54,11 @@ def heading(classroom: Classroom) -> str:
 
 
 def initialised(row: Key) -> str:
-    """Names where a row's students start, and the schedule if it is the set's own."""
+    """Names where a row's students start, and the recipe if it is the row's own."""
     if row.initialisation == NO_WEIGHTS:
         return "no initial weights"
-    schedule = ", native schedule" if row.recipe == NATIVE else ""
-    return f"{row.initialisation} initialisation{schedule}"
+    own = {NATIVE: ", native schedule", DP_SGD: f", {DP_SGD}"}.get(row.recipe, "")
+    return f"{row.initialisation} initialisation{own}"
 
 
 def title(row: Key) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from evaluation.options import AUGMENTED, HARD_LABELS, NATIVE, PUPIL, TEACHER
+from evaluation.options import AUGMENTED, HARD_LABELS, OF_ITS_OWN, PUPIL, TEACHER
 from evaluation.page.colours import Look, looks
 from evaluation.records import Key, Row
 from evaluation.report import Report
@@ -97,8 +97,8 @@ class View:
 
     def classroom(self, row: Key) -> Classroom:
         """Where a row's students sit."""
-        recipe = self._common_recipes[row.student] if row.recipe == NATIVE else row.recipe
-        return Classroom(row.student, recipe)
+        own = row.recipe in OF_ITS_OWN
+        return Classroom(row.student, self._common_recipes[row.student] if own else row.recipe)
 
     def of(self, classroom: Classroom, rows: Sequence[Row]) -> list[Row]:
         """A classroom's rows: full data first, then by items per class, judged sets first."""

@@ -4,9 +4,10 @@ Abadi et al., "Deep learning with differential privacy", CCS 2016, with whole un
 examples (ULS of Charles et al. 2024, "Fine-tuning large language models with user-level
 differential privacy", arXiv 2407.07737). In each step every unit, such as a speaker, is tossed for
 with a public probability; its gradient is that of the mean loss over its utterances, and is clipped
-to a public length; the sum over units gets normal noise, and is divided by the number of units that
-is expected. For utterances as units this is DP-SGD as published. Clipping, summation over parts of
-a batch and the division are those of Opacus' `DPOptimizer`, the noise multiplier is solved for with
+to a public length; the sum over units gets normal noise. For utterances as units this is DP-SGD as
+published, but that nothing divides the sum by the number of units that is expected: that number is
+private, and Adam's steps are the same whatever all gradients are divided by. Clipping and summation
+over parts of a batch are those of Opacus' `DPOptimizer`, the noise multiplier is solved for with
 its PRV accountant (`synth_data.ledger`).
 
 As De et al. 2022 ("Unlocking high-accuracy differentially private image classification through
@@ -18,8 +19,8 @@ All settings are constants. They were chosen beforehand for the tdnn, trained on
 speakers (the toy corpus) and scored on the 20 test speakers of `examples/privacy_curve.py`, from
 eleven trials with one student each at epsilon 8 or 1: 30 to 200 steps, learning rates of 0.001 to
 0.01, lengths of 0.1 and 1. The ones taken lie between the best of both budgets; the sampling
-probability was not varied. Nothing about the speakers of another corpus chooses any. The number of
-units is taken to be public, as in Opacus. Classes are not weighed, as their shares are private.
+probability was not varied. Nothing about the speakers of another corpus chooses any. Classes are
+not weighed, as their shares are private.
 
 Noise and tosses are the operating system's, and no seed makes them again: a student trained anew is
 another one. A trained one is remembered like others on the machine that trains it, which has the
@@ -38,6 +39,7 @@ from torch import Tensor, nn
 from evaluation.networks import Weights, apply, skeleton
 from evaluation.students.network import cross_entropy, predict
 from evaluation.students.recipe import CannotTrain, Examples, Fitted, Setting, StudentRecipe
+from synth_data.errors import UserError
 from synth_data.ledger import PrivacyBudget, Release, with_noise_for
 from synth_data.mechanism import CHUNK, Rows
 from synth_data.noise import Noise, Tosses, system_noise, system_tosses
@@ -50,6 +52,8 @@ LEARNING_RATE = 5e-3
 SAMPLING_PROBABILITY = 0.25
 CLIP_NORM = 0.1
 DECAY = 0.95
+# Beyond it nothing is private, and the accountant takes minutes to say so.
+MOST_EPSILON = 50.0
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,9 @@ class PrivateRecipe(StudentRecipe):
         Args:
             budget: of one student.
             units: the rows of each, of `units_of`.
+
+        Raises:
+            UserError: the budget is too large or too small.
         """
         rows = tuple(tuple(of_one.tolist()) for of_one in units)
         return cls(budget, rows, noise_multiplier(budget))
@@ -139,12 +146,11 @@ class PrivateRecipe(StudentRecipe):
         """Adam behind Opacus' clipping, with noise of ours.
 
         Opacus draws its noise from a generator of PyTorch's, which has a seed, so its own is off
-        and the operating system's is added when the sum has been divided.
+        and the operating system's is added to the sum.
         """
         from opacus.optimizers import DPOptimizer  # seconds, for who trains such students
 
-        expected = self.sampling_probability * len(self.units)
-        deviation = self.noise_multiplier * self.clip_norm / expected
+        deviation = self.noise_multiplier * self.clip_norm
 
         def add_noise(_: DPOptimizer) -> None:
             for weight in learned:
@@ -156,7 +162,7 @@ class PrivateRecipe(StudentRecipe):
             torch.optim.Adam(learned, lr=self.learning_rate),
             noise_multiplier=0.0,
             max_grad_norm=self.clip_norm,
-            expected_batch_size=expected,
+            expected_batch_size=1,
         )
         found.attach_step_hook(add_noise)
         return found
@@ -200,6 +206,15 @@ def _gradient(
 
 @cache
 def noise_multiplier(budget: PrivacyBudget) -> float:
-    """Under which all steps together cost the budget; solving for it takes seconds."""
+    """Under which all steps together cost the budget; solving for it takes seconds.
+
+    Raises:
+        UserError: the budget is too large, or smaller than the accountant can resolve.
+    """
+    if budget.epsilon > MOST_EPSILON:
+        raise UserError(
+            f"an epsilon of {budget.epsilon:g} guarantees nothing, and above {MOST_EPSILON:g} the "
+            f"noise for it is not solved for: compare with full data, which are given away as well"
+        )
     (release,) = with_noise_for(budget, [Release("dp-sgd", 1.0, SAMPLING_PROBABILITY, STEPS)])
     return release.noise_multiplier
