@@ -237,6 +237,7 @@ def test_help_and_version(distill_data):
         *("dataset", "data-root", "ipc", "objective", "feature", "protocol", "fold", "student"),
         *("starts-from", "initialisation", "slices", "numbers", "labels", "max-minutes"),
         *("native-steps", "disentangle", "speaker-penalty"),
+        *("public-dataset", "public-root", "public-label-map"),
         *("epsilon", "delta", "unit", "units-at-least", "accept-low-utility"),
         *("seed", "out", "config", "device", "allow-missing", "skip-bad", "dry-run", "resume"),
         *("json", "verbose", "quiet", "version", "help"),
