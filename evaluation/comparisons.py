@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from evaluation.intervals import interval
 from evaluation.options import (
     AUGMENTED,
+    DP_SGD,
     HARD_LABELS,
     MAJORITY,
-    OF_ITS_OWN,
+    NATIVE,
     PUPIL,
     TEACHER,
     UNTRAINED,
@@ -50,10 +51,15 @@ def _same_students(one: Condition, other: Condition) -> bool:
 
 
 def _common(one: Condition, other: Condition) -> Condition:
-    """A condition as if it were by the other's recipe, if one is its own and one the common one."""
-    recipes = {one.recipe, other.recipe}
-    if recipes & {*OF_ITS_OWN} and not recipes & {AUGMENTED, HARD_LABELS}:
+    """A native condition as if it were by the other's recipe, if that is the common one.
+
+    And one by the common recipe as if it were by DP-SGD, beside students of that.
+    """
+    special = (AUGMENTED, HARD_LABELS)
+    if one.recipe == NATIVE and other.recipe not in special:
         return one._replace(recipe=other.recipe)
+    if other.recipe == DP_SGD and one.recipe not in special:
+        return one._replace(recipe=DP_SGD)
     return one
 
 
