@@ -1,15 +1,13 @@
 """The benchmark's reference is plain dataset condensation, and its table says who is faster."""
 
-import importlib.util
 import json
-import sys
 from itertools import count, islice
-from pathlib import Path
 
 import pytest
 import torch
 from commands import run_here
 from fake_speech import SPEC, fake_speech
+from scripts import script
 from torch import Tensor, nn
 
 from distill.config import RunConfig
@@ -21,12 +19,7 @@ from evaluation.students import RECIPES, Examples, Recipe
 from synth_data.console import run
 from synth_data.randomness import generator
 
-PATH = Path(__file__).parents[1] / "examples" / "benchmark_objectives.py"
-_spec = importlib.util.spec_from_file_location(PATH.stem, PATH)
-benchmark = importlib.util.module_from_spec(_spec)
-sys.modules[PATH.stem] = benchmark
-sys.path.append(str(PATH.parent))  # where a script finds what lies beside it
-_spec.loader.exec_module(benchmark)
+benchmark = script("benchmark_objectives")
 import condensation  # noqa: E402 - found once the path is there
 import cpu_curves  # noqa: E402
 

@@ -1,0 +1,232 @@
+"""UAR over items per class, of every objective, in one command that goes on where it was.
+
+    python examples/ipc_curves.py --dataset ravdess --data-root RAVDESS --out runs/ravdess-curves
+
+A set is made for each objective, size and fold, on as many cores as there are; what lies in the
+output folder is not made again, and students are remembered, so the same command goes on after an
+interruption, and with more folds, sizes or objectives adds those. Then all are judged as
+`evaluate-data` judges them: students from the fixed and from random weights, settings chosen on
+validation speakers, test speakers asked once. The folder then holds the report, and a picture:
+`curves.svg`.
+
+By `ipc_curves.toml` items are stored as they are, with hard labels and without the schedules of an
+expert, so that a size means the same in every row and nothing but the objective differs; another
+`--config` changes that.
+"""
+
+import io
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import torch
+from joblib import cpu_count
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from typer import Option
+
+from distill.config import RunConfig
+from distill.experiment import Experiment
+from distill.objectives import OBJECTIVES
+from evaluation.files import write_atomically
+from evaluation.named_sets import COST, NamedSet, making_seconds
+from evaluation.options import CUSTOM, FIXED, GENERIC, RANDOM, Options
+from evaluation.page.curves import STYLE
+from evaluation.records import Row
+from evaluation.report import Report
+from evaluation.runs import CLEAN, FULL, RANDOM_SUBSET
+from evaluation.session import Session
+from synth_data.console import command_line, run, set_up_logging
+from synth_data.errors import UserError, unknown_name
+from synth_data.real import RealSet
+from synth_data.side_by_side import side_by_side
+from synth_data.synthetic import SyntheticSet
+
+LARGEST = "largest"  # as many as the rarest emotion has utterances to learn from
+PLAIN = Path(__file__).with_suffix(".toml")
+STARTS = {FIXED: "fixed initialisation", RANDOM: "random initialisation"}
+# The colours of the reports, and then the same with dashes.
+COLOURS = ("#0072B2", "#D55E00", "#CC79A7", "#009E73", "#56B4E9")
+DASHES = ("-", "--", ":")
+BLACK, GREY, ORANGE = "#222222", "#6b6b6b", "#E69F00"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A set to be made.
+
+    Attributes:
+        experiment: its settings, and the folder of its objective and size.
+        fold: whose speakers it is made without.
+    """
+
+    experiment: Experiment
+    fold: int
+
+    @property
+    def folder(self) -> Path:
+        return self.experiment.folder(self.fold)
+
+    def load(self) -> NamedSet:
+        """The set, under the name of its objective."""
+        folder = self.folder / "set"
+        name = self.experiment.config.objective
+        return NamedSet(name, SyntheticSet.load(folder), making_seconds(folder), folder)
+
+
+def make(cell: Cell) -> str:
+    """Makes one set, unless it is there; in a process of its own."""
+    torch.set_num_threads(1)
+    if os.getpid() != cell.experiment.main_process:
+        set_up_logging(verbose=False, quiet=False)
+    config = cell.experiment.config
+    if not (cell.folder / COST).exists() or not (cell.folder / "set").exists():
+        train, validation, _ = cell.experiment.load().fold(config.corpus_protocol, cell.fold)
+        cell.folder.mkdir(parents=True, exist_ok=True)
+        cell.experiment.make_set(train, validation, cell.folder)
+    return f"{config.objective}, ipc {config.ipc}, fold {cell.fold}: made"
+
+
+def sizes(words: str, real: RealSet, config: RunConfig, folds: Sequence[int]) -> list[int]:
+    """Items per class, rising, as the option lists them."""
+    found = set()
+    for word in words.split(","):
+        if word == LARGEST:
+            sides = [real.fold(config.corpus_protocol, fold)[0] for fold in folds]
+            found.add(min(int(side.targets.sum(dim=0).min()) for side in sides))
+        elif word.isdecimal() and int(word):
+            found.add(int(word))
+        else:
+            raise UserError(f"--ipc takes numbers from 1, and '{LARGEST}'; found '{word}'")
+    return sorted(found)
+
+
+def figure(report: Report, names: Sequence[str]) -> str:
+    """The curves of both initialisations side by side, as SVG."""
+    pooled = [row for row in report.rows if row.fold == report.rows[0].fold]
+    shown = [row for row in pooled if row.recipe in (GENERIC, CUSTOM) and row.speech == CLEAN]
+    with rc_context(STYLE):
+        whole = Figure(figsize=(9.5, 4.4), layout="constrained")
+        FigureCanvasSVG(whole)
+        both = whole.subplots(1, 2, sharey=True)
+        for axes, (start, title) in zip(both, STARTS.items(), strict=True):
+            _draw(axes, [row for row in shown if row.initialisation == start], names)
+            axes.axhline(1 / len(report.emotions), color=GREY, linewidth=1, linestyle="--")
+            axes.set_title(title, fontsize=10)
+            axes.set_xlabel("items per class")
+        both[0].set_ylabel("UAR")
+        both[0].set_ylim(bottom=0)
+        whole.legend(
+            *both[0].get_legend_handles_labels(),
+            frameon=False,
+            fontsize=8,
+            loc="outside lower center",
+            ncols=4,
+        )
+        file = io.BytesIO()
+        whole.savefig(file, format="svg", metadata={"Date": None})
+    return file.getvalue().decode()
+
+
+def _draw(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
+    """The curves of one initialisation: full data, random items and the objectives."""
+    for row in rows:
+        if row.set == FULL:
+            axes.axhline(row.uar.mean, color=BLACK, linewidth=1.5, label="full data")
+    looks = {RANDOM_SUBSET: (ORANGE, "-", "random real items")}
+    for place, name in enumerate(names):
+        round_of, colour = divmod(place, len(COLOURS))
+        looks[name] = COLOURS[colour], DASHES[round_of], name
+    for name, (colour_of, dashes, label) in looks.items():
+        line = sorted((row.ipc, row.uar.mean) for row in rows if row.set == name and row.ipc)
+        if line:
+            places, heights = zip(*line, strict=True)
+            (drawn,) = axes.plot(places, heights, dashes, color=colour_of, label=label)
+            drawn.set(marker="o", markersize=4)
+    ticks = sorted({row.ipc for row in rows if row.ipc})
+    axes.set_xscale("log")
+    axes.set_xticks([], minor=True)
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+
+
+app = command_line("UAR over items per class, of every objective.")
+
+
+@app.command()
+def main(
+    dataset: str = "toy",
+    data_root: Path | None = None,
+    ipc: Annotated[str, Option(metavar="N,M")] = f"1,5,10,20,50,{LARGEST}",
+    objectives: Annotated[str, Option(metavar="A,B")] = ",".join(OBJECTIVES),
+    folds: Annotated[str, Option(metavar="N,M", help="Or all.")] = "all",
+    seeds: Annotated[int, Option(help="Students per set and initialisation.")] = 2,
+    baselines: Annotated[str, Option(metavar="A,B", help="Or none.")] = RANDOM_SUBSET,
+    seed: Annotated[int, Option(help="Of everything random.")] = 0,
+    config_file: Annotated[Path, Option("--config", help="As of distill-data.")] = PLAIN,
+    out: Annotated[Path, Option(help="What is there is not made again.")] = Path("runs/ipc-curves"),
+) -> None:
+    """Make a set of each objective and size, judge all, and draw the curves."""
+    torch.set_num_threads(1)
+    names = objectives.split(",")
+    for name in names:
+        if name not in OBJECTIVES:
+            raise unknown_name("objective", name, OBJECTIVES)
+    given = {"dataset": dataset, "data_root": data_root, "seed": seed, "seeds": seeds, "fold": 1}
+    first = RunConfig.of(config_file, given).resolved()
+    options = Options(
+        students=(first.student,),
+        baselines=(FULL, *(() if baselines == "none" else baselines.split(","))),
+        seeds=seeds,
+        seed=seed,
+        recipes={first.student: first.build_recipe()},
+    )
+    command = shlex.join(["python", *sys.argv])
+    real = Experiment(first, out, command, show_progress=sys.stderr.isatty()).load()
+    count = len(first.corpus_protocol.folds(real.utterances))
+    chosen = list(range(1, count + 1)) if folds == "all" else _numbers("--folds", folds, count)
+    cells = [
+        Cell(Experiment(config, out / "sets" / name / f"ipc-{size}", command, quiet=True), fold)
+        for size in sizes(ipc, real, first, chosen)
+        for name in names
+        for config in [
+            RunConfig.of(config_file, {**given, "objective": name, "ipc": size}).resolved()
+        ]
+        for fold in chosen
+    ]
+    at_once = min(len(cells), cpu_count())
+    done = side_by_side(at_once, make, ((cell,) for cell in cells), ordered=False)
+    for number, line in enumerate(done, 1):
+        print(f"{line} ({number} of {len(cells)})", file=sys.stderr, flush=True)
+    session = Session(
+        sets=tuple(cell.load() for cell in cells),
+        corpus=first.corpus,
+        data_root=first.data_root,
+        options=options,
+        speech=(),
+        label_map=None,
+        fold=None,
+        out=out,
+        command=command,
+        show_progress=sys.stderr.isatty(),
+    )
+    report = session.run(real, session.folds(real))
+    write_atomically(out / "curves.svg", figure(report, names))
+    print(f"{report.table()}\n{session.protocol_line(real)}")
+
+
+def _numbers(option: str, words: str, most: int) -> list[int]:
+    """The whole numbers that an option lists, from 1 to `most`."""
+    found = words.split(",")
+    if not all(word.isdecimal() and 1 <= int(word) <= most for word in found):
+        raise UserError(f"{option} takes numbers from 1 to {most}, or all; found '{words}'")
+    return sorted({int(word) for word in found})
+
+
+if __name__ == "__main__":
+    run(app)

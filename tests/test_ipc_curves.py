@@ -1,0 +1,86 @@
+"""One command makes the curves over items per class, and goes on where it was."""
+
+import xml.etree.ElementTree as ET
+
+import pytest
+from commands import run_here
+from scripts import script
+
+from evaluation.report import Report
+from synth_data.console import run
+from synth_data.corpus import load
+
+curves = script("ipc_curves")
+
+SMALL = """\
+feature = "logmel64-short"
+[loop]
+steps = 2
+[parameterisation]
+slices = 1
+[settings]
+starts = 1
+checkpoints = 2
+stride = 1
+[recipe]
+batch = 16
+schedules = [{ steps = 2, learning_rate = 0.001 }]
+"""
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capsys):
+    """Runs the script small, into a folder of its own."""
+    small = tmp_path / "small.toml"
+    small.write_text(SMALL)
+    # As on a machine with one core: no processes.
+    monkeypatch.setattr(curves, "cpu_count", lambda: 1)
+    monkeypatch.setattr("evaluation.session.cpu_count", lambda: 1)
+
+    def runs(*words: object) -> object:
+        usual = ("--config", small, "--seeds", 1, "--out", tmp_path / "out")
+        return run_here(lambda: run(curves.app), (*usual, *words), monkeypatch, capsys)
+
+    return runs
+
+
+@pytest.mark.slow
+def test_curves_are_made_and_added_to(command, tmp_path):
+    some = ("--objectives", "distribution-matching,linear-gradient-matching", "--baselines", "none")
+    first = command(*some, "--ipc", "2", "--folds", 1)
+    assert first.code == 0, first.err
+    set_of = tmp_path / "out" / "sets" / "linear-gradient-matching" / "ipc-2" / "fold-1" / "set"
+    made = (set_of / "manifest.json").stat().st_mtime_ns
+    again = command(*some, "--ipc", "2,3", "--folds", 1)
+    assert again.code == 0, again.err
+    assert (set_of / "manifest.json").stat().st_mtime_ns == made
+    report = Report.load(tmp_path / "out" / "report.json")
+    found = {(row.set, row.ipc) for row in report.rows if row.initialisation == "random"}
+    names = ("distribution-matching", "linear-gradient-matching")
+    assert found == {("full", None), *((name, ipc) for name in names for ipc in (2, 3))}
+    picture = (tmp_path / "out" / "curves.svg").read_text()
+    assert ET.fromstring(picture).tag.endswith("svg")
+
+
+def test_the_largest_size_is_that_of_the_rarest_emotion():
+    config = curves.RunConfig(dataset="toy").resolved()
+    toy = load("toy", spec=config.spec)
+    train, _, _ = toy.fold(config.corpus_protocol, 1)
+    rarest = int(train.targets.sum(dim=0).min())
+    assert curves.sizes("5,largest,1", toy, config, [1]) == [1, 5, rarest]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--objectives", "unroled"), "did you mean 'unrolled'?"),
+        (("--ipc", "0"), "--ipc takes numbers from 1, and 'largest'; found '0'"),
+        (("--folds", "5"), "--folds takes numbers from 1 to 4, or all; found '5'"),
+        (("--baselines", "randm"), "unknown baseline 'randm'"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_any_work(words, message, command, tmp_path):
+    outcome = command(*words)
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert not (tmp_path / "out").exists()
