@@ -379,8 +379,11 @@ class RunConfig(BaseModel):
         """Whether the labels of a private set can come from what its objective was answered."""
         if self.budget is None:
             return False
-        name = self.choice.objective if self.objective == AUTO else self.objective
-        return name in OBJECTIVES and OBJECTIVES[name].teaches
+        if self.objective == AUTO:
+            return OBJECTIVES[self.choice.objective].teaches
+        if self.objective not in OBJECTIVES or not OBJECTIVES[self.objective].teaches:
+            return False
+        return not has_schedule(self.build_objective())  # which is learned for other labels
 
     def build_recipe(self) -> Recipe:
         """How students are trained."""

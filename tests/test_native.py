@@ -21,7 +21,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from distill.objectives.objective import Candidate, Student
-from distill.objectives.unrolled import LOG_RATES, _Point, _Run
+from distill.objectives.student_run import Point, StudentRun
+from distill.objectives.unrolled import LOG_RATES
 from evaluation.named_sets import NamedSet
 from evaluation.networks import NETWORKS, Weights, apply, draw_weights, skeleton
 from evaluation.options import FIXED, NATIVE, RANDOM
@@ -92,9 +93,8 @@ def test_it_trains_as_the_objective_that_learned_the_schedule_does(together):
     student = Student(skeleton("tdnn", SPEC.mels, 3), WEIGHTS)
     learned = {LOG_RATES: rates.log()}
     candidate = Candidate(SYNTHETIC.features, SYNTHETIC.targets, 2, learned)
-    run = _Run(student, candidate, 0.5, together)
-    weights = dict(WEIGHTS)
-    point = _Point(weights, {name: torch.zeros_like(w) for name, w in weights.items()})
+    run = StudentRun(student, candidate, learned[LOG_RATES], 0.5, together)
+    point = Point.at_rest(WEIGHTS)
     for step in range(len(rates)):
         point = run.after(step, point)
     recipe = NativeRecipe.of(NativeSchedule(rates, 0.5, together))

@@ -28,7 +28,17 @@ from synth_data.real import RealSet
 SMALL: dict[str, dict[str, Any]] = {
     name: {"starts": 2, "checkpoints": 2, "stride": 2}
     for name in ("gradient-matching", "linear-gradient-matching", "distribution-matching")
-} | {"unrolled": {"steps": 3, "fixed": 0.5, "window": 2}}
+} | {
+    "unrolled": {"steps": 3, "fixed": 0.5, "window": 2},
+    "trajectory-matching": {
+        "experts": 2,
+        "epochs": 2,
+        "stride": 2,
+        "last": 1,
+        "matched": 1,
+        "steps": 2,
+    },
+}
 PER_CLASS = 2
 NOISY = Loop(2, initialisation="noise")
 

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from distill.objectives.objective import Candidate, Student
-from distill.objectives.unrolled import LOG_RATES, Unrolled, _Point, _Run
+from distill.objectives.student_run import Point, StudentRun
+from distill.objectives.unrolled import LOG_RATES, Unrolled
 from evaluation.networks import apply, draw_weights, skeleton
 from evaluation.students import cross_entropy
 from synth_data.curator import Curator
@@ -107,9 +108,8 @@ def test_it_is_the_slope_of_the_real_loss(what):
 
 def test_a_run_is_plain_sgd_with_momentum():
     ours, model = candidate(), student()
-    run = _Run(model, ours, SMALL.momentum, SMALL.together)
-    weights = dict(model.start)
-    point = _Point(weights, {name: torch.zeros_like(w) for name, w in weights.items()})
+    run = StudentRun(model, ours, ours.learned[LOG_RATES], SMALL.momentum, SMALL.together)
+    point = Point.at_rest(model.start)
     for step in range(SMALL.steps):
         point = run.after(step, point)
     real = fake_speech()

@@ -32,10 +32,10 @@ from distill.objectives.trajectories import (
     VIEW,
     WEIGHT,
     AlongTrajectories,
-    View,
     stacked,
     weights_of,
 )
+from distill.objectives.walk import View
 from evaluation.networks import Weights, embedded
 from evaluation.students import cross_entropy
 from synth_data.curator import Curator

@@ -28,6 +28,7 @@ def along(
     weights: Weights,
     direction: Weights,
     inputs: Sequence[Tensor],
+    near: float = STEP,
 ) -> tuple[dict[str, Tensor], list[Tensor]]:
     """The derivatives of <gradient of the loss, direction>.
 
@@ -36,6 +37,7 @@ def along(
         weights: where.
         direction: q; weights that it does not name stay as they are.
         inputs: what else the loss depends on and is to be moved: leaves that require gradients.
+        near: how near the two weights are, relative to the length of the weights.
 
     Returns:
         The derivative with respect to the weights that `direction` names (the Hessian times q),
@@ -46,7 +48,7 @@ def along(
         return {name: torch.zeros_like(w) for name, w in direction.items()}, [
             torch.zeros_like(x) for x in inputs
         ]
-    step = STEP * _norm(weights.values()) / length
+    step = near * _norm(weights.values()) / length
     sides = []
     for sign in (1, -1):
         moved = {

@@ -25,7 +25,8 @@ from torch import Tensor
 
 from distill.objectives.finite_difference import along, with_slopes
 from distill.objectives.objective import Candidate, Cost, State, Student
-from distill.objectives.trajectories import AlongTrajectories, View, weights_of
+from distill.objectives.trajectories import AlongTrajectories, weights_of
+from distill.objectives.walk import View, real_loss
 from evaluation.networks import Weights, apply
 from evaluation.students import cross_entropy
 from synth_data.curator import Curator
@@ -60,7 +61,7 @@ class GradientMatching(AlongTrajectories):
     def ask(
         self, curator: Curator, student: Student, weights: Weights, view: View
     ) -> dict[str, Tensor]:
-        loss = self.real_loss(student, view)
+        loss = real_loss(student, view)
         gradient = curator.mean_gradient(loss, weights, purpose=self.asked)
         return {GRADIENT + name: gradient[name] for name in matched(weights)}
 

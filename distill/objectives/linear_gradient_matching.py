@@ -22,7 +22,8 @@ from torch import Tensor
 
 from distill.objectives.gradient_matching import DISTANCES
 from distill.objectives.objective import Candidate, Cost, State, Student
-from distill.objectives.trajectories import AlongTrajectories, View, weights_of
+from distill.objectives.trajectories import AlongTrajectories, weights_of
+from distill.objectives.walk import View
 from evaluation.networks import Weights, embedded
 from synth_data.curator import Curator
 

@@ -8,7 +8,6 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -16,25 +15,19 @@ from jaxtyping import Float
 from torch import Tensor
 
 from distill.objectives.objective import Candidate, Objective, State, Student
-from distill.real_step import real_step
+from distill.objectives.walk import WALK, View, Walk
 from evaluation.augment import Augment
-from evaluation.networks import Weights, apply, draw_weights
-from evaluation.students import cross_entropy
-from synth_data.curator import CLASS_SHARES, Curator
+from evaluation.networks import Weights, draw_weights
+from synth_data.curator import Curator
 from synth_data.errors import UserError
 from synth_data.features import FeatureSpec
 from synth_data.ledger import Release
-from synth_data.mechanism import Draw, Loss
 from synth_data.randomness import generator
 from synth_data.settings import Count, Positive, Probability, Whole
 
 WEIGHT = "weight/"  # how a state names what a network's weights are
 VIEW = "view"  # seeds of siamese augmentations
 TAKEN = "taken"  # outer steps
-WALK = "trajectory"  # what gradients on the way are asked for
-
-# How utterances look to a network.
-View = Callable[[Tensor], Tensor]
 
 
 class Meeting(NamedTuple):
@@ -162,12 +155,14 @@ class AlongTrajectories(Objective):
             draws = generator(seed, self.name, "trajectory", start)
             fixed = self.starts_from == "fixed" or (self.starts_from == "both" and start == 0)
             weights = student.start if fixed else draw_weights(student.network, draws)
-            for checkpoint in self._trajectory(curator, student, weights, draws):
+            view = partial(self.augment, generator=draws)
+            way = self._walk.checkpoints_of(curator, student, weights, view, draws, self.moving)
+            for checkpoint in way:
                 if self.siamese:
                     view_seed = torch.randint(2**31, (), generator=draws)
                     yield checkpoint, partial(self._alike, seed=view_seed), view_seed
                 else:
-                    yield checkpoint, partial(self.augment, generator=draws), torch.tensor(0)
+                    yield checkpoint, view, torch.tensor(0)
 
     def meet(self, state: State, candidate: Candidate, generator: torch.Generator) -> Meeting:
         """What an outer step compares.
@@ -205,51 +200,6 @@ class AlongTrajectories(Objective):
     ) -> Float[Tensor, "n mel frame"]:
         return self.augment(features, torch.Generator().manual_seed(int(seed)), alike=True)
 
-    def _trajectory(
-        self,
-        curator: Curator,
-        student: Student,
-        start: Weights,
-        draws: torch.Generator,
-    ) -> Iterator[Weights]:
-        weights = {name: w.detach().clone().to(curator.device) for name, w in start.items()}
-        yield {name: weight.clone() for name, weight in weights.items()}
-        if self.checkpoints == 1:
-            return
-        balance = curator.class_balance()
-        moving = {name: weights[name] for name in self.moving or weights}
-        still = {name: weight for name, weight in weights.items() if name not in moving}
-        view = partial(self.augment, generator=draws)
-        loss = self.real_loss(student, view, balance, still)
-        optimiser = torch.optim.AdamW(moving.values(), lr=self.learning_rate, fused=True)
-        for _ in range(1, self.checkpoints):
-            for _ in range(self.stride):
-                sample = Draw(self.sampling_probability, draws)
-                real_step(curator, loss, moving, optimiser, sample, WALK)
-            yield {name: weight.clone() for name, weight in weights.items()}
-
-    def real_loss(
-        self,
-        student: Student,
-        view: View,
-        balance: Tensor | float = 1.0,
-        still: Weights = MappingProxyType({}),
-    ) -> Loss:
-        """The student's loss on real utterances.
-
-        Args:
-            student: the network.
-            view: how they look to it.
-            balance: weights of the classes.
-            still: weights of the network that the loss is no function of.
-        """
-
-        def loss(weights: Weights, features: Tensor, targets: Tensor) -> Tensor:
-            logits = apply(student.network, {**still, **weights}, view(features))
-            return cross_entropy(logits, targets * balance)
-
-        return loss
-
     def learned(self) -> dict[str, Tensor]:
         return {}
 
@@ -276,20 +226,18 @@ class AlongTrajectories(Objective):
 
     def releases(self, steps: int) -> list[Release]:  # noqa: ARG002 - all before the first
         require_plain(self.augment)
-        planned = [Release(self.asked, 1.0, count=self.starts * self.checkpoints)]
-        if self.checkpoints > 1:
-            walked = self.starts * (self.checkpoints - 1) * self.stride
-            planned += [
-                Release(CLASS_SHARES, 1.0, count=self.starts),
-                Release(WALK, 1.0, self.sampling_probability, walked),
-            ]
-        return planned
+        asked = Release(self.asked, 1.0, count=self.starts * self.checkpoints)
+        return [asked, *self._walk.releases(self.starts)]
 
     @property
     def real_passes(self) -> float:
         """Over every real utterance: to walk, and to ask once at every checkpoint."""
-        moves = (self.checkpoints - 1) * self.stride * self.sampling_probability
-        return self.starts * (self.checkpoints + moves)
+        return self.starts * (self.checkpoints + self._walk.real_passes)
+
+    @property
+    def _walk(self) -> Walk:
+        adam = partial(torch.optim.AdamW, lr=self.learning_rate, fused=True)
+        return Walk(self.checkpoints, self.stride, self.sampling_probability, adam)
 
 
 def require_plain(augment: Augment) -> None:

@@ -1,0 +1,109 @@
+"""A network on its way through training on the real data, which is asked through the door."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import torch
+from torch import Tensor
+
+from distill.objectives.objective import Student
+from distill.real_step import real_step
+from evaluation.networks import Weights, apply
+from evaluation.students import cross_entropy
+from synth_data.curator import CLASS_SHARES, Curator
+from synth_data.ledger import Release
+from synth_data.mechanism import Draw, Loss
+
+WALK = "trajectory"  # what gradients on the way are asked for
+
+# How utterances look to a network.
+View = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Walk:
+    """How networks are trained on the real data, with checkpoints on the way.
+
+    Attributes:
+        checkpoints: of each network, the first being its start.
+        stride: optimiser steps between two.
+        sampling_probability: of each utterance, at each step.
+        optimiser: of the weights that it is given.
+    """
+
+    checkpoints: int
+    stride: int
+    sampling_probability: float
+    optimiser: Callable[[Iterable[Tensor]], torch.optim.Optimizer]
+
+    def checkpoints_of(
+        self,
+        curator: Curator,
+        student: Student,
+        start: Weights,
+        view: View,
+        draws: torch.Generator,
+        moving: Sequence[str] = (),
+    ) -> Iterator[dict[str, Tensor]]:
+        """The weights at every checkpoint.
+
+        Args:
+            curator: the door, which is asked for class shares and then for a gradient per step.
+            student: the network.
+            start: its weights at the first checkpoint.
+            view: how utterances look on the way.
+            draws: of which of them are asked.
+            moving: names of the weights that are trained; empty for all.
+        """
+        weights = {name: w.detach().clone().to(curator.device) for name, w in start.items()}
+        yield {name: weight.clone() for name, weight in weights.items()}
+        if self.checkpoints == 1:
+            return
+        balance = curator.class_balance()
+        trained = {name: weights[name] for name in moving or weights}
+        still = {name: weight for name, weight in weights.items() if name not in trained}
+        loss = real_loss(student, view, balance, still)
+        optimiser = self.optimiser(trained.values())
+        for _ in range(1, self.checkpoints):
+            for _ in range(self.stride):
+                sample = Draw(self.sampling_probability, draws)
+                real_step(curator, loss, trained, optimiser, sample, WALK)
+            yield {name: weight.clone() for name, weight in weights.items()}
+
+    def releases(self, networks: int) -> list[Release]:
+        """What so many networks ask."""
+        if self.checkpoints == 1:
+            return []
+        walked = networks * (self.checkpoints - 1) * self.stride
+        return [
+            Release(CLASS_SHARES, 1.0, count=networks),
+            Release(WALK, 1.0, self.sampling_probability, walked),
+        ]
+
+    @property
+    def real_passes(self) -> float:
+        """Over every real utterance, of one network."""
+        return (self.checkpoints - 1) * self.stride * self.sampling_probability
+
+
+def real_loss(
+    student: Student,
+    view: View,
+    balance: Tensor | float = 1.0,
+    still: Weights = MappingProxyType({}),
+) -> Loss:
+    """The student's loss on real utterances.
+
+    Args:
+        student: the network.
+        view: how they look to it.
+        balance: weights of the classes.
+        still: weights of the network that the loss is no function of.
+    """
+
+    def loss(weights: Weights, features: Tensor, targets: Tensor) -> Tensor:
+        logits = apply(student.network, {**still, **weights}, view(features))
+        return cross_entropy(logits, targets * balance)
+
+    return loss
