@@ -102,8 +102,8 @@ class Experiment:
         """The public corpus under the emotions of the corpus; None where there is none.
 
         Raises:
-            CorpusError: an emotion of the corpus is not in it. (That it has a recording of the corpus
-                is for `distill.public.require_apart` to find, which hears both once per run.)
+            CorpusError: an emotion of the corpus is not in it. (Recordings that both have are for
+                `distill.public.require_apart` to find, once per run.)
         """
         return self._public(self._load, real)
 

@@ -90,7 +90,7 @@ def plan(
     items = per_class * emotions
     timed = pace(config.student, spec.shape, emotions, recipe)
     per_item = CROWDED * timed.of(TOGETHER) / TOGETHER
-    cost = objective.cost(per_class)
+    cost = objective.cost(per_class, utterances)
     full, small = (
         CROWDED * timed.of(recipe.batch_of(count)) * trained_steps(recipe, config.seeds)
         for count in (utterances, items)
@@ -105,8 +105,7 @@ def plan(
         else 0.0
     )
     distilling = judging + per_item * (
-        cost.real_passes * utterances
-        + loop.steps * (cost.step_passes * items + cost.step_real_passes * utterances)
+        cost.real_passes + loop.steps * (cost.step_passes * items + cost.step_real_passes)
     )
     native = config.build_native()
     if needs_expert(objective, parameterisation, native):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from synth_data.curator import Curator
-from synth_data.mechanism import Draw, Loss
+from synth_data.mechanism import Loss, Sample
 
 
 def real_step(
@@ -14,7 +14,7 @@ def real_step(
     loss: Loss,
     weights: Mapping[str, Tensor],
     optimiser: torch.optim.Optimizer,
-    sample: Draw,
+    sample: Sample,
     purpose: str,
 ) -> None:
     """Asks for the mean gradient of a few utterances and moves the weights by it.

@@ -23,6 +23,7 @@ from synth_data.guarantee import Guarantee
 from synth_data.ledger import Unit
 from synth_data.mechanism import (
     EVERYTHING,
+    Draw,
     Exact,
     Loss,
     Mechanism,
@@ -179,6 +180,25 @@ class Curator:
         """
         question = self._question(purpose, EVERYTHING, False, bound)
         return self._mechanism.mean_of_speakers(self._real, statistic, of_speaker, question)
+
+    def sample(
+        self, sampling_probability: float, at_most: int, generator: torch.Generator
+    ) -> Sample:
+        """Each utterance with a probability, and of a large corpus so many on average, no more.
+
+        What a question takes then does not grow with the corpus. Where units are guarded the
+        probability stays what it is, since how many utterances there are is not public.
+
+        Args:
+            sampling_probability: in (0, 1]; 1 for everything.
+            at_most: utterances.
+            generator: for the draw.
+        """
+        if self.exact:
+            sampling_probability = min(sampling_probability, at_most / len(self._real))
+        if sampling_probability == 1:
+            return EVERYTHING
+        return Draw(sampling_probability, generator)
 
     def class_shares(self) -> Float[Tensor, " emotion"]:
         """The share of each emotion among the utterances, asked as a mean of the targets."""

@@ -52,7 +52,7 @@ class Push(Objective):
     def schedule(self, learned: Mapping[str, Tensor], per_class: int) -> NativeSchedule:  # noqa: ARG002
         return NativeSchedule(learned["level"].detach().cpu().exp()[None], 0.0, 1)
 
-    def cost(self, per_class: int) -> Cost:  # noqa: ARG002
+    def cost(self, per_class: int, utterances: int) -> Cost:  # noqa: ARG002
         return Cost(real_passes=0, step_passes=1, checkpoints=0)
 
 

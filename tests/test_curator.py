@@ -107,6 +107,14 @@ def test_a_draw_takes_each_utterance_with_its_probability():
     assert len(set(sizes)) > 1
 
 
+def test_of_a_large_corpus_a_sample_is_no_larger_than_it_may_be():
+    curator, draws = Curator(fake_speech((40, 40, 20))), torch.Generator().manual_seed(0)
+    assert curator.sample(1.0, 100, draws) == All()
+    assert curator.sample(0.2, 25, draws) == Draw(0.2, draws)
+    assert curator.sample(0.2, 10, draws) == Draw(0.1, draws)
+    assert curator.sample(1.0, 50, draws) == Draw(0.5, draws)
+
+
 def test_an_emotion_without_a_drawn_utterance_answers_zero():
     curator = Curator(fake_speech((30, 1, 30)))
     draws = torch.Generator().manual_seed(0)

@@ -69,7 +69,7 @@ class ToTheMeans(Objective):
     def schedule(self, learned: Mapping[str, Tensor], per_class: int) -> None:  # noqa: ARG002
         return None
 
-    def cost(self, per_class: int) -> Cost:  # noqa: ARG002
+    def cost(self, per_class: int, utterances: int) -> Cost:  # noqa: ARG002
         return Cost(real_passes=1, step_passes=1, checkpoints=0)
 
 

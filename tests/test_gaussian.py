@@ -17,7 +17,7 @@ from synth_data.curator import Curator, PrivateError
 from synth_data.errors import UserError
 from synth_data.gaussian import PRESENCE, Gaussian, clip_norm
 from synth_data.ledger import OverBudgetError, PrivacyBudget, Release, Unit
-from synth_data.mechanism import CHUNK, Draw, Question, units_of
+from synth_data.mechanism import CHUNK, All, Draw, Question, units_of
 from synth_data.noise import system_noise, system_tosses
 from synth_data.real import RealSet
 
@@ -175,6 +175,13 @@ def test_an_answer_to_nobody_is_noise_alone():
     length = clip_norm(1.0, 1)
     count = max(1.0, 2.0 * length * 17.0 / PRESENCE)
     assert torch.allclose(found, (2.0 * length * noise[:16] / count).float())
+
+
+def test_a_sample_tells_nothing_of_how_many_there_are():
+    draws = torch.Generator()
+    for real in (fake_speech(), fake_speech((60, 40, 50))):
+        assert door(real).sample(0.5, 3, draws) == Draw(0.5, draws)
+        assert door(real).sample(1.0, 3, draws) == All()
 
 
 def test_what_is_no_mean_is_refused():

@@ -191,7 +191,20 @@ def test_the_stated_cost_is_the_work_done():
     model.network.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
     objective = replace(SMALL, sampling_probability=1.0)
     objective.init(Curator(real), model, 0)
-    assert sum(seen) == objective.cost(1).real_passes * len(real)
+    assert sum(seen) == objective.cost(1, len(real)).real_passes
+
+
+def test_a_large_corpus_costs_no_more_than_it_may():
+    model, seen = student(), []
+    model.network.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    objective = replace(SMALL, checkpoints=6, stride=4, at_a_step=20, at_a_checkpoint=60)
+    for count in (200, 800):
+        real = fake_speech((count, count, count))
+        objective.init(Curator(real), model, 0)
+        stated = objective.cost(1, len(real)).real_passes
+        assert stated == 2 * (6 * 60 + 5 * 4 * 20)
+        assert sum(seen) == pytest.approx(stated, rel=0.15)
+        seen.clear()
 
 
 def test_biases_and_norms_are_not_matched():

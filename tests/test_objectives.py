@@ -160,10 +160,17 @@ def test_what_is_asked_of_real_speech_is_listed(name):
 
 @each_objective
 def test_it_costs_something(name):
-    cost = OBJECTIVES[name]().cost(PER_CLASS)
+    cost = OBJECTIVES[name]().cost(PER_CLASS, 100)
     assert cost.real_passes + cost.step_real_passes > 0
     assert cost.step_passes >= 1
     assert cost.checkpoints >= 0
+
+
+@pytest.mark.parametrize("name", [name for name in OBJECTIVES if name != "released-moments"])
+def test_a_large_corpus_costs_no_more_than_one_of_ten_thousand(name):
+    """Released moments hear everybody, twice in all."""
+    objective = OBJECTIVES[name]()
+    assert objective.cost(PER_CLASS, 10_000) == objective.cost(PER_CLASS, 1_000_000)
 
 
 @each_objective

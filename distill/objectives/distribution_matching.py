@@ -41,7 +41,7 @@ from evaluation.students import cross_entropy
 from synth_data.curator import Curator
 from synth_data.errors import UserError
 from synth_data.ledger import Release
-from synth_data.mechanism import Statistic
+from synth_data.mechanism import Sample, Statistic
 from synth_data.randomness import generator
 from synth_data.settings import Count, NotNegative, Positive, Share
 
@@ -98,7 +98,7 @@ class DistributionMatching(AlongTrajectories):
             return super().init(curator, student, seed)
         kept: dict[str, list[Tensor]] = {}
         seen: list[Statistic] = []
-        for weights, view, view_seed in self.networks(curator, student, seed):
+        for weights, view, view_seed, _ in self.networks(curator, student, seed):
             found = {WEIGHT + name: value for name, value in weights.items()}
             for name, value in (found | {VIEW: view_seed}).items():
                 kept.setdefault(name, []).append(value)
@@ -107,7 +107,9 @@ class DistributionMatching(AlongTrajectories):
         def together(features: Tensor, targets: Tensor) -> Tensor:
             return torch.stack([statistic(features, targets) for statistic in seen], dim=1)
 
-        every = curator.mean(together, purpose=self.asked, bound=self._bound)
+        draws = generator(seed, self.name, "sample")
+        sample = curator.sample(1.0, self.at_a_checkpoint, draws)
+        every = curator.mean(together, purpose=self.asked, sample=sample, bound=self._bound)
         return stacked(kept | {MEAN: list(every.unbind(dim=1))})
 
     @property
@@ -135,10 +137,11 @@ class DistributionMatching(AlongTrajectories):
         return [Release(self.asked, 1.0)]
 
     def ask(
-        self, curator: Curator, student: Student, weights: Weights, view: View
+        self, curator: Curator, student: Student, weights: Weights, view: View, sample: Sample
     ) -> dict[str, Tensor]:
         statistic = self._seen(student, weights, view)
-        return {MEAN: curator.mean(statistic, purpose=self.asked, bound=self._bound)}
+        mean = curator.mean(statistic, purpose=self.asked, sample=sample, bound=self._bound)
+        return {MEAN: mean}
 
     def step(
         self,
@@ -166,9 +169,9 @@ class DistributionMatching(AlongTrajectories):
         # Otherwise labels only say which class an item is of.
         return self.classification > 0 and self.checkpoints > 1
 
-    def cost(self, per_class: int) -> Cost:
+    def cost(self, per_class: int, utterances: int) -> Cost:
         return Cost(
-            real_passes=self.real_passes,
+            real_passes=self.real_passes(utterances),
             step_passes=self.seen_passes(per_class),
             checkpoints=self.starts * self.checkpoints,
         )

@@ -30,6 +30,7 @@ from distill.objectives.walk import View, real_loss
 from evaluation.networks import Weights, apply
 from evaluation.students import cross_entropy
 from synth_data.curator import Curator
+from synth_data.mechanism import Sample
 
 GRADIENT = "gradient/"  # how the state names what it matches
 
@@ -59,10 +60,10 @@ class GradientMatching(AlongTrajectories):
         return emotions * sum(weight.numel() for weight in student.start.values())
 
     def ask(
-        self, curator: Curator, student: Student, weights: Weights, view: View
+        self, curator: Curator, student: Student, weights: Weights, view: View, sample: Sample
     ) -> dict[str, Tensor]:
         loss = real_loss(student, view)
-        gradient = curator.mean_gradient(loss, weights, purpose=self.asked)
+        gradient = curator.mean_gradient(loss, weights, purpose=self.asked, sample=sample)
         return {GRADIENT + name: gradient[name] for name in matched(weights)}
 
     def step(
@@ -86,11 +87,11 @@ class GradientMatching(AlongTrajectories):
             total = total + self._distance(student, weights, theirs, every, moved)
         return total, met.state
 
-    def cost(self, per_class: int) -> Cost:
+    def cost(self, per_class: int, utterances: int) -> Cost:
         passes = 3.5 if self.derivative == "finite-difference" else 7.0  # class by class; measured
         moved = self.moved(per_class)
         return Cost(
-            real_passes=self.real_passes,
+            real_passes=self.real_passes(utterances),
             step_passes=passes * moved + (1 - moved),
             checkpoints=self.starts * self.checkpoints,
             gradients=True,

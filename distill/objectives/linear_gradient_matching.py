@@ -26,6 +26,7 @@ from distill.objectives.trajectories import AlongTrajectories, weights_of
 from distill.objectives.walk import View
 from evaluation.networks import Weights, embedded
 from synth_data.curator import Curator
+from synth_data.mechanism import Sample
 
 HEAD = ("head.weight", "head.bias")  # of every network, by convention
 GRADIENT = "gradient"
@@ -58,13 +59,13 @@ class LinearGradientMatching(AlongTrajectories):
         return emotions * sum(student.start[name].numel() for name in HEAD)
 
     def ask(
-        self, curator: Curator, student: Student, weights: Weights, view: View
+        self, curator: Curator, student: Student, weights: Weights, view: View, sample: Sample
     ) -> dict[str, Tensor]:
         def statistic(features: Tensor, targets: Tensor) -> Tensor:
             with torch.no_grad():
                 return head_gradients(student, weights, view(features), targets)
 
-        return {GRADIENT: curator.mean(statistic, purpose=self.asked)}
+        return {GRADIENT: curator.mean(statistic, purpose=self.asked, sample=sample)}
 
     def step(
         self,
@@ -84,9 +85,9 @@ class LinearGradientMatching(AlongTrajectories):
         between = DISTANCES[self.distance]
         return between(ours.flatten(0, 1), theirs.flatten(0, 1)), met.state
 
-    def cost(self, per_class: int) -> Cost:
+    def cost(self, per_class: int, utterances: int) -> Cost:
         return Cost(
-            real_passes=self.real_passes,
+            real_passes=self.real_passes(utterances),
             step_passes=self.seen_passes(per_class),
             checkpoints=self.starts * self.checkpoints,
         )

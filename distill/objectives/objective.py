@@ -69,12 +69,12 @@ class Cost:
     """What an objective will do, in forward and backward passes of the student.
 
     Attributes:
-        real_passes: over every real utterance, in `init`.
+        real_passes: of one real utterance, in `init`.
         step_passes: over every synthetic item, per step, counting a derivative of a derivative
             by what it takes.
         checkpoints: of the network that are kept.
         gradients: whether each is kept with the gradients of all its weights for each class.
-        step_real_passes: over every real utterance, per step.
+        step_real_passes: of one real utterance, per step.
     """
 
     real_passes: float
@@ -174,9 +174,10 @@ class Objective(ABC):
         """
 
     @abstractmethod
-    def cost(self, per_class: int) -> Cost:
+    def cost(self, per_class: int, utterances: int) -> Cost:
         """What it will do; an estimate for people who wait.
 
         Args:
             per_class: items of each class.
+            utterances: that it can ask of.
         """

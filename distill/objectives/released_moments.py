@@ -169,9 +169,9 @@ class ReleasedMoments(Objective):
     def schedule(self, learned: Mapping[str, Tensor], per_class: int) -> None:  # noqa: ARG002
         return None  # any training will do
 
-    def cost(self, per_class: int) -> Cost:  # noqa: ARG002 - the same for each item
+    def cost(self, per_class: int, utterances: int) -> Cost:  # noqa: ARG002 - the same for each item
         # Its many filters take as long as about five passes of the default student.
-        return Cost(real_passes=2.0, step_passes=5.0, checkpoints=0)
+        return Cost(real_passes=2.0 * utterances, step_passes=5.0, checkpoints=0)
 
     def numbers(
         self,

@@ -22,6 +22,7 @@ from synth_data.curator import Curator
 from synth_data.errors import UserError
 from synth_data.features import FeatureSpec
 from synth_data.ledger import Release
+from synth_data.mechanism import Sample
 from synth_data.randomness import generator
 from synth_data.settings import Count, Positive, Probability, Whole
 
@@ -77,6 +78,9 @@ class AlongTrajectories(Objective):
         stride: optimiser steps between two checkpoints.
         learning_rate: of AdamW along the trajectory.
         sampling_probability: of each utterance, at each step of a trajectory.
+        at_a_step: utterances that such a step asks of at most, on average.
+        at_a_checkpoint: utterances that a checkpoint's question is asked of at most, on average,
+            so that a larger corpus costs no more.
         augment: how the real utterances are augmented, along the trajectory and in what is
             matched: what the synthetic set learns should not hang on the training speakers.
         siamese: augment what is matched alike on both sides, all utterances and items in one way
@@ -94,6 +98,8 @@ class AlongTrajectories(Objective):
     stride: Count = 10
     learning_rate: Positive = 1e-3
     sampling_probability: Probability = 0.1
+    at_a_step: Count = 512
+    at_a_checkpoint: Count = 8192
     augment: Augment = Augment()
     siamese: bool = False
     curriculum: Whole = 0
@@ -113,8 +119,8 @@ class AlongTrajectories(Objective):
 
     def init(self, curator: Curator, student: Student, seed: int) -> State:
         kept: dict[str, list[Tensor]] = {}
-        for weights, view, view_seed in self.networks(curator, student, seed):
-            answers = self.ask(curator, student, weights, view)
+        for weights, view, view_seed, sample in self.networks(curator, student, seed):
+            answers = self.ask(curator, student, weights, view, sample)
             found = {WEIGHT + name: value for name, value in weights.items()} | answers
             for name, value in (found | {VIEW: view_seed}).items():
                 kept.setdefault(name, []).append(value)
@@ -122,7 +128,7 @@ class AlongTrajectories(Objective):
 
     @abstractmethod
     def ask(
-        self, curator: Curator, student: Student, weights: Weights, view: View
+        self, curator: Curator, student: Student, weights: Weights, view: View, sample: Sample
     ) -> dict[str, Tensor]:
         """What is asked at a checkpoint, and kept, by name.
 
@@ -131,6 +137,7 @@ class AlongTrajectories(Objective):
             student: the network.
             weights: at the checkpoint.
             view: how utterances look there; it is part of the question.
+            sample: which utterances.
         """
 
     @property
@@ -140,7 +147,7 @@ class AlongTrajectories(Objective):
 
     def networks(
         self, curator: Curator, student: Student, seed: int
-    ) -> Iterator[tuple[Weights, View, Tensor]]:
+    ) -> Iterator[tuple[Weights, View, Tensor, Sample]]:
         """The weights at every checkpoint of every trajectory, and how utterances look there.
 
         Args:
@@ -149,7 +156,7 @@ class AlongTrajectories(Objective):
             seed: that all random numbers are derived from.
 
         Yields:
-            The weights, the view, and the seed of the view.
+            The weights, the view, the seed of the view, and which utterances are asked of there.
         """
         for start in range(self.starts):
             draws = generator(seed, self.name, "trajectory", start)
@@ -158,11 +165,12 @@ class AlongTrajectories(Objective):
             view = partial(self.augment, generator=draws)
             way = self._walk.checkpoints_of(curator, student, weights, view, draws, self.moving)
             for checkpoint in way:
+                sample = curator.sample(1.0, self.at_a_checkpoint, draws)
                 if self.siamese:
                     view_seed = torch.randint(2**31, (), generator=draws)
-                    yield checkpoint, partial(self._alike, seed=view_seed), view_seed
+                    yield checkpoint, partial(self._alike, seed=view_seed), view_seed, sample
                 else:
-                    yield checkpoint, view, torch.tensor(0)
+                    yield checkpoint, view, torch.tensor(0), sample
 
     def meet(self, state: State, candidate: Candidate, generator: torch.Generator) -> Meeting:
         """What an outer step compares.
@@ -229,15 +237,15 @@ class AlongTrajectories(Objective):
         asked = Release(self.asked, 1.0, count=self.starts * self.checkpoints)
         return [asked, *self._walk.releases(self.starts)]
 
-    @property
-    def real_passes(self) -> float:
-        """Over every real utterance: to walk, and to ask once at every checkpoint."""
-        return self.starts * (self.checkpoints + self._walk.real_passes)
+    def real_passes(self, utterances: int) -> float:
+        """Of one utterance, of so many: to walk, and to ask at every checkpoint."""
+        asked = self.checkpoints * min(utterances, self.at_a_checkpoint)
+        return self.starts * (asked + self._walk.passes(utterances))
 
     @property
     def _walk(self) -> Walk:
         adam = partial(torch.optim.AdamW, lr=self.learning_rate, fused=True)
-        return Walk(self.checkpoints, self.stride, self.sampling_probability, adam)
+        return Walk(self.checkpoints, self.stride, self.sampling_probability, self.at_a_step, adam)
 
 
 def require_plain(augment: Augment) -> None:

@@ -66,6 +66,7 @@ class TrajectoryMatching(Objective):
             of a student's SGD lead: what it left over was larger, and sets were worth less.)
         momentum: of the experts' SGD.
         sampling_probability: of each utterance, at each step of an expert.
+        at_a_step: utterances that such a step asks of at most, on average.
         augment: how real utterances are augmented for the experts.
         first: epoch that students start from at the earliest.
         last: at the latest.
@@ -91,6 +92,7 @@ class TrajectoryMatching(Objective):
     learning_rate: Positive = 0.05
     momentum: Momentum = 0.9
     sampling_probability: Probability = 0.1
+    at_a_step: Count = 512
     augment: Augment = Augment()
     first: Whole = 0
     last: Whole = 8
@@ -183,13 +185,13 @@ class TrajectoryMatching(Objective):
         ]
         return torch.stack(logits).mean(dim=0)
 
-    def cost(self, per_class: int) -> Cost:
+    def cost(self, per_class: int, utterances: int) -> Cost:
         times = self.steps * self.batch(per_class) / per_class  # that a run meets an item
         # A pass over a batch in a step, two more where it is differentiated, and another to find
         # the weights of a step again.
         passes = 4 if self.inner == "tesla" else 3
         return Cost(
-            real_passes=self.experts * self._walk.real_passes,
+            real_passes=self.experts * self._walk.passes(utterances),
             step_passes=passes * times,
             checkpoints=self.experts * (self.epochs + 1),
         )
@@ -213,7 +215,7 @@ class TrajectoryMatching(Objective):
     @property
     def _walk(self) -> Walk:
         sgd = partial(torch.optim.SGD, lr=self.learning_rate, momentum=self.momentum)
-        return Walk(self.epochs + 1, self.stride, self.sampling_probability, sgd)
+        return Walk(self.epochs + 1, self.stride, self.sampling_probability, self.at_a_step, sgd)
 
     def _before(self, epoch: int) -> int:
         """Steps of the schedule that lead to an epoch of the experts."""

@@ -36,7 +36,6 @@ from evaluation.students import cross_entropy
 from synth_data.curator import CLASS_SHARES, Curator
 from synth_data.features import FeatureSpec
 from synth_data.ledger import Release
-from synth_data.mechanism import Draw
 from synth_data.schedule import Momentum, NativeSchedule
 from synth_data.settings import Count, Positive, Probability, Share, Whole
 
@@ -59,6 +58,7 @@ class Unrolled(Objective):
             where the set is made for both kinds; in the others it starts from random weights.
         window: steps that are differentiated where it starts from random weights.
         sampling_probability: of each real utterance, in the question at the end of a run.
+        at_a_step: utterances that this question is asked of at most, on average.
         augment: how real utterances are augmented in it.
         inner: how the derivatives are taken: by "finite-difference" from stored weights, or by
             "higher" from stored graphs.
@@ -73,6 +73,7 @@ class Unrolled(Objective):
     fixed: Share = 0.5
     window: Count = 8
     sampling_probability: Probability = 0.2
+    at_a_step: Count = 1024
     augment: Augment = Augment()
     inner: Literal["finite-difference", "higher"] = "finite-difference"
 
@@ -104,7 +105,7 @@ class Unrolled(Objective):
                 ),
                 end,
                 purpose=PULL,
-                sample=Draw(self.sampling_probability, generator),
+                sample=curator.sample(self.sampling_probability, self.at_a_step, generator),
                 per_class=False,
             )
             return size_of(gradient), gradient
@@ -117,7 +118,7 @@ class Unrolled(Objective):
             point = run.after(step, point)
         return run.loss(point, range(first, last), pull, self.inner), state
 
-    def cost(self, per_class: int) -> Cost:
+    def cost(self, per_class: int, utterances: int) -> Cost:
         # One pass over a batch forwards, and two backwards where a step is differentiated.
         window = self.share + (1 - self.share) * min(1.0, self.window / self.steps)
         times = self.steps * self.batch(per_class) / per_class  # that a run meets an item
@@ -125,7 +126,7 @@ class Unrolled(Objective):
             real_passes=0.0,
             step_passes=(1 + 2 * window) * times,
             checkpoints=0,
-            step_real_passes=self.sampling_probability,
+            step_real_passes=min(self.sampling_probability * utterances, float(self.at_a_step)),
         )
 
     def numbers(

@@ -13,7 +13,7 @@ from evaluation.networks import Weights, apply
 from evaluation.students import cross_entropy
 from synth_data.curator import CLASS_SHARES, Curator
 from synth_data.ledger import Release
-from synth_data.mechanism import Draw, Loss
+from synth_data.mechanism import Loss
 
 WALK = "trajectory"  # what gradients on the way are asked for
 
@@ -29,12 +29,14 @@ class Walk:
         checkpoints: of each network, the first being its start.
         stride: optimiser steps between two.
         sampling_probability: of each utterance, at each step.
+        at_most: utterances, on average, at a step.
         optimiser: of the weights that it is given.
     """
 
     checkpoints: int
     stride: int
     sampling_probability: float
+    at_most: int
     optimiser: Callable[[Iterable[Tensor]], torch.optim.Optimizer]
 
     def checkpoints_of(
@@ -67,7 +69,7 @@ class Walk:
         optimiser = self.optimiser(trained.values())
         for _ in range(1, self.checkpoints):
             for _ in range(self.stride):
-                sample = Draw(self.sampling_probability, draws)
+                sample = curator.sample(self.sampling_probability, self.at_most, draws)
                 real_step(curator, loss, trained, optimiser, sample, WALK)
             yield {name: weight.clone() for name, weight in weights.items()}
 
@@ -81,10 +83,10 @@ class Walk:
             Release(WALK, 1.0, self.sampling_probability, walked),
         ]
 
-    @property
-    def real_passes(self) -> float:
-        """Over every real utterance, of one network."""
-        return (self.checkpoints - 1) * self.stride * self.sampling_probability
+    def passes(self, utterances: int) -> float:
+        """Forward and backward passes of one utterance that a network takes, of so many."""
+        at_a_step = min(self.sampling_probability * utterances, float(self.at_most))
+        return (self.checkpoints - 1) * self.stride * at_a_step
 
 
 def real_loss(
