@@ -26,13 +26,12 @@ class Parameterisation:
     Attributes:
         slices: items in the frames of one: each is learned and stored in so many times fewer
             numbers (IDC's multi-formation, Kim et al. 2022).
-        frames: what these are, where there is more than one slice: "means" of neighbouring frames,
-            with straight lines between them (IDC's); or "cosines" of low frequency over bands and
-            frames (`synth_data.cosines`).
         numbers: that items are stored in, once they are learned; half the width, twice the items.
         labels: "hard"; "soft": learned with the items, and starting near the hard ones; or
             "taught": hard while items are learned, and then what the objective hears in them
             where it teaches, or else an expert (`distill.expert`).
+        frames: what slices are: "means" of neighbouring frames, with straight lines between them
+            (IDC's); or "cosines" of low frequency over bands and frames (`synth_data.cosines`).
         label_learning_rate: of Adam, on the labels' logits.
         limit: items stay within plus and minus so many standard deviations of features.
 
@@ -41,9 +40,9 @@ class Parameterisation:
     """
 
     slices: Count = 1
-    frames: Literal["means", "cosines"] = "means"
     numbers: Literal["float32", "float16", "int8"] = "float32"
     labels: Literal["hard", "soft", "taught"] = "hard"
+    frames: Literal["means", "cosines"] = "means"
     label_learning_rate: Positive = 0.01
     limit: Positive = 8.0
 

@@ -70,13 +70,14 @@ class Cross:
     def synthesise(self, coefficients: Float[Tensor, "n count"]) -> Float[Tensor, "n mel frame"]:
         """The items of which these are all coefficients, over their envelope."""
         over_mels, over_frames = self._bases(coefficients)
-        whole = coefficients.new_zeros(
-            len(coefficients), self.mels * self.frames, dtype=torch.float64
-        )
-        kept = coefficients.double() * self.envelope.to(whole.device)
-        whole = whole.index_copy(1, self.places.to(whole.device), kept)
-        features = over_mels.T @ whole.unflatten(1, (self.mels, self.frames)) @ over_frames
-        return features.to(coefficients.dtype)
+        kept = coefficients.double() * self.envelope.to(coefficients.device)
+        rows = []
+        for size, columns, which, where in self._blocks:
+            block = kept.new_zeros(len(kept), size * columns)
+            block = block.index_copy(1, where.to(kept.device), kept[:, which.to(kept.device)])
+            rows.append(block.unflatten(1, (size, columns)) @ over_frames[:columns])
+        whole = torch.cat(rows, dim=1)
+        return (over_mels[: whole.shape[1]].T @ whole).to(coefficients.dtype)
 
     def snippet(self) -> str:
         """`synthesise` in plain PyTorch, from `features` to `features`."""
@@ -103,6 +104,22 @@ features = (cosines({self.mels}).T @ whole @ cosines({self.frames})).float()"""
     def places(self) -> Int[Tensor, " count"]:
         """Of the coefficients, slowest first, in the row after row of all bands."""
         return _hyperbola(self.mels, self.frames).argsort(stable=True)[: self.count]
+
+    @cached_property
+    def _blocks(self) -> list[tuple[int, int, Tensor, Tensor]]:
+        """The rows 0, 1 and 2, 3 to 6, ...: the further up, the fewer columns have anything.
+
+        Of each block the rows, the columns, which coefficients are in it, and where.
+        """
+        rows, columns = self.places // self.frames, self.places % self.frames
+        blocks, first, end = [], 0, int(rows.max()) + 1
+        while first < end:
+            size = min(first + 1, end - first)
+            width = int(columns[rows == first].max()) + 1
+            which = ((rows >= first) & (rows < first + size)).nonzero().flatten()
+            blocks.append((size, width, which, (rows[which] - first) * width + columns[which]))
+            first += size
+        return blocks
 
     @cached_property
     def envelope(self) -> Float[Tensor, " count"]:
