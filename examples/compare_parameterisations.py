@@ -90,7 +90,6 @@ def compare(
         if asked not in known:
             known[asked] = asdict(one(train, validation, way, config, steps))
             if results is not None:
-                results.parent.mkdir(parents=True, exist_ok=True)
                 write_atomically(results, json.dumps(known, indent=2) + "\n")
         yield Found(**known[asked])
 
