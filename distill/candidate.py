@@ -10,6 +10,7 @@ from torch import Tensor
 
 from distill.objectives.objective import Candidate
 from synth_data.codecs import Codec, Packed, codec_of, size
+from synth_data.errors import UserError
 from synth_data.features import FeatureSpec
 from synth_data.settings import Count, Positive
 
@@ -23,27 +24,39 @@ class Parameterisation:
     """How a set spends its bytes, and what of it is learned.
 
     Attributes:
-        slices: items in the frames of one: each is learned and stored at so many times fewer
-            frames, along time only, with straight lines between them (IDC's multi-formation, Kim
-            et al. 2022).
+        slices: items in the frames of one: each is learned and stored in so many times fewer
+            numbers (IDC's multi-formation, Kim et al. 2022).
         numbers: that items are stored in, once they are learned; half the width, twice the items.
         labels: "hard"; "soft": learned with the items, and starting near the hard ones; or
             "taught": hard while items are learned, and then what the objective hears in them
             where it teaches, or else an expert (`distill.expert`).
+        frames: what slices are: "means" of neighbouring frames, with straight lines between them
+            (IDC's); or "cosines" of low frequency over bands and frames (`synth_data.cosines`).
         label_learning_rate: of Adam, on the labels' logits.
         limit: items stay within plus and minus so many standard deviations of features.
+
+    Raises:
+        UserError: another kind of slices, and no slices.
     """
 
     slices: Count = 1
     numbers: Literal["float32", "float16", "int8"] = "float32"
     labels: Literal["hard", "soft", "taught"] = "hard"
+    frames: Literal["means", "cosines"] = "means"
     label_learning_rate: Positive = 0.01
     limit: Positive = 8.0
+
+    def __post_init__(self) -> None:
+        if self.slices == 1 and self.frames != "means":
+            raise UserError(
+                f"frames as {self.frames} are for items stored small, and with slices = 1 each is "
+                f"stored as it is: set slices to 2 or more, such as 16, or leave frames out"
+            )
 
     @property
     def codec(self) -> Codec:
         """How items are stored."""
-        return codec_of(self.numbers, "means" if self.slices > 1 else "every", self.slices)
+        return codec_of(self.numbers, self.frames if self.slices > 1 else "every", self.slices)
 
     def per_class(self, ipc: int, real: int | None = None) -> int:
         """Items of each class in the bytes of `ipc` items as they are.
@@ -69,6 +82,12 @@ class Parameterisation:
         if self.labels == "soft":
             learned[LABELS] = SURE * targets
         return learned
+
+    def within(
+        self, items: Float[Tensor, "n mel fewer"], frames: int
+    ) -> Float[Tensor, "n mel fewer"]:
+        """Items as they are learned, within the limit."""
+        return self.codec.frames.within(items, self.limit, frames)
 
     def candidate(
         self,

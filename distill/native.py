@@ -254,7 +254,7 @@ class Guide:
             items.grad, labels.grad = slopes[0] + 2 * self.native.closeness * apart, slopes[1]
             adam.step()
             with torch.no_grad():
-                items.clamp_(-self.parameterisation.limit, self.parameterisation.limit)
+                items.copy_(self.parameterisation.within(items, self.frames))
                 largest = (labels * targets).sum(dim=1, keepdim=True)
                 labels.copy_(torch.minimum(labels, largest))
         return {name: value.detach() for name, value in batch.items()}

@@ -227,7 +227,7 @@ class OuterLoop:
         self, state: OuterState, optimiser: torch.optim.Adam, decay: float
     ) -> Float[Tensor, ""] | None:
         """One outer step; None if its gradient is not finite, so that it is not taken."""
-        learned, limit = state.learned, self.parameterisation.limit
+        learned = state.learned
         for group in optimiser.param_groups:
             group["lr"] = group["initial_lr"] * decay
         targets = self.targets.to(self.curator.device)
@@ -244,7 +244,7 @@ class OuterLoop:
             return None
         optimiser.step()
         with torch.no_grad():
-            learned[ITEMS].clamp_(-limit, limit)
+            learned[ITEMS].copy_(self.parameterisation.within(learned[ITEMS], frames))
             for name, value in state.average.items():
                 value.lerp_(learned[name], 1 - self.loop.average)
         return loss.detach()

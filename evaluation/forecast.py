@@ -25,7 +25,14 @@ SOLVER = 1.0  # seconds, about, for a student that is no network
 FEW, MANY = 4, 32  # items of the steps that are timed
 SLOW = 0.5  # seconds that a step of few items may take, for many to be timed as well
 # Real items for each of the set's, where a baseline stores them smaller.
-TIMES = {"float16": 2, "int8": 4, "cropped": 4, "compressed": 4, "compressed-int8": 16}
+TIMES = {
+    "float16": 2,
+    "int8": 4,
+    "cropped": 4,
+    "compressed": 4,
+    "compressed-int8": 16,
+    "cosines-int8": 64,
+}
 MANY_DRAWS = ("random", "random-soft")
 
 

@@ -99,8 +99,11 @@ def _stored(manifest: Manifest) -> str:
     """How the features are stored, where that is not as they are."""
     if not (codec := manifest.codec):
         return ""
-    frames = f", one for every {codec.shorter} frames" if codec.shorter > 1 else ""
-    return f"; stored as {codec.numbers}{frames}, decoded as below"
+    every = {"cosines": "as cosines over bands and frames, one for every {} numbers"}
+    kept = every.get(codec.frames, "one for every {} frames").format(codec.shorter)
+    return (
+        f"; stored as {codec.numbers}{f', {kept}' if codec.shorter > 1 else ''}, decoded as below"
+    )
 
 
 def _schedule(manifest: Manifest) -> str:
@@ -132,7 +135,7 @@ def _use(manifest: Manifest) -> str:
     mels, frames = manifest.features.shape
     features = 'features = tensors["features"]'
     if codec := manifest.codec:
-        features = codec_of(**codec.model_dump()).snippet("features.", frames)
+        features = codec_of(**codec.model_dump()).snippet("features.", mels, frames)
     return _python(
         f"""\
 import torch

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from synth_data import cosines
 from synth_data.settings import Count
 
 STEPS = 127  # of int8, to either side of the offset
@@ -111,10 +112,23 @@ class Frames(ABC):
         """Features of so many frames again."""
 
     @abstractmethod
-    def snippet(self, frames: int) -> str:
+    def within(
+        self, short: Float[Tensor, "n mel fewer"], limit: float, frames: int
+    ) -> Float[Tensor, "n mel fewer"]:
+        """The nearest, or about that, whose features stay within plus and minus the limit.
+
+        Args:
+            short: what is stored.
+            limit: of features.
+            frames: of the features.
+        """
+
+    @abstractmethod
+    def snippet(self, mels: int, frames: int) -> str:
         """`lengthen` in plain PyTorch, from `features` to `features`; empty where nothing is done.
 
         Args:
+            mels: of the features.
             frames: of the features.
         """
 
@@ -133,7 +147,15 @@ class Every(Frames):
     ) -> Float[Tensor, "n mel frame"]:
         return short
 
-    def snippet(self, frames: int) -> str:  # noqa: ARG002 - nothing is done
+    def within(
+        self,
+        short: Float[Tensor, "n mel fewer"],
+        limit: float,
+        frames: int,  # noqa: ARG002 - it has them
+    ) -> Float[Tensor, "n mel fewer"]:
+        return short.clamp(-limit, limit)
+
+    def snippet(self, mels: int, frames: int) -> str:  # noqa: ARG002 - nothing is done
         return ""
 
 
@@ -158,7 +180,15 @@ class Middle(Frames):
     ) -> Float[Tensor, "n mel frame"]:
         return short.repeat(1, 1, -(-frames // short.shape[2]))[:, :, :frames].contiguous()
 
-    def snippet(self, frames: int) -> str:
+    def within(
+        self,
+        short: Float[Tensor, "n mel fewer"],
+        limit: float,
+        frames: int,  # noqa: ARG002 - they are repeated
+    ) -> Float[Tensor, "n mel fewer"]:
+        return short.clamp(-limit, limit)
+
+    def snippet(self, mels: int, frames: int) -> str:  # noqa: ARG002 - each band by itself
         return (
             f"features = features.repeat(1, 1, -(-{frames} // features.shape[2]))"
             f"[:, :, :{frames}].contiguous()"
@@ -188,12 +218,55 @@ class Means(Frames):
         lines = functional.interpolate(short, scale_factor=float(self.shorter), mode="linear")
         return lines[:, :, :frames].contiguous()
 
-    def snippet(self, frames: int) -> str:
+    def within(
+        self,
+        short: Float[Tensor, "n mel fewer"],
+        limit: float,
+        frames: int,  # noqa: ARG002 - lines between means stay within them
+    ) -> Float[Tensor, "n mel fewer"]:
+        return short.clamp(-limit, limit)
+
+    def snippet(self, mels: int, frames: int) -> str:  # noqa: ARG002 - each band by itself
         return (
             f"features = torch.nn.functional.interpolate(\n"
             f'    features, scale_factor={float(self.shorter)}, mode="linear"\n'
             f")[:, :, :{frames}].contiguous()"
         )
+
+
+@dataclass(frozen=True)
+class Cosines(Frames):
+    """Cosines of low frequency, over bands and frames; as many numbers as means would be.
+
+    See `synth_data.cosines`. Numbers are in the order of their frequency.
+
+    Attributes:
+        shorter: numbers for every one that is kept.
+    """
+
+    shorter: Count = 4
+
+    def shorten(self, features: Float[Tensor, "n mel frame"]) -> Float[Tensor, "n mel fewer"]:
+        cross = self._cross(*features.shape[1:])
+        return cross.analyse(features).unflatten(1, (cross.mels, -1))
+
+    def lengthen(
+        self, short: Float[Tensor, "n mel fewer"], frames: int
+    ) -> Float[Tensor, "n mel frame"]:
+        return self._cross(short.shape[1], frames).synthesise(short.flatten(1))
+
+    def within(
+        self, short: Float[Tensor, "n mel fewer"], limit: float, frames: int
+    ) -> Float[Tensor, "n mel fewer"]:
+        # No one coefficient is at fault: an item that goes too far becomes fainter as a whole.
+        farthest = self.lengthen(short, frames).abs().amax(dim=(1, 2), keepdim=True)
+        return short * (limit / farthest).clamp_max(1.0)
+
+    def snippet(self, mels: int, frames: int) -> str:
+        return self._cross(mels, frames).snippet()
+
+    def _cross(self, mels: int, frames: int) -> cosines.Cross:
+        return cosines.cross(mels, frames, mels * -(-frames // self.shorter))
 
 
 @dataclass(frozen=True)
@@ -222,14 +295,16 @@ class Codec:
         """The stored items as float32, with so many frames."""
         return self.frames.lengthen(self.numbers.decode(stored), frames)
 
-    def snippet(self, prefix: str, frames: int) -> str:
+    def snippet(self, prefix: str, mels: int, frames: int) -> str:
         """`decode` in plain PyTorch, from `tensors` to `features`, for users without this package.
 
         Args:
             prefix: of the names in the dictionary `tensors`.
+            mels: of the features.
             frames: of the features.
         """
-        return "\n".join(filter(None, [self.numbers.snippet(prefix), self.frames.snippet(frames)]))
+        parts = [self.numbers.snippet(prefix), self.frames.snippet(mels, frames)]
+        return "\n".join(filter(None, parts))
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,7 +336,12 @@ def size(stored: dict[str, Tensor]) -> int:
 
 # By the names that they have in manifests.
 NUMBERS: dict[str, type[Numbers]] = {"float32": Float32, "float16": Float16, "int8": Int8}
-FRAMES: dict[str, type[Frames]] = {"every": Every, "means": Means, "middle": Middle}
+FRAMES: dict[str, type[Frames]] = {
+    "every": Every,
+    "means": Means,
+    "middle": Middle,
+    "cosines": Cosines,
+}
 
 
 def codec_of(numbers: str, frames: str = "every", shorter: int = 1) -> Codec:

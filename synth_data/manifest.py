@@ -81,7 +81,7 @@ class CodecEntry(_Entry):
     """How items are stored: which numbers, which frames, and how many frames for one that is."""
 
     numbers: Literal["float32", "float16", "int8"]
-    frames: Literal["every", "means", "middle"]
+    frames: Literal["every", "means", "middle", "cosines"]
     shorter: Count
 
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from synth_data import set_folder
 from synth_data.card import card
 from synth_data.codecs import Packed, codec_of
-from synth_data.errors import SetError
+from synth_data.errors import SetError, UserError
 from synth_data.features import FeatureSpec
 from synth_data.guarantee import Guarantee
 from synth_data.manifest import (
@@ -186,9 +186,12 @@ def _packed(manifest: Manifest, tensors: Mapping[str, Tensor]) -> Packed | None:
     if manifest.codec is None:
         return None
     codec = codec_of(manifest.codec.numbers, manifest.codec.frames, manifest.codec.shorter)
-    # What the codec stores of one empty item says which tensors there must be.
+    # What the codec stores of no item says which tensors there must be.
     mels, frames = manifest.features.shape
-    expected = codec.encode(torch.zeros(1, mels, frames))
+    try:
+        expected = codec.encode(torch.zeros(0, mels, frames))
+    except UserError as error:
+        raise SetError(f"{MANIFEST}: {error}") from error
     stored = {}
     for name, like in expected.items():
         tensor = _take(tensors, FEATURES + name)

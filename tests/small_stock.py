@@ -7,7 +7,7 @@ from fake_speech import EMOTIONS, SPEC, fake_speech
 from torch import Tensor
 
 from evaluation.baselines import BASELINES, Competitor, Reference, Stock
-from synth_data.codecs import Codec, Every, Float16, Float32, Int8, Means, Middle
+from synth_data.codecs import Codec, Cosines, Every, Float16, Float32, Int8, Means, Middle
 
 COUNTS = (9, 7, 8)
 IPC = 3
@@ -17,6 +17,7 @@ CODECS = {
     "cropped": Codec(Float32(), Middle()),
     "compressed": Codec(Float32(), Means()),
     "compressed-int8": Codec(Int8(), Means()),
+    "cosines-int8": Codec(Int8(), Cosines(16)),
 }
 CORESETS = ("k-means", "herding", "k-center")
 OF_IPC_UTTERANCES = ("random", "random-soft", *CORESETS)

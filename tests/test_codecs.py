@@ -45,6 +45,7 @@ def test_bytes_for_every_byte():
         "cropped": 64 * 75 * 4,
         "compressed": 64 * 75 * 4,
         "compressed-int8": 64 * 75 + 2 + 2,
+        "cosines-int8": 64 * 19 + 2 + 2,
     }
 
 

@@ -122,6 +122,11 @@ def test_full_runs_are_the_default_of_real_corpora(tmp_path):
             "objective = 'unrolled'\n[parameterisation]\nlabels = 'taught'",
             "unrolled learns a schedule for the labels that it sees, and taught ones come after",
         ),
+        (
+            "[parameterisation]\nframes = 'cosines'",
+            "the parameterisation: frames as cosines .* set slices to 2 or more",
+        ),
+        ("[parameterisation]\nframes = 'sines'", "frames: input should be 'means' or 'cosines'"),
         ("[parameterisation]\nslices = 1000", "1000 slices of .* frames leave nothing"),
         (
             "[parameterisation]\nnumbers = 'int3'",

@@ -131,14 +131,17 @@ def test_an_interrupted_run_ends_with_the_same_bits(objective, save_every, tmp_p
     assert steps_done(path) == 10
 
 
-@pytest.mark.parametrize("name", OBJECTIVES)
-def test_every_objective_resumes_to_the_same_bits(name, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "frames"),
+    [*((name, "means") for name in OBJECTIVES), ("distribution-matching", "cosines")],
+)
+def test_every_objective_resumes_to_the_same_bits(name, frames, tmp_path, monkeypatch):
     """On a network whose sums depend on their order, with labels that some steps do not touch."""
     small = {"starts": 2, "checkpoints": 2, "stride": 2, "classification": 0.5, "steps": 3}
     known = {field.name for field in fields(OBJECTIVES[name])}
     objective = OBJECTIVES[name](**{k: v for k, v in small.items() if k in known})
     labels = "soft" if objective.learns_labels else "hard"
-    stored = Parameterisation(labels=labels, slices=2)
+    stored = Parameterisation(labels=labels, slices=2, frames=frames)
     settings = {"student": "crnn", "loop": Loop(steps=9), "parameterisation": stored}
     whole = made(objective, **settings)
     path = tmp_path / "progress.safetensors"

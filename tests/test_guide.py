@@ -92,7 +92,12 @@ def aim() -> Weights:
 
 
 @pytest.mark.parametrize(
-    "parameterisation", [Parameterisation(), Parameterisation(slices=2, numbers="int8")]
+    "parameterisation",
+    [
+        Parameterisation(),
+        Parameterisation(slices=2, numbers="int8"),
+        Parameterisation(slices=2, numbers="int8", frames="cosines"),
+    ],
 )
 def test_whoever_gets_the_set_comes_near_the_expert(parameterisation):
     """Step by step, with items as they are stored."""

@@ -96,11 +96,12 @@ def test_validation_speakers_are_asked_as_students_would_be():
     assert judge(learned | {"items": torch.full_like(START.features, torch.nan)}) == 0.0
 
 
-def test_items_are_judged_as_they_are_stored(monkeypatch):
+@pytest.mark.parametrize("frames", ["means", "cosines"])
+def test_items_are_judged_as_they_are_stored(frames, monkeypatch):
     """Values between int8's steps, and frames between slices, are not there any more."""
     heard = []
     monkeypatch.setattr(Judge, "_uar", lambda _, examples, *__: heard.append(examples) or 0.5)
-    small = Parameterisation(slices=4, numbers="int8")
+    small = Parameterisation(slices=4, numbers="int8", frames=frames)
     judge_of(DistributionMatching(), parameterisation=small)(
         small.begin(START.features, START.targets)
     )

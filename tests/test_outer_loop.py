@@ -13,6 +13,7 @@ from distill.objectives.distribution_matching import DistributionMatching
 from distill.objectives.objective import Objective
 from distill.objectives.unrolled import Unrolled
 from distill.outer_loop import PATIENCE, Loop
+from synth_data.codecs import Codec, Cosines, Float32
 from synth_data.curator import Curator
 from synth_data.errors import UserError
 from synth_data.synthetic import SyntheticSet
@@ -46,6 +47,7 @@ def test_everything_that_is_learned_moves():
         ({"numbers": "float16"}, 2),
         ({"numbers": "int8"}, 4),
         ({"slices": 2, "numbers": "float16"}, 4),
+        ({"slices": 4, "frames": "cosines"}, 4),
     ],
 )
 def test_the_same_bytes_hold_more_items(change, items):
@@ -67,11 +69,28 @@ def test_slices_are_learned_as_they_are_stored():
     assert torch.allclose(moved, moved.mean().expand_as(moved), atol=1e-3)
 
 
-def test_items_stay_within_limits():
+def test_cosines_are_learned_as_they_are_stored():
+    cosines = Parameterisation(slices=4, frames="cosines")
+    before = made(loop=Loop(steps=0), parameterisation=cosines)
+    after = made(parameterisation=cosines)
+    assert after.packed.codec == Codec(Float32(), Cosines(4))
+    moved = after.packed.stored["values"] - before.packed.stored["values"]
+    assert moved.shape == (12, SPEC.mels, -(-SPEC.frames // 4))
+    assert (after.features.mean(dim=(1, 2)) > before.features.mean(dim=(1, 2))).all()
+
+
+def test_a_whole_item_is_no_sum_of_a_few_cosines():
+    with pytest.raises(UserError, match=r"frames as cosines .* set slices to 2 or more"):
+        Parameterisation(frames="cosines")
+
+
+@pytest.mark.parametrize("slices", [{}, {"slices": 4}, {"slices": 4, "frames": "cosines"}])
+def test_items_stay_within_limits_however_they_are_stored(slices):
     limited = made(
-        loop=Loop(steps=20, learning_rate=1.0), parameterisation=Parameterisation(limit=3.0)
+        loop=Loop(steps=20, learning_rate=1.0),
+        parameterisation=Parameterisation(limit=3.0, **slices),
     )
-    assert float(limited.features.max()) == 3.0
+    assert float(limited.features.abs().max()) == pytest.approx(3.0)
 
 
 def test_a_step_without_a_finite_gradient_is_not_taken():

@@ -95,6 +95,19 @@ def test_another_codec_is_refused(tmp_path, change):
         SyntheticSet.load(tmp_path / "set")
 
 
+def test_cosines_of_very_long_items_are_refused(tmp_path):
+    """Before anything of that size is made."""
+    packed_set(codec_of("int8", "cosines", 4)).save(tmp_path / "set")
+
+    def lengthen(manifest):
+        manifest["features"]["frames"] = 1_000_000
+        manifest["codec"]["shorter"] = 1_000_000
+
+    forge(tmp_path / "set", lengthen)
+    with pytest.raises(SetError, match=r"manifest.json: cosines are for items of at most 4096"):
+        SyntheticSet.load(tmp_path / "set")
+
+
 def scheduled(**changes: Any) -> SyntheticSet:
     return small_set(schedule=NativeSchedule(RATES, 0.9, 1), **changes)
 

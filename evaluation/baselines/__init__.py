@@ -17,7 +17,7 @@ from evaluation.baselines.k_means import k_means
 from evaluation.baselines.noise import noise
 from evaluation.baselines.random_soft import random_soft
 from evaluation.baselines.random_subset import random_subset
-from synth_data.codecs import Codec, Float16, Int8, Means, Middle
+from synth_data.codecs import Codec, Cosines, Float16, Int8, Means, Middle
 
 Baseline = Callable[[Stock], Iterator[Competitor]]
 
@@ -37,6 +37,7 @@ BASELINES: dict[str, Baseline] = {
     "cropped": encoded("cropped", Codec(frames=Middle())),
     "compressed": encoded("compressed", Codec(frames=Means())),
     "compressed-int8": encoded("compressed-int8", Codec(Int8(), Means())),
+    "cosines-int8": encoded("cosines-int8", Codec(Int8(), Cosines(16))),
 }
 
 __all__ = ["BASELINES", "Baseline", "Competitor", "NotAvailable", "Reference", "Stock"]

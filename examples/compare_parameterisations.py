@@ -1,0 +1,179 @@
+"""What sets are worth that spend the same bytes in different ways.
+
+    python examples/compare_parameterisations.py --dataset ravdess --data-root data/ravdess \
+        --ipc 1 --results runs/parameterisations.json
+
+Each way is made as `distill-data` makes a set, but for a native schedule, and judged by the UAR of
+students on *validation* speakers, trained by the first setting of the generic recipe, half of them
+from the fixed initialisation and half from random ones. After no step at all the items are real
+utterances, stored so, under their own labels. With a file for results, a command that was
+interrupted goes on where it was, and commands with other options add to it.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from benchmark_objectives import judged, progress
+from typer import Option
+
+from distill.config import RunConfig
+from distill.engine import distill
+from evaluation.files import write_atomically
+from evaluation.students import RECIPES, Examples
+from synth_data.console import command_line, run
+from synth_data.corpus import load, protocol_line
+from synth_data.curator import Curator
+from synth_data.errors import UserError, unknown_name
+from synth_data.real import RealSet
+
+# Settings of [parameterisation], by name.
+WAYS: dict[str, dict[str, Any]] = {
+    f"{frames}-{slices}-{numbers}": {"frames": frames, "slices": slices, "numbers": numbers}
+    for numbers, frames, slices in product(
+        ("float32", "float16", "int8"), ("means", "cosines"), (2, 4, 8, 16, 32)
+    )
+} | {
+    f"whole-{numbers}": {"slices": 1, "numbers": numbers}
+    for numbers in ("float32", "float16", "int8")
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a way was found to be worth.
+
+    Attributes:
+        way: its name.
+        steps: outer steps; 0 for real utterances.
+        per_class: items of each class.
+        bytes: of features and targets.
+        fixed: mean UAR of students from the fixed initialisation, in [0, 1].
+        random: from random ones.
+        seconds: of CPU time, to make the set.
+    """
+
+    way: str
+    steps: int
+    per_class: int
+    bytes: int
+    fixed: float
+    random: float
+    seconds: float
+
+
+def compare(
+    train: RealSet,
+    validation: RealSet,
+    ways: Mapping[str, RunConfig],
+    lengths: Sequence[int],
+    results: Path | None,
+) -> Iterator[Found]:
+    """What each way is worth after so many outer steps, each as soon as it is known.
+
+    Args:
+        train: real utterances to make sets from.
+        validation: of other speakers, to judge by.
+        ways: a resolved run for each name.
+        lengths: outer steps.
+        results: a file that knows what was found before, and is told what is found now.
+    """
+    known = json.loads(results.read_text()) if results is not None and results.exists() else {}
+    for steps, (way, config) in product(lengths, ways.items()):
+        asked = f"{way}, {steps} steps: {config.model_dump_json(exclude={'data_root', 'device'})}"
+        if asked not in known:
+            known[asked] = asdict(one(train, validation, way, config, steps))
+            if results is not None:
+                write_atomically(results, json.dumps(known, indent=2) + "\n")
+        yield Found(**known[asked])
+
+
+def one(train: RealSet, validation: RealSet, way: str, config: RunConfig, steps: int) -> Found:
+    """Makes a set and judges it."""
+    began = time.process_time()
+    made = distill(
+        Curator(train.to(torch.device(config.device))),
+        config.build_objective(),
+        config.student,
+        ipc=config.ipc,
+        seed=config.seed,
+        loop=replace(config.build_loop(), steps=steps),
+        parameterisation=config.build_parameterisation(),
+        expert=config.build_expert(),
+        progress=progress(f"{way}, {steps} steps"),
+    )
+    seconds = time.process_time() - began
+    assert made.start is not None
+    heard = replace(validation, features=made.transform(validation.features))
+    examples = Examples(made.features, made.targets)
+    fixed, random = judged(examples, made.start.weights, heard, config)
+    per_class = len(made) // len(made.emotions)
+    return Found(way, steps, per_class, made.bytes, fixed, random, seconds)
+
+
+def row(found: Found) -> str:
+    """Of the table."""
+    mean = (found.fixed + found.random) / 2
+    return (
+        f"| {found.way} | {found.steps} | {found.per_class} | {found.bytes} | {found.fixed:.3f} "
+        f"| {found.random:.3f} | {mean:.3f} | {found.seconds:.0f} |"
+    )
+
+
+app = command_line("Compare ways to spend the same bytes.")
+
+
+@app.command()
+def main(
+    dataset: str = "toy",
+    data_root: Path | None = None,
+    feature: str | None = None,
+    fold: int = 1,
+    ipc: int = 1,
+    student: str = "tdnn",
+    ways: Annotated[str, Option(metavar="A,B", help="Names in WAYS.")] = ",".join(WAYS),
+    config_file: Annotated[Path | None, Option("--config", help="Settings, as a run.toml.")] = None,
+    steps: Annotated[str, Option(metavar="N,M", help="Of each run; 0: real items.")] = "0,600",
+    seeds: Annotated[int, Option(help="Students per initialisation.")] = 2,
+    seed: Annotated[int, Option(help="Of everything random.")] = 0,
+    results: Annotated[Path | None, Option(help="A file of what was found.")] = None,
+) -> None:
+    """Print UAR on validation speakers of sets that are stored and learned in different ways."""
+    torch.set_num_threads(1)
+    for name in ways.split(","):
+        if name not in WAYS:
+            raise unknown_name("way", name, WAYS)
+    if not all(word.isdecimal() for word in steps.split(",")):
+        raise UserError(f"--steps takes numbers of outer steps, such as 0,600; found '{steps}'")
+    given = {"dataset": dataset, "data_root": data_root, "feature": feature, "fold": fold}
+    given |= {"ipc": ipc, "student": student, "seed": seed, "seeds": seeds}
+    chosen = {
+        name: RunConfig.of(config_file, {**given, "parameterisation": WAYS[name]}).resolved()
+        for name in ways.split(",")
+    }
+    config = next(iter(chosen.values()))
+    real = load(config.corpus, config.data_root, config.spec, progress=sys.stderr.isatty())
+    train, validation, _ = real.fold(config.corpus_protocol, fold)
+    labels = config.build_parameterisation().labels
+    print(
+        f"{protocol_line(real, config.corpus_protocol, config.feature_name)} · validation speakers "
+        f"of fold {fold} · ipc {ipc}, {labels} labels · {config.student}, "
+        f"{RECIPES[config.student].settings[0]} · {config.seeds} students per "
+        f"initialisation\n\n"
+        f"| way | outer steps | items per class | bytes | UAR, fixed | UAR, random | UAR "
+        f"| CPU s |\n"
+        f"|---|---:|---:|---:|---:|---:|---:|---:|",
+        flush=True,
+    )
+    for found in compare(train, validation, chosen, [*map(int, steps.split(","))], results):
+        print(row(found), flush=True)
+
+
+if __name__ == "__main__":
+    run(app)
