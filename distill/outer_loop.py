@@ -24,7 +24,7 @@ from synth_data.randomness import generator
 from synth_data.schedule import Momentum
 from synth_data.settings import Count, NotNegative, Positive
 
-SAVE_EVERY = 20.0  # seconds between checkpoints: at most so much work is lost
+SAVE_EVERY = 20.0  # seconds between checkpoints: about so much work is lost at most
 PATIENCE = 20  # steps in a row without a usable gradient, before a run is given up
 
 
@@ -173,14 +173,16 @@ class OuterLoop:
         optimiser = self._adam(state)
         began = time.monotonic() - state.seconds
 
-        def save() -> None:
+        def save() -> float:
+            """Returns the seconds that it took."""
             state.seconds = time.monotonic() - began
             saved.save(state.tensors())
+            return time.monotonic() - began - state.seconds
 
         if state.step == 0:
             self._look(state)
             state.before = time.monotonic() - began
-        save()
+        took = save()
         stopped = ""
         steps, last_save, without = self.loop.steps, time.monotonic(), 0
         checks = {round(steps * check / self.loop.checks) for check in range(1, self.loop.checks)}
@@ -207,8 +209,9 @@ class OuterLoop:
             state.step = step + 1
             if state.step in checks:
                 self._look(state)
-            if time.monotonic() - last_save > SAVE_EVERY:
-                save()
+            # Gigabytes of an objective's networks are not written all the time.
+            if time.monotonic() - last_save > SAVE_EVERY * max(1.0, took):
+                took = save()
                 last_save = time.monotonic()
                 if loss is not None:
                     bar.set_postfix(loss=f"{float(loss):.3g}", refresh=False)

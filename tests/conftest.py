@@ -28,6 +28,7 @@ WHOLE = {
     "test_page_in_browser",
     "test_pure_torchaudio",
     "test_private_sets",
+    "test_published_method",
     "test_readme",
     "test_several_sets",
     "test_starts",

@@ -62,6 +62,19 @@ def test_a_direction_without_length_has_no_slopes():
     assert not slopes[0].any()
 
 
+def test_a_gpu_does_not_round_what_differences_are_taken_of():
+    seen = []
+
+    def loss(at):
+        seen.append(torch.backends.cudnn.allow_tf32)
+        return at["w"].square().sum()
+
+    before = torch.backends.cudnn.allow_tf32
+    along(loss, {"w": drawn(3)}, {"w": drawn(3)}, [])
+    assert seen == [False, False]
+    assert torch.backends.cudnn.allow_tf32 == before
+
+
 def test_an_input_that_the_loss_does_not_meet_has_a_slope_of_zero():
     weights = {"w": drawn(3)}
     _, (slope,) = along(

@@ -12,7 +12,8 @@ two points is not seen, or seen too large. A test holds every network that a set
 against the exact derivative.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from jaxtyping import Float
@@ -56,9 +57,10 @@ def along(
             for name, w in weights.items()
         }
         free = [moved[name].requires_grad_() for name in direction]
-        slopes = torch.autograd.grad(
-            loss(moved), [*free, *inputs], allow_unused=True, materialize_grads=True
-        )
+        with _every_digit():
+            slopes = torch.autograd.grad(
+                loss(moved), [*free, *inputs], allow_unused=True, materialize_grads=True
+            )
         sides.append(slopes)
     both = [(plus - minus) / (2 * step) for plus, minus in zip(*sides, strict=True)]
     return dict(zip(direction, both, strict=False)), both[len(direction) :]
@@ -72,6 +74,17 @@ def with_slopes(
     for tensor, slope in zip(inputs, slopes, strict=True):
         total = total + ((tensor - tensor.detach()) * slope).sum()  # zero, but for its slope
     return total
+
+
+@contextmanager
+def _every_digit() -> Iterator[None]:
+    """Convolutions in float32, where a GPU may round to ten bits: of a difference none are left."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def _norm(tensors: Iterable[Tensor]) -> float:

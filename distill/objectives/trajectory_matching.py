@@ -99,7 +99,7 @@ class TrajectoryMatching(Objective):
     curriculum: Whole = 0
     matched: Count = 2
     steps: Count = 10
-    student_learning_rate: Positive = 0.05
+    student_learning_rate: Positive = 0.1
     together: Whole = 0
     inner: Literal["finite-difference", "tesla", "higher"] = "finite-difference"
 
@@ -189,11 +189,11 @@ class TrajectoryMatching(Objective):
         times = self.steps * self.batch(per_class) / per_class  # that a run meets an item
         # A pass over a batch in a step, two more where it is differentiated, and another to find
         # the weights of a step again.
-        passes = 4 if self.inner == "tesla" else 3
+        passes, stored = (4, 0) if self.inner == "tesla" else (3, self.steps)
         return Cost(
             real_passes=self.experts * self._walk.passes(utterances),
             step_passes=passes * times,
-            checkpoints=self.experts * (self.epochs + 1),
+            checkpoints=self.experts * (self.epochs + 1) + stored,
         )
 
     def numbers(
