@@ -260,7 +260,7 @@ class OuterLoop:
             spec = self.curator.spec
             items = self.parameterisation.codec.frames.lengthen(now[ITEMS], spec.frames)
             if self.objective.teaches:
-                now[LABELS] = self.objective.hears(state.objective, items, spec)
+                now[LABELS] = self.objective.hears(state.objective, items, spec, self.student)
             elif self.expert is not None:
                 now[LABELS] = self.expert.hears(self.student, state.expert, items)
         return now

@@ -142,7 +142,7 @@ def test_labels_can_be_what_the_moments_hear():
     real, objective = speech(), ReleasedMoments(regions=2)
     model = student()
     state = objective.init(Curator(real), model, 0)
-    heard = objective.hears(state, real.features, SPEC)
+    heard = objective.hears(state, real.features, SPEC, model)
     truth = real.targets.argmax(dim=1)
     assert (heard.argmax(dim=1) == truth).float().mean() > 0.9
     # As sure as the distance to the means says, in deviations of the normal distributions.
@@ -170,7 +170,7 @@ def test_labels_can_be_what_the_moments_hear():
     taught, hard = made("taught"), made("hard")
     assert torch.equal(guided.targets[rest], taught.targets[rest])  # none is the expert's
     assert torch.equal(taught.features, hard.features)
-    expected = objective.hears(state, taught.features, SPEC).softmax(dim=1)
+    expected = objective.hears(state, taught.features, SPEC, model).softmax(dim=1)
     assert torch.allclose(taught.targets, expected, atol=1e-4)
     assert not torch.allclose(taught.targets, hard.targets, atol=0.05)
 
@@ -179,4 +179,4 @@ def test_other_objectives_cannot_be_asked_for_labels():
     objective = DistributionMatching()
     assert not objective.teaches
     with pytest.raises(NotImplementedError, match="distribution-matching does not tell emotions"):
-        objective.hears({}, torch.zeros(1, *SPEC.shape), SPEC)
+        objective.hears({}, torch.zeros(1, *SPEC.shape), SPEC, student())

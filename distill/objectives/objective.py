@@ -129,6 +129,7 @@ class Objective(ABC):
         state: State,
         items: Float[Tensor, "n mel frame"],
         spec: FeatureSpec,
+        student: Student,
     ) -> Float[Tensor, "n emotion"]:
         """The logits of items' taught labels, where the objective `teaches`.
 
@@ -136,6 +137,7 @@ class Objective(ABC):
             state: after `init`.
             items: to be labelled.
             spec: of their features.
+            student: as in `init`.
         """
         raise NotImplementedError(f"{self.name} does not tell emotions apart")
 

@@ -126,7 +126,11 @@ class ReleasedMoments(Objective):
         return whitened.square().mean(), state
 
     def hears(
-        self, state: State, items: Float[Tensor, "n mel frame"], spec: FeatureSpec
+        self,
+        state: State,
+        items: Float[Tensor, "n mel frame"],
+        spec: FeatureSpec,
+        student: Student,  # noqa: ARG002 - the set is for any
     ) -> Float[Tensor, "n emotion"]:
         """Linear discriminants: logarithms of the emotions' densities, all being alike frequent."""
         seen = Modulations(spec, self.regions)(items) - state["centre"]
