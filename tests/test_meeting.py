@@ -10,6 +10,7 @@ from torch import Tensor
 
 from distill.objectives.distribution_matching import DistributionMatching
 from distill.objectives.gradient_matching import GradientMatching
+from distill.objectives.kernel import Kernel
 from distill.objectives.linear_gradient_matching import LinearGradientMatching
 from distill.objectives.objective import Candidate, Student
 from distill.objectives.trajectories import TAKEN, VIEW, WEIGHT, AlongTrajectories
@@ -130,6 +131,7 @@ def test_settings_that_would_do_nothing_are_refused(kind, settings, message):
         LinearGradientMatching,
         DistributionMatching,
         partial(DistributionMatching, statistic="characteristic"),
+        partial(Kernel, classification=0.0),
     ],
 )
 def test_all_items_count_whichever_are_moved(kind, siamese):

@@ -27,7 +27,10 @@ from synth_data.real import RealSet
 # Less work than the defaults, where an objective has such settings.
 SMALL: dict[str, dict[str, Any]] = {
     name: {"starts": 2, "checkpoints": 2, "stride": 2}
-    for name in ("gradient-matching", "linear-gradient-matching", "distribution-matching")
+    for name in (
+        *("gradient-matching", "linear-gradient-matching", "distribution-matching"),
+        "kernel",
+    )
 } | {
     "unrolled": {"steps": 3, "fixed": 0.5, "window": 2},
     "trajectory-matching": {

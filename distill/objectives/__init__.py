@@ -2,6 +2,7 @@
 
 from distill.objectives.distribution_matching import DistributionMatching
 from distill.objectives.gradient_matching import GradientMatching
+from distill.objectives.kernel import Kernel
 from distill.objectives.linear_gradient_matching import LinearGradientMatching
 from distill.objectives.objective import Objective
 from distill.objectives.released_moments import ReleasedMoments
@@ -13,6 +14,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "linear-gradient-matching": LinearGradientMatching,
     "distribution-matching": DistributionMatching,
     "trajectory-matching": TrajectoryMatching,
+    "kernel": Kernel,
     "unrolled": Unrolled,
     "released-moments": ReleasedMoments,
 }
