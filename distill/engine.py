@@ -17,6 +17,7 @@ from distill.expert import Expert
 from distill.initialisations import INITIALISATIONS
 from distill.judge import Judge
 from distill.native import Guide, Guided, Native
+from distill.nested import notes as nested_notes
 from distill.nested import prefixes_of
 from distill.objectives.objective import Objective, Student
 from distill.outer_loop import Loop, Made, OuterLoop
@@ -225,7 +226,7 @@ def distill(
     )
     curator.require_paid()
     notes = told + tuple(_notes(made.features, state.initial, ended, loop, speech))
-    notes += guided.notes
+    notes += guided.notes + tuple(nested_notes(nested, prefixes, per_class))
     if disentangler is not None:
         notes += (disentangler.note + _fitted_to(speech, disentangler),)
 

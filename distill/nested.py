@@ -10,7 +10,7 @@ and steps of a small size are cheap. MDC picks the subset by how far its feature
 sizes are drawn alike.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 
@@ -56,3 +56,20 @@ def drawn(candidate: Candidate, prefixes: Sequence[int], draws: torch.Generator)
         return candidate
     sizes = (*prefixes, candidate.per_class)
     return candidate.first(sizes[int(torch.randint(len(sizes), (1,), generator=draws))])
+
+
+def notes(asked: Sequence[int], prefixes: Sequence[int], per_class: int) -> Iterator[str]:
+    """What a reader should know where there are fewer sizes than were asked for.
+
+    Args:
+        asked: in the bytes of so many items of each class.
+        prefixes: that there are.
+        per_class: items of each class of the whole set.
+    """
+    if len(prefixes) < len({*asked}):
+        there = ", ".join(map(str, prefixes)) or "none"
+        yield (
+            f"smaller sizes in the bytes of {', '.join(map(str, sorted({*asked})))} items per "
+            f"emotion were asked for, and come to {there} below the {per_class} items that there "
+            f"are of each: items start as utterances, and the rarest emotion has no more"
+        )

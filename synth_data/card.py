@@ -138,11 +138,11 @@ def _nested(manifest: Manifest) -> str:
 rows = (torch.arange({classes})[:, None] * {per_class} + torch.arange({smallest})).flatten()
 features, targets = features[rows], tensors["targets"][rows]"""
     sizes = ", ".join(map(str, manifest.nested))
-    schedule = " The schedule above is for the whole set." if manifest.schedule else ""
+    schedule = ""
     if entry := manifest.schedule:
         (steps,) = manifest.tensors["schedule.learning_rates"]
-        if steps * entry.together <= smallest:
-            schedule = " The schedule above uses items of the smallest, and belongs to all of them."
+        used = min(steps * entry.together, per_class)
+        schedule = f" The schedule above takes the first {used}: without them there is none."
     return (
         f"\n\nThe set is nested: items stand in the order of their emotions, {per_class} of each, "
         f"and the first of each are smaller sets that it was made to hold, with so many of each: "

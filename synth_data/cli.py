@@ -118,7 +118,7 @@ def prefix(
     synthetic.prefix(items).save(out)
     if items not in synthetic.nested:
         made = ", ".join(map(str, synthetic.nested)) or "none"
-        log.warning("the set was not made for prefixes of this size (sizes it was for: %s)", made)
+        log.warning("%s was not made for this size; sizes that it was made for: %s", folder, made)
     print(out)
 
 
