@@ -54,6 +54,20 @@ def _names(table: Sequence[str]) -> str:
     return ", ".join(table)
 
 
+def _sizes(text: str) -> list[int]:
+    """Numbers between commas.
+
+    >>> _sizes("1, 5")
+    [1, 5]
+    """
+    try:
+        return [int(size) for size in text.split(",")]
+    except ValueError as error:
+        raise UserError(
+            f"--nested takes whole numbers between commas, such as 1,5; found '{text}'"
+        ) from error
+
+
 @app.command()
 def distill_data(
     dataset: Annotated[
@@ -65,6 +79,13 @@ def distill_data(
     ] = None,
     ipc: Annotated[
         int | None, typer.Option(help="Items per class, or the bytes of so many.  [default: 10]")
+    ] = None,
+    nested: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,...",
+            help="Smaller such sizes: the first items of each class are sets as well.",
+        ),
     ] = None,
     objective: Annotated[
         str | None,
@@ -191,6 +212,7 @@ def distill_data(
         "dataset": dataset,
         "data_root": data_root,
         "ipc": ipc,
+        "nested": None if nested is None else _sizes(nested),
         "objective": objective,
         "feature": feature,
         "protocol": protocol,

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import tomli_w
 import torch
@@ -16,6 +16,7 @@ from distill.disentangle import DISENTANGLERS, Disentangler
 from distill.engine import has_schedule, require_fit
 from distill.expert import Expert
 from distill.native import Native
+from distill.nested import prefixes_of
 from distill.objectives import OBJECTIVES
 from distill.objectives.objective import Objective
 from distill.outer_loop import Loop
@@ -70,6 +71,8 @@ class RunConfig(BaseModel):
     """Name of a feature recipe; if absent, logmel64, or logmel64-short for the built-in corpus."""
     ipc: int = Field(default=10, ge=1)
     """Synthetic items per class; in small items, the bytes of so many."""
+    nested: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """Smaller sizes, in the same terms, that the first items of each class are sets of as well."""
     objective: str = AUTO
     """Name of an objective; "auto" for the one that `distill.choice` says."""
     student: str = "tdnn"
@@ -197,6 +200,7 @@ class RunConfig(BaseModel):
             raise unknown_name("feature", self.feature_name, FEATURES)
         made = whole.build_objective(), whole.build_parameterisation(), whole.build_native()
         require_fit(*made, self.spec)
+        prefixes_of(self.nested, self.ipc, made[1])
         disentangler = self.build_disentangler()
         if self.budget is not None:
             require_possible(

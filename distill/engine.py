@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from distill.expert import Expert
 from distill.initialisations import INITIALISATIONS
 from distill.judge import Judge
 from distill.native import Guide, Guided, Native
+from distill.nested import notes as nested_notes
+from distill.nested import prefixes_of
 from distill.objectives.objective import Objective, Student
 from distill.outer_loop import Loop, Made, OuterLoop
 from distill.outer_state import OuterState
@@ -44,6 +46,7 @@ def distill(
     student: str,
     *,
     ipc: int,
+    nested: Sequence[int] = (),
     seed: int,
     loop: Loop = Loop(),
     parameterisation: Parameterisation = Parameterisation(),
@@ -70,6 +73,9 @@ def distill(
         ipc: items per class, at least 1; in other parameterisations their bytes, and more items.
             Where those start as real utterances there are not more of them than the rarest
             emotion has utterances, as long as that is at least `ipc`.
+        nested: smaller sizes, each in the same terms as `ipc` and below it: the first items of each
+            class, as many as there are in such a set, are to be a set as well
+            (`SyntheticSet.prefix`). What validation speakers say is then a mean over all sizes.
         seed: equal seeds give equal sets, bit for bit, on one machine.
         loop: how the candidate is optimised.
         parameterisation: how the set spends its bytes, and what of it is learned.
@@ -95,15 +101,17 @@ def distill(
         progress: a bar for the steps.
 
     Raises:
-        UserError: ipc below 1, too few speakers to tell what is theirs, a student that is unknown
-            or couples the utterances of a batch, a penalty beside a disentangler, labels to be
-            learned by an objective that cannot, more slices than frames, a native schedule that
-            nobody could follow or that the objective has already, public speech that is missing,
-            of no use or does not fit, or a checkpoint of another run.
+        UserError: ipc below 1, a nested size that is not below it, too few speakers to tell what is
+            theirs, a student that is unknown or couples the utterances of a batch, a penalty beside
+            a disentangler, labels to be learned by an objective that cannot, more slices than
+            frames, a native schedule that nobody could follow or that the objective has already,
+            public speech that is missing, of no use or does not fit, or a checkpoint of another
+            run.
         CorpusError: an emotion has no public utterance.
     """
     if ipc < 1:
         raise UserError(f"ipc must be 1 or more; found {ipc}")
+    prefixes_of(nested, ipc, parameterisation)  # so that sizes out of range are named at once
     require_uncoupled(student)
     if max_minutes is not None and not 0 < max_minutes < math.inf:
         raise UserError(f"max_minutes must be a positive number; found {max_minutes}")
@@ -124,6 +132,7 @@ def distill(
         if disentangler is None
         else {"name": disentangler.name, **asdict(disentangler)},
         "speaker_penalty": speaker_penalty,
+        **({"nested": list(nested)} if nested else {}),
     }
     if disentangler is not None and speaker_penalty:
         raise after(disentangler.name)
@@ -170,11 +179,15 @@ def distill(
     origin = freely if way.public else curator
     fewest = origin.fewest_of_an_emotion() if origin and (way.real or way.public) else None
     per_class = parameterisation.per_class(ipc, fewest)
+    prefixes = prefixes_of(nested, ipc, parameterisation, fewest)
     targets = torch.eye(emotions).repeat_interleave(per_class, dim=0)
     judge = None
     if validation is not None:
         heard = replace(validation.to(torch.device("cpu")), features=curator.seen(validation))
-        judge = Judge(heard, start, objective, parameterisation, targets, per_class, recipe, seed)
+        judge = Judge(
+            *(heard, start, objective, parameterisation, targets, per_class, recipe, seed),
+            prefixes=prefixes,
+        )
 
     seconds = math.inf if max_minutes is None else 60 * max_minutes
     share = 1 - NATIVE_SHARE if native.steps else 1.0
@@ -187,6 +200,7 @@ def distill(
         max_seconds=seconds,
         share=share,
         origin=origin,
+        prefixes=prefixes,
     )
     before = saved.load()
     if before:
@@ -200,6 +214,7 @@ def distill(
         guide = Guide(
             *(native, model, state.expert, parameterisation),
             *(targets, per_class, curator.spec.frames, judge),
+            prefixes=prefixes,
         )
         worth = ended.scores[0][1] if ended.scores else 0.0  # of what it started from
         left = seconds - state.seconds - state.judging
@@ -211,7 +226,7 @@ def distill(
     )
     curator.require_paid()
     notes = told + tuple(_notes(made.features, state.initial, ended, loop, speech))
-    notes += guided.notes
+    notes += guided.notes + tuple(nested_notes(nested, prefixes, per_class))
     if disentangler is not None:
         notes += (disentangler.note + _fitted_to(speech, disentangler),)
 
@@ -225,6 +240,7 @@ def distill(
         start=start,
         transforms=curator.transforms,
         guarantee=curator.guarantee,
+        nested=prefixes,
         provenance=Provenance(
             corpus=source.facts.name,
             corpus_title=source.facts.title,

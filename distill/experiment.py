@@ -290,6 +290,7 @@ class Experiment:
                 config.build_objective(),
                 config.student,
                 ipc=config.ipc,
+                nested=config.nested,
                 seed=config.seed,
                 loop=config.build_loop(),
                 parameterisation=config.build_parameterisation(),

@@ -32,6 +32,7 @@ class Judge:
         per_class: items of each class.
         recipe: of the students; its first setting is taken.
         seed: that all random numbers are derived from.
+        prefixes: items of each class that are sets as well.
     """
 
     validation: RealSet
@@ -42,14 +43,15 @@ class Judge:
     per_class: int
     recipe: Recipe
     seed: int
+    prefixes: tuple[int, ...] = ()
 
     def __call__(
         self, learned: Mapping[str, Tensor], schedule: NativeSchedule | None = None
     ) -> float:
-        """UAR, as a mean over the initialisations that the set is made for.
+        """UAR, as a mean over the initialisations that the set is made for, and over its sizes.
 
-        From the fixed one a student is trained by the set's own schedule, where there is one; a
-        student that cannot be trained scores 0.
+        From the fixed one a student is trained by the set's own schedule, where there is one that
+        needs no more than the items there are; a student that cannot be trained scores 0.
 
         Args:
             learned: by name.
@@ -57,11 +59,14 @@ class Judge:
         """
         frames = self.validation.spec.frames
         made, _ = self.parameterisation.finished(learned, self.targets, frames, self.per_class)
-        examples = Examples(made.features, made.targets)
-        found = [
-            self._uar(examples, weights, recipe)
-            for weights, recipe in self._students(made.learned, schedule)
-        ]
+        found = []
+        for size in (*self.prefixes, self.per_class):
+            some = made.first(size)
+            examples = Examples(some.features, some.targets)
+            found += [
+                self._uar(examples, weights, recipe)
+                for weights, recipe in self._students(made.learned, schedule, size)
+            ]
         return sum(found) / len(found)
 
     def hears(self, weights: Weights) -> float:
@@ -69,11 +74,15 @@ class Judge:
         return self._score(predict(self._network, weights, self.validation.features))
 
     def _students(
-        self, learned: Mapping[str, Tensor], schedule: NativeSchedule | None
+        self, learned: Mapping[str, Tensor], schedule: NativeSchedule | None, size: int
     ) -> Iterator[tuple[Weights, StudentRecipe]]:
+        """Of a set of so many items of each class."""
         if self.objective.starts_from != "random":
             schedule = schedule or self.objective.schedule(learned, self.per_class)
-            yield self.start.weights, NativeRecipe.of(schedule) if schedule else self.recipe
+            if schedule and (size == self.per_class or schedule.within(size)):
+                yield self.start.weights, NativeRecipe.of(schedule)
+            else:
+                yield self.start.weights, self.recipe
         if self.objective.starts_from != "fixed":
             yield draw_weights(self._network, generator(self.seed, "judge")), self.recipe
 

@@ -106,6 +106,8 @@ class Guide:
         per_class: items of each class.
         frames: of an item as students hear it.
         judge: says after how many steps the student is worth most; without one, after all.
+        prefixes: items of each class that are sets as well; the schedule uses those of the
+            smallest alone, so that it belongs to every one of them.
     """
 
     native: Native
@@ -116,6 +118,7 @@ class Guide:
     per_class: int
     frames: int
     judge: Judge | None = None
+    prefixes: tuple[int, ...] = ()
 
     def run(
         self,
@@ -163,7 +166,7 @@ class Guide:
         learned = {name: value.to(self._device) for name, value in made.items()}
         if LABELS not in learned:
             learned[LABELS] = self.targets.to(self._device).log()  # hard: 0 and -infinity
-        steps, together = self.native.batches(self.per_class)
+        steps, together = self.native.batches(min(self.prefixes, default=self.per_class))
         here = {name: weight.double() for name, weight in start.items()}
         best, kept, rates, scores = learned, 0, list[float](), list[float]()
         for step in progress(range(steps)):

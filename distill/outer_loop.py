@@ -14,6 +14,7 @@ from distill.clipping import clipped
 from distill.expert import Expert
 from distill.initialisations import INITIALISATIONS
 from distill.judge import Judge
+from distill.nested import drawn
 from distill.objectives.objective import Objective, Student
 from distill.outer_state import OuterState
 from distill.speaker_penalty import SpeakerPenalty
@@ -106,6 +107,7 @@ class OuterLoop:
         max_seconds: that there are, for what is asked before the steps, for these and for judging.
         share: of what is left of them before the first step, for the steps.
         origin: the door to what items start from, if that is another.
+        prefixes: items of each class that are sets as well, of which a step meets one or the whole.
     """
 
     curator: Curator
@@ -121,6 +123,7 @@ class OuterLoop:
     max_seconds: float = math.inf
     share: float = 1.0
     origin: Curator | None = None
+    prefixes: tuple[int, ...] = ()
 
     @property
     def per_class(self) -> int:
@@ -236,11 +239,12 @@ class OuterLoop:
         targets = self.targets.to(self.curator.device)
         frames = self.curator.spec.frames
         candidate = self.parameterisation.candidate(learned, targets, frames, self.per_class)
+        met = drawn(candidate, self.prefixes, state.draws)
         loss, state.objective = self.objective.step(
-            state.objective, candidate, self.curator, self.student, state.draws
+            state.objective, met, self.curator, self.student, state.draws
         )
         if self.penalty is not None:
-            loss = loss + self.penalty(candidate.features)
+            loss = loss + self.penalty(met.features)
         optimiser.zero_grad(set_to_none=True)
         loss.backward(inputs=list(learned.values()))
         if not clipped(learned, state.norms):

@@ -8,6 +8,7 @@ from joblib import cpu_count
 from distill.config import RunConfig
 from distill.engine import needs_expert
 from distill.initialisations import INITIALISATIONS
+from distill.nested import prefixes_of
 from evaluation.baselines.random_subset import DRAWS
 from evaluation.forecast import CROWDED, in_words, pace, trained_steps
 from evaluation.networks import skeleton
@@ -88,9 +89,12 @@ def plan(
         fewest = min(Counter(utterance.emotion for utterance in origin.utterances).values())
     per_class = parameterisation.per_class(config.ipc, fewest)
     items = per_class * emotions
+    prefixes = prefixes_of(config.nested, config.ipc, parameterisation, fewest)
+    sizes = (*prefixes, per_class)  # of which an outer step meets one
     timed = pace(config.student, spec.shape, emotions, recipe)
     per_item = CROWDED * timed.of(TOGETHER) / TOGETHER
-    cost = objective.cost(per_class, utterances)
+    costs = {size: objective.cost(size, utterances) for size in sizes}
+    cost = costs[per_class]
     full, small = (
         CROWDED * timed.of(recipe.batch_of(count)) * trained_steps(recipe, config.seeds)
         for count in (utterances, items)
@@ -100,19 +104,20 @@ def plan(
     stored_small = small if parameterisation.codec != Codec() else 0.0
     starts = 2 if objective.starts_from == "both" else 1
     judging = (
-        step * recipe.settings[0].steps * starts * (1 + min(loop.checks, loop.steps))
+        step * recipe.settings[0].steps * starts * len(sizes) * (1 + min(loop.checks, loop.steps))
         if tested and config.budget is None  # else nobody judges
         else 0.0
     )
+    met_by_step = sum(costs[size].step_passes * size for size in sizes) / len(sizes) * emotions
     distilling = judging + per_item * (
-        cost.real_passes + loop.steps * (cost.step_passes * items + cost.step_real_passes)
+        cost.real_passes + loop.steps * (met_by_step + cost.step_real_passes)
     )
     native = config.build_native()
     if needs_expert(objective, parameterisation, native):
         distilling += per_item * config.build_expert().passes
     if (disentangler := config.build_disentangler()) is not None:
         distilling += per_item * disentangler.passes
-    distilling += per_item * native.passes(per_class, emotions)
+    distilling += per_item * native.passes(sizes[0], emotions)
     if config.max_minutes is not None:
         distilling = min(distilling, 60 * config.max_minutes)
     side_by_side = min(cpu_count(), max(1, folds))

@@ -36,7 +36,7 @@ def card(manifest: Manifest) -> str:
         _front_matter(manifest),
         f"# {_title(manifest)}",
         _what(manifest),
-        "## Use\n\n" + _use(manifest) + _schedule(manifest),
+        "## Use\n\n" + _use(manifest) + _schedule(manifest) + _nested(manifest),
         "## Features of real speech\n\n" + _recipe(manifest),
         "## How it was made\n\n" + _making(manifest),
         "## Intended use\n\n" + _purpose(),
@@ -128,6 +128,29 @@ model = model.float()"""
         f"\n\nThe set was made for {steps} steps of one training, from the weights in `{START}`, "
         f"each with a step size of its own, in double precision since the steps may be long:\n\n"
         f"{_python(code)}"
+    )
+
+
+def _nested(manifest: Manifest) -> str:
+    """Which prefixes are sets, and how to cut one; empty for a set that holds none."""
+    if not manifest.nested:
+        return ""
+    classes, smallest = len(manifest.emotions), manifest.nested[0]
+    per_class = sum(manifest.items.values()) // classes
+    code = f"""\
+rows = (torch.arange({classes})[:, None] * {per_class} + torch.arange({smallest})).flatten()
+features, targets = features[rows], tensors["targets"][rows]"""
+    sizes = ", ".join(map(str, manifest.nested))
+    schedule = ""
+    if entry := manifest.schedule:
+        (steps,) = manifest.tensors["schedule.learning_rates"]
+        used = min(steps * entry.together, per_class)
+        schedule = f" The schedule above takes the first {used}: without them there is none."
+    return (
+        f"\n\nThe set is nested: items stand in the order of their emotions, {per_class} of each, "
+        f"and the first of each are smaller sets that it was made to hold, with so many of each: "
+        f"{sizes}.{schedule} To cut one:\n\n{_python(code)}\n\n"
+        f"`synth-data prefix SET --items {smallest} --out FOLDER` writes one as a set of its own."
     )
 
 

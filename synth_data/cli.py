@@ -1,5 +1,6 @@
 """The command `synth-data`: look into synthetic sets, check them; list corpora, check copies."""
 
+import logging
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -28,6 +29,8 @@ from synth_data.features import FEATURES
 from synth_data.inspection import describe, summary
 from synth_data.progress import SILENT, bar
 from synth_data.synthetic import SyntheticSet
+
+log = logging.getLogger(__name__)
 
 app = command_line("Look into synthetic sets of speech emotion features, and check them.")
 corpora_app = command_line(
@@ -97,6 +100,26 @@ def import_tensors(
     names = tuple(name.strip() for name in emotions.split(",")) if emotions else real.emotions
     adopt(file, real, split, fold, names, method).save(folder)
     print(folder)
+
+
+@app.command()
+def prefix(
+    folder: SetFolder,
+    items: Annotated[int, typer.Option(help="Of each emotion.")],
+    out: Annotated[Path, typer.Option(help="A new folder, for the smaller set.")],
+) -> None:
+    """Cut the first items of each emotion out of a set, as a smaller set.
+
+    A set that was made with `distill-data --nested` says for which sizes it was made.
+    """
+    if out.exists():
+        raise UserError(f"{out}: exists, and a prefix replaces nothing: choose another folder")
+    synthetic = SyntheticSet.load(folder)
+    synthetic.prefix(items).save(out)
+    if items not in synthetic.nested:
+        made = ", ".join(map(str, synthetic.nested)) or "none"
+        log.warning("%s was not made for this size; sizes that it was made for: %s", folder, made)
+    print(out)
 
 
 @app.command()

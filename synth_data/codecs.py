@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
@@ -327,6 +327,10 @@ class Packed:
     def features(self, frames: int) -> Float[Tensor, "n mel frame"]:
         """The items as a student meets them, with so many frames."""
         return self.codec.decode(self.stored, frames)
+
+    def some(self, rows: Int[Tensor, " some"]) -> "Packed":
+        """These items alone."""
+        return Packed(self.codec, {name: tensor[rows] for name, tensor in self.stored.items()})
 
 
 def size(stored: dict[str, Tensor]) -> int:

@@ -34,6 +34,7 @@ def describe(synthetic: SyntheticSet) -> str:
     rows = [
         ("items", f"{len(synthetic)}: {counts}"),
         ("shape", f"{list(synthetic.features.shape)} (item, mel, frame)"),
+        *_nested(synthetic.nested),
         ("speech time", f"{_seconds(spec):g} s each"),
         ("bytes", f"{synthetic.bytes:,} (start weights: {synthetic.start_bytes:,})"),
         ("values", f"{low:.3f} to {high:.3f}"),
@@ -58,6 +59,12 @@ def describe(synthetic: SyntheticSet) -> str:
         *_privacy(synthetic.guarantee),
     ]
     return "\n".join(f"{label:<12} {text}".rstrip() for label, text in rows)
+
+
+def _nested(sizes: tuple[int, ...]) -> list[tuple[str, str]]:
+    if not sizes:
+        return []
+    return [("prefixes", f"that are sets: the first {', '.join(map(str, sizes))} of each emotion")]
 
 
 def _public(speech: PublicSpeech | None) -> list[tuple[str, str]]:

@@ -185,6 +185,8 @@ class Manifest(_Entry):
         features: the recipe from a waveform to a feature tensor.
         transforms: names, in order; their values are tensors `transform.0.*`, ...
         start: the fixed initialisation, where there is one.
+        nested: sizes of prefixes that are sets of their own, in items of each emotion, which then
+            stand in the order of their emotions; older files leave it out, and have none.
         files: all others in the folder.
     """
 
@@ -201,6 +203,7 @@ class Manifest(_Entry):
     codec: CodecEntry | None
     schedule: ScheduleEntry | None
     start: StartEntry | None
+    nested: tuple[Count, ...] = ()
     provenance: Provenance
     privacy: Annotated[NoGuarantee | DifferentialPrivacy, Field(discriminator="mechanism")]
     files: dict[FileName, FileEntry]

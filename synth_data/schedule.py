@@ -38,6 +38,10 @@ class NativeSchedule:
                 f"learning rates must be positive numbers, one per step; found {rates.tolist()}"
             )
 
+    def within(self, per_class: int) -> bool:
+        """Whether the first so many items of each class are all that it uses."""
+        return len(self.learning_rates) * self.together <= per_class
+
 
 def batch_rows(step: int, classes: int, per_class: int, together: int) -> Int[Tensor, " batch"]:
     """The items of a step's batch, where items are in the order of their classes.

@@ -11,17 +11,18 @@ The same set gives the same bytes in every file.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 import safetensors.torch
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from synth_data import set_folder
 from synth_data.card import card
-from synth_data.codecs import Packed, codec_of
+from synth_data.codecs import Packed, codec_of, size
 from synth_data.errors import SetError, UserError
 from synth_data.features import FeatureSpec
 from synth_data.guarantee import Guarantee
@@ -36,6 +37,7 @@ from synth_data.manifest import (
     StartEntry,
     privacy_entry,
 )
+from synth_data.prefix import as_they_are, by_class, note, require_sizes
 from synth_data.provenance import Provenance, Start
 from synth_data.schedule import NativeSchedule
 from synth_data.transforms import Transform, stack, unstack
@@ -62,6 +64,8 @@ class SyntheticSet:
         packed: the features as they are stored, where that is in fewer bytes.
         schedule: the training from `start` that the set was made for, where it was made for one.
         guarantee: what is guaranteed about the speakers; None if nothing is.
+        nested: sizes of prefixes that it was made to hold as sets of their own, in items of each
+            emotion, from the smallest; none for most sets.
 
     Raises:
         SetError: tensors do not fit each other, the recipe or the emotions, or are not finite.
@@ -78,6 +82,7 @@ class SyntheticSet:
     packed: Packed | None = None
     schedule: NativeSchedule | None = None
     guarantee: Guarantee | None = None
+    nested: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         _check_emotions(self.emotions)
@@ -96,6 +101,11 @@ class SyntheticSet:
             raise SetError("features are not what the stored ones decode to")
         if self.schedule and not self.start:
             raise SetError("a native schedule starts from the fixed initialisation; found none")
+        if self.nested:
+            every = self._by_class()
+            require_sizes(self.nested, every.shape[1])
+            if not _in_order(every):
+                raise SetError("items of a nested set must stand in the order of their emotions")
 
     def __len__(self) -> int:
         return len(self.features)
@@ -121,6 +131,49 @@ class SyntheticSet:
         for transform in self.transforms:
             features = transform(features)
         return features
+
+    def prefix(self, per_class: int) -> "SyntheticSet":
+        """The first items of each emotion, as a set of its own.
+
+        It keeps the guarantee, since cutting asks nothing of the speech, and the native schedule if
+        that uses no other items; it has no estimate of what it is worth.
+
+        Args:
+            per_class: items of each emotion; of sizes that are not in `nested` a note says so.
+
+        Raises:
+            SetError: there are not more items than that, or not as many of each emotion.
+        """
+        every = self._by_class()
+        require_sizes((per_class,), every.shape[1])
+        rows = every[:, :per_class].flatten()
+        packed = self.packed and self.packed.some(rows)
+        frames, one = self.features.shape[2], self.features[0].nbytes
+        features = packed.features(frames) if packed else self.features[rows]
+        stored = size(packed.stored) if packed else features.nbytes
+        fits = self.schedule is not None and _in_order(every) and self.schedule.within(per_class)
+        told = note(
+            *(per_class, every.shape[1], sha256(_pack(_tensors(self))).hexdigest()),
+            made_for=per_class in self.nested,
+            schedule_lost=self.schedule is not None and not fits,
+        )
+        return replace(
+            self,
+            features=features,
+            packed=packed,
+            targets=self.targets[rows],
+            schedule=self.schedule if fits else None,
+            nested=tuple(each for each in self.nested if each < per_class),
+            provenance=replace(
+                self.provenance,
+                per_class=as_they_are(stored, one, len(self.emotions)),
+                notes=(*self.provenance.notes, told),
+                estimate=None,
+            ),
+        )
+
+    def _by_class(self) -> Int[Tensor, "emotion per_class"]:
+        return by_class(self.targets, distilled=self.start is not None)
 
     def save(self, folder: Path | str) -> None:
         """Writes the set's folder, all or nothing; replaces one only if it is itself a set.
@@ -160,11 +213,16 @@ class SyntheticSet:
                 provenance=manifest.provenance,
                 transforms=unstack(manifest.transforms, tensors),
                 guarantee=manifest.guarantee,
+                nested=manifest.nested,
             )
             _check_agreement(manifest, loaded, tensors)
         except SetError as error:
             raise SetError(f"{folder}: {error}") from error
         return loaded
+
+
+def _in_order(rows: Int[Tensor, "emotion per_class"]) -> bool:
+    return torch.equal(rows.flatten(), torch.arange(rows.numel()))
 
 
 def _tensors(synthetic: SyntheticSet) -> dict[str, Tensor]:
@@ -242,6 +300,7 @@ def _manifest(synthetic: SyntheticSet) -> Manifest:
         start=StartEntry(network=start.network, seed=start.seed, digest=start.digest)
         if start
         else None,
+        nested=synthetic.nested,
         provenance=synthetic.provenance,
         privacy=privacy_entry(synthetic.guarantee, synthetic.provenance.public),
     )

@@ -185,11 +185,35 @@ def test_a_dry_run_reads_no_speech_and_writes_nothing(run, tmp_path, monkeypatch
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize("private", [False, True])
+def test_a_nested_run(distill_data, tmp_path, monkeypatch, private):
+    """Its prefixes are sets, and keep what is guaranteed about the speakers."""
+    monkeypatch.setenv("DISTILL_DATA_LEDGERS", str(tmp_path / "ledgers"))
+    words = ("--epsilon", 8, "--accept-low-utility") if private else ("--objective", "unrolled")
+    steps = tmp_path / "steps.toml"
+    steps.write_text("[loop]\nsteps = 3\n")
+    given = ("--ipc", 3, "--nested", "2, 1", "--slices", 1, "--numbers", "float32")
+    done = distill_data(
+        *words, *given, "--fold", "none", "--config", steps, "--out", tmp_path / "a"
+    )
+    assert done.code == 0
+    synthetic = SyntheticSet.load(tmp_path / "a" / "fold-none" / "set")
+    assert synthetic.nested == (1, 2)
+    assert synthetic.provenance.settings["nested"] == [2, 1]
+    some = synthetic.prefix(2)
+    assert set(some.per_class.values()) == {2} or private  # whose labels are what answers say
+    assert some.guarantee == synthetic.guarantee
+    assert (some.guarantee is not None) == private
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["--ipc", "0"], "ipc: input should be greater than or equal to 1, found 0"),
         (["--ipc", "x"], "Invalid value for '--ipc'"),
+        (["--nested", "1,x"], "--nested takes whole numbers between commas, such as 1,5"),
+        (["--nested", "0,5"], "nested.0: input should be greater than or equal to 1, found 0"),
+        (["--nested", "1,5", "--ipc", "5"], "one of ipc 5 they can be from 1 to 4; found 5"),
         (
             ["--native-steps", "-1"],
             "the native schedule: steps: input should be greater than or equal",
@@ -211,7 +235,7 @@ def test_a_dry_run_reads_no_speech_and_writes_nothing(run, tmp_path, monkeypatch
         (["--verbose", "--quiet"], "contradict each other"),
         (
             ["--stedent", "tdnn"],
-            "No such option: --stedent (Possible options: --delta, --seed, --student)",
+            "No such option: --stedent (Possible options: --nested, --seed, --student)",
         ),
     ],
 )
@@ -236,7 +260,7 @@ def test_help_and_version(distill_data):
     assert options == {
         *("dataset", "data-root", "ipc", "objective", "feature", "protocol", "fold", "student"),
         *("starts-from", "initialisation", "slices", "numbers", "labels", "max-minutes"),
-        *("native-steps", "disentangle", "speaker-penalty"),
+        *("native-steps", "disentangle", "speaker-penalty", "nested"),
         *("public-dataset", "public-root", "public-label-map"),
         *("epsilon", "delta", "unit", "units-at-least", "accept-low-utility"),
         *("seed", "out", "config", "device", "allow-missing", "skip-bad", "dry-run", "resume"),

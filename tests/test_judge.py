@@ -127,7 +127,7 @@ def judge_of(objective: Objective, **changes: Any) -> Judge:
 @pytest.mark.parametrize(("starts_from", "students"), [("both", 2), ("fixed", 1), ("random", 1)])
 def test_students_start_where_the_set_is_made_for(starts_from, students):
     judge = judge_of(Unrolled(steps=2, starts_from=starts_from))
-    found = list(judge._students({"log learning rates": torch.zeros(2)}, None))
+    found = list(judge._students({"log learning rates": torch.zeros(2)}, None, 2))
     assert len(found) == students
     names = [type(recipe).__name__ for _, recipe in found]
     assert ("NativeRecipe" in names) == (starts_from != "random")

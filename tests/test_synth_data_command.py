@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 import typer
 from small_sets import provenance, small_set
 
@@ -100,6 +101,37 @@ def test_verify(command, folder):
     assert err.startswith(f"error: {folder}: README.md is damaged")
 
 
+def test_prefix(command, folder, tmp_path, caplog):
+    some = tmp_path / "some"
+    assert command("prefix", folder, "--items", 1, "--out", some) == (0, f"{some}\n", "")
+    assert f"{folder} was not made for this size; sizes that it was made for: none" in caplog.text
+    assert command("verify", some)[0] == 0
+    assert "items        3: anger 1, neutral 1, sadness 1" in command("inspect", some)[1]
+    ordered = {"targets": torch.eye(3).repeat_interleave(2, dim=0), "nested": (1,)}
+    small_set(**ordered).save(folder)
+    caplog.clear()
+    assert command("prefix", folder, "--items", 1, "--out", tmp_path / "again")[0] == 0
+    assert caplog.text == ""
+
+
+def test_a_prefix_replaces_nothing(command, folder, tmp_path):
+    before = (folder / "set.safetensors").read_bytes()
+    for there in (folder, tmp_path):
+        code, out, err = command("prefix", folder, "--items", 1, "--out", there)
+        assert (code, out) == (2, "")
+        assert f"{there}: exists, and a prefix replaces nothing: choose another folder" in err
+    assert (folder / "set.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize("items", [0, 2, 9])
+def test_a_prefix_of_all_or_nothing(command, folder, tmp_path, items):
+    code, out, err = command("prefix", folder, "--items", items, "--out", tmp_path / "some")
+    assert (code, out) == (2, "")
+    assert "of a set of 2 items of each emotion have from 1 to 1" in err
+    assert f"found [{items}]" in err
+    assert not (tmp_path / "some").exists()
+
+
 @pytest.mark.parametrize("entry", ["inspect", "verify"])
 def test_no_set(command, tmp_path, entry):
     code, out, err = command(entry, tmp_path / "none")
@@ -135,7 +167,7 @@ def test_version_and_help(command):
     assert out.startswith("distill-data ")
     code, out, _ = command("--help")
     assert code == 0
-    assert all(name in out for name in ("inspect", "verify", "corpora"))
+    assert all(name in out for name in ("inspect", "prefix", "verify", "corpora"))
 
 
 def small_command(action) -> typer.Typer:

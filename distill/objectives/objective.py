@@ -13,7 +13,7 @@ from evaluation.networks import Weights
 from synth_data.curator import Curator
 from synth_data.features import FeatureSpec
 from synth_data.ledger import Release
-from synth_data.schedule import NativeSchedule
+from synth_data.schedule import NativeSchedule, batch_rows
 
 # What an objective knows after `init`: tensors by name, so that any state can be stored.
 State = Mapping[str, Tensor]
@@ -55,6 +55,16 @@ class Candidate:
         order = torch.rand(classes, self.per_class, generator=generator).argsort(dim=1)
         first = torch.arange(classes)[:, None] * self.per_class
         rows = (first + order[:, :per_class]).flatten().to(self.features.device)
+        return replace(
+            self, features=self.features[rows], targets=self.targets[rows], per_class=per_class
+        )
+
+    def first(self, per_class: int) -> "Candidate":
+        """The first so many items of each class."""
+        if per_class == self.per_class:
+            return self
+        classes = len(self.features) // self.per_class
+        rows = batch_rows(0, classes, self.per_class, per_class).to(self.features.device)
         return replace(
             self, features=self.features[rows], targets=self.targets[rows], per_class=per_class
         )

@@ -1,0 +1,92 @@
+"""The first items of each class of a set: a smaller set, cut without making anything again."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from synth_data.errors import SetError
+
+FEW = 0.01  # of an item as it is: what scales and offsets take is not counted as one more
+
+
+def by_class(
+    targets: Float[Tensor, "n emotion"], distilled: bool
+) -> Int[Tensor, "emotion per_class"]:
+    """The rows of each class' items, in their order.
+
+    An item is of the class that its label names. Where labels are shared between emotions, one may
+    be taught to be more of another emotion than that of its class: distilled items are then of the
+    class whose turn it is, since they stand in the order of their classes.
+
+    Args:
+        targets: each emotion's share of every item.
+        distilled: whether they come from a distillation.
+
+    Raises:
+        SetError: classes differ in their number of items.
+    """
+    count, emotions = targets.shape
+    shared = bool(((targets > 0) & (targets < 1)).any())
+    if distilled and shared and count % emotions == 0:
+        return torch.arange(count).reshape(emotions, -1)
+    largest = targets.argmax(dim=1)
+    counts = largest.bincount(minlength=emotions)
+    if int(counts.min()) != int(counts.max()):
+        raise SetError(
+            f"a prefix holds equally many items of each emotion, and this set has "
+            f"{', '.join(map(str, counts.tolist()))} of them: prefixes are for sets whose items "
+            f"are evenly spread"
+        )
+    return largest.argsort(stable=True).reshape(emotions, -1)
+
+
+def require_sizes(sizes: tuple[int, ...], per_class: int) -> None:
+    """Raises `SetError` unless these are sizes of prefixes, from the smallest.
+
+    Args:
+        sizes: in items of each class.
+        per_class: items of each class of the whole set.
+    """
+    if any(not 1 <= size < per_class for size in sizes) or sorted({*sizes}) != list(sizes):
+        raise SetError(
+            f"prefixes of a set of {per_class} items of each emotion have from 1 to "
+            f"{per_class - 1}, each size named once and from the smallest; found {list(sizes)}"
+        )
+
+
+def as_they_are(stored: int, one: int, emotions: int) -> int:
+    """How many items of each class, as they are, have the bytes of those that are stored.
+
+    Rounded up, so that rivals of its size are no smaller.
+
+    Args:
+        stored: bytes of the items of all classes.
+        one: bytes of one item as it is.
+        emotions: how many classes.
+
+    >>> as_they_are(stored=8 * 4 * 4804, one=4 * 64 * 300, emotions=4)
+    1
+    """
+    return max(1, -int(-(stored / (one * emotions) - FEW) // 1))
+
+
+def note(size: int, per_class: int, digest: str, made_for: bool, schedule_lost: bool) -> str:
+    """What a reader of a prefix must know of it.
+
+    Args:
+        size: of the prefix, in items of each class.
+        per_class: of the set that it is of.
+        digest: SHA-256 of that set's tensors.
+        made_for: whether that set was made for prefixes of this size.
+        schedule_lost: whether it has a native schedule that needs more items.
+    """
+    worth = (
+        "which was made for prefixes of this size"
+        if made_for
+        else "which was not made for prefixes of this size: a set made at it may be worth more"
+    )
+    lost = "; the native schedule of that set needs more items, and is left out"
+    return (
+        f"it is the first {size} items of each emotion of a set of {per_class} (whose "
+        f"set.safetensors has the SHA-256 {digest}), {worth}{lost if schedule_lost else ''}"
+    )
