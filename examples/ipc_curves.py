@@ -73,6 +73,17 @@ class Cell:
     def folder(self) -> Path:
         return self.experiment.folder(self.fold)
 
+    def require_same(self) -> None:
+        """Raises `UserError` if the folder is of sets that were made with other settings."""
+        config, path = self.experiment.config, self.experiment.out / "run.toml"
+        now = config.model_copy(update={"seeds": 1, "recipe": {}}).toml()  # these are of students
+        if path.exists() and path.read_text(encoding="utf-8") != now:
+            raise UserError(
+                f"{path} is of sets that were made with other settings: choose another --out, or "
+                f"delete {self.experiment.out} to make them anew"
+            )
+        write_atomically(path, now)
+
     def load(self) -> NamedSet:
         """The set, under the name of its objective."""
         folder = self.folder / "set"
@@ -86,6 +97,7 @@ def make(cell: Cell) -> str:
     if os.getpid() != cell.experiment.main_process:
         set_up_logging(verbose=False, quiet=False)
     config = cell.experiment.config
+    cell.require_same()
     if not (cell.folder / COST).exists() or not (cell.folder / "set").exists():
         train, validation, _ = cell.experiment.load().fold(config.corpus_protocol, cell.fold)
         cell.folder.mkdir(parents=True, exist_ok=True)

@@ -58,6 +58,9 @@ def test_curves_are_made_and_added_to(command, tmp_path):
     found = {(row.set, row.ipc) for row in report.rows if row.initialisation == "random"}
     names = ("distribution-matching", "linear-gradient-matching")
     assert found == {("full", None), *((name, ipc) for name in names for ipc in (2, 3))}
+    others = command(*some, "--ipc", "2", "--folds", 1, "--seed", 1)
+    assert others.code == 2
+    assert "is of sets that were made with other settings" in others.err
     picture = (tmp_path / "out" / "curves.svg").read_text()
     assert ET.fromstring(picture).tag.endswith("svg")
 
