@@ -43,9 +43,11 @@ FIRST_MINUTE: dict[str, Any] = {
     "recipe": {"schedules": [{"steps": 150, "learning_rate": 3e-3}]},
 }
 
+UNKNOWN_EMOTIONS = 4  # taken to be so many until recordings of one's own are read
 # What recordings' sets are made of, if nothing else is said: sixteen items in the bytes of one.
 # The built-in corpus is so small that this would be all of it.
 SMALL_ITEMS = {"slices": 4, "numbers": "int8"}
+HALF_NUMBERS = {"numbers": "float16"}  # of a decoder, which makes whole items
 # Under a privacy budget nothing real may be seen, and what follows the answers is cheap.
 PRIVATE_LOOP: dict[str, Any] = {"initialisation": "spectrum", "steps": 60, "learning_rate": 0.1}
 # What an expert adds for recordings, where there is time for one: labels, and a native schedule.
@@ -290,7 +292,7 @@ class RunConfig(BaseModel):
     def build_parameterisation(self) -> Parameterisation:
         """What is learned."""
         whole = self.corpus.access == "built-in" and self.budget is None
-        usual = {} if whole else SMALL_ITEMS
+        usual = HALF_NUMBERS if self._decodes else {} if whole else SMALL_ITEMS
         labels = TAUGHT if self._expert_by_default or self._answers_teach else {}
         given = {**usual, **labels, **self.parameterisation}
         return changed("the parameterisation", Parameterisation(), given)
@@ -304,7 +306,9 @@ class RunConfig(BaseModel):
         if self.settings.get("checkpoints") == 1:
             return choose_untrained()
         learned = parameterisation.labels == "soft"
-        return choose(parameterisation.per_class(self.ipc), self.max_minutes, learned)
+        emotions = len(self.corpus.emotions) or UNKNOWN_EMOTIONS
+        items = parameterisation.per_class(self.ipc, self.spec, emotions)
+        return choose(items, self.max_minutes, learned)
 
     @property
     def budget(self) -> PrivacyBudget | None:
@@ -342,7 +346,11 @@ class RunConfig(BaseModel):
 
     def build_native(self) -> Native:
         """How a native schedule is made, if one is."""
-        wanted = self._expert_by_default and self.build_objective().starts_from != "random"
+        wanted = (
+            self._expert_by_default
+            and not self._decodes
+            and self.build_objective().starts_from != "random"
+        )
         usual = Native(steps=NATIVE_STEPS if wanted else 0)
         return changed("the native schedule", usual, self.native)
 
@@ -364,6 +372,11 @@ class RunConfig(BaseModel):
         if self.speaker_penalty:
             raise speaker_penalty.after(self.disentangle)
         return changed(self.disentangle, DISENTANGLERS[self.disentangle](), self.disentangler)
+
+    @property
+    def _decodes(self) -> bool:
+        """Whether a decoder makes the items."""
+        return self.parameterisation.get("decoder", "none") != "none"
 
     @property
     def _expert_by_default(self) -> bool:

@@ -169,7 +169,7 @@ def distill(
     way = INITIALISATIONS[loop.initialisation]
     origin = freely if way.public else curator
     fewest = origin.fewest_of_an_emotion() if origin and (way.real or way.public) else None
-    per_class = parameterisation.per_class(ipc, fewest)
+    per_class = parameterisation.per_class(ipc, curator.spec, emotions, fewest)
     targets = torch.eye(emotions).repeat_interleave(per_class, dim=0)
     judge = None
     if validation is not None:
@@ -279,6 +279,8 @@ def require_fit(
             f"{parameterisation.slices} slices of {spec.frames} frames leave nothing: the slices "
             f"of an item can be at most its frames"
         )
+    if parameterisation.decoder != "none":
+        _require_decodable(parameterisation, native)
     if native.steps and objective.starts_from == "random":
         raise UserError(
             "a native schedule is for students from the fixed initialisation, and this set is for "
@@ -294,6 +296,26 @@ def require_fit(
             f"{objective.name} learns a native schedule of its own: set native steps to 0, or "
             f"choose another objective"
         )
+
+
+def _require_decodable(parameterisation: Parameterisation, native: Native) -> None:
+    """Raises `UserError` if items of a decoder cannot be made like this."""
+    if parameterisation.slices > 1:
+        raise UserError(
+            f"a decoder makes whole items, of codes: found {parameterisation.slices} slices "
+            f"beside it. Set slices to 1, or decoder to none"
+        )
+    if parameterisation.numbers == "int8":
+        raise UserError(
+            "codes and weights of a decoder are stored as float32 or float16, not int8: set "
+            "numbers to one of these, or decoder to none"
+        )
+    if native.steps:
+        raise UserError(
+            "a native schedule moves a few items at a time, and a decoder's weights would move "
+            "all of them: set native steps to 0, or decoder to none"
+        )
+    assert parameterisation.generator is not None  # whose sizes are in range
 
 
 def _notes(

@@ -86,7 +86,7 @@ def plan(
     fewest = None
     if origin is not None:
         fewest = min(Counter(utterance.emotion for utterance in origin.utterances).values())
-    per_class = parameterisation.per_class(config.ipc, fewest)
+    per_class = parameterisation.per_class(config.ipc, spec, emotions, fewest)
     items = per_class * emotions
     timed = pace(config.student, spec.shape, emotions, recipe)
     per_item = CROWDED * timed.of(TOGETHER) / TOGETHER
@@ -97,7 +97,8 @@ def plan(
     )
     step = CROWDED * timed.of(recipe.batch_of(items))
     sets = full + small + step * trained_steps(recipe, DRAWS)
-    stored_small = small if parameterisation.codec != Codec() else 0.0
+    as_they_are = parameterisation.codec == Codec() and parameterisation.generator is None
+    stored_small = 0.0 if as_they_are else small
     starts = 2 if objective.starts_from == "both" else 1
     judging = (
         step * recipe.settings[0].steps * starts * (1 + min(loop.checks, loop.steps))
@@ -134,5 +135,5 @@ def plan(
             + 2 * state
             + (HELD * met + 10 * items) * item
         ),
-        set_bytes=parameterisation.bytes(items, spec) + 4 * items * emotions,
+        set_bytes=parameterisation.bytes(items, spec, emotions) + 4 * items * emotions,
     )

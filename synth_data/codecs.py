@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from synth_data.decoder import Decoder, Layout
 from synth_data.settings import Count
 
 STEPS = 127  # of int8, to either side of the offset
@@ -222,6 +223,12 @@ class Codec:
         """The stored items as float32, with so many frames."""
         return self.frames.lengthen(self.numbers.decode(stored), frames)
 
+    def layout(self, mels: int, frames: int, emotions: int) -> Layout:  # noqa: ARG002 - any will do
+        """What is stored: types and shapes, by name; None stands for the number of items."""
+        # What is stored of one empty item says so.
+        one = self.encode(torch.zeros(1, mels, frames))
+        return {name: (like.dtype, (None, *like.shape[1:])) for name, like in one.items()}
+
     def snippet(self, prefix: str, frames: int) -> str:
         """`decode` in plain PyTorch, from `tensors` to `features`, for users without this package.
 
@@ -237,11 +244,11 @@ class Packed:
     """Items as they are stored.
 
     Attributes:
-        codec: that encoded them.
+        codec: that encoded them; a decoder, where they are what that makes of codes.
         stored: all that it stored, by name.
     """
 
-    codec: Codec
+    codec: Codec | Decoder
     stored: dict[str, Tensor]
 
     @classmethod

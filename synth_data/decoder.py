@@ -28,10 +28,13 @@ DOUBLINGS = 3  # convolutions, each at twice the frames of the one before
 SHORTER = 4  # frames for each that the last one makes
 WEIGHTS = "decoder."  # begins the names of the network's tensors
 MOST_EMOTIONS = 256  # that an index of one byte can tell apart
+MOST_NUMBERS, WIDEST = 4_096, 1_024  # of a code, and channels
 LARGEST = 2**31  # numbers in decoded items; a few codes could ask for any amount of memory
 KINDS = {"float32": torch.float32, "float16": torch.float16}
 
 Weights = dict[str, Tensor]
+# Types and shapes of stored tensors, by name; None stands for the number of items.
+Layout = dict[str, tuple[torch.dtype, tuple[int | None, ...]]]
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,8 @@ class Decoder:
         limit: items stay within plus and minus so many standard deviations of features.
     """
 
-    code: Annotated[int, Field(ge=1, le=4_096)] = 32
-    width: Annotated[int, Field(ge=1, le=1_024)] = 32
+    code: Annotated[int, Field(ge=1, le=MOST_NUMBERS)] = 32
+    width: Annotated[int, Field(ge=1, le=WIDEST)] = 32
     numbers: Literal["float32", "float16"] = "float16"
     limit: Positive = 8.0
 
@@ -141,9 +144,7 @@ class Decoder:
         emotion = torch.eye(emotions)[stored["classes"].long()]
         return self(weights, stored["codes"].float(), emotion, frames)
 
-    def layout(
-        self, mels: int, frames: int, emotions: int
-    ) -> dict[str, tuple[torch.dtype, tuple[int | None, ...]]]:
+    def layout(self, mels: int, frames: int, emotions: int) -> Layout:
         """What is stored: types and shapes, by name; None stands for the number of items."""
         kind = KINDS[self.numbers]
         shapes = self.shapes(mels, frames, emotions)
