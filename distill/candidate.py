@@ -41,6 +41,8 @@ class Parameterisation:
         code: numbers of a code.
         width: channels of that network.
         decoder_learning_rate: of Adam on the network's weights.
+        decoder_items: for each item that there are bytes for as it is, at most so many: codes are
+            so small that nothing else would bound the time and memory of a step.
         decoder_steps: in which it learns to make what the items start as.
     """
 
@@ -52,7 +54,8 @@ class Parameterisation:
     decoder: Literal["none", "generator"] = "none"
     code: Count = 32
     width: Count = 32
-    decoder_learning_rate: Positive = 3e-3
+    decoder_learning_rate: Positive = 3e-4
+    decoder_items: Count = 64
     decoder_steps: Count = 500
 
     @property
@@ -97,6 +100,7 @@ class Parameterisation:
                     f"the decoder's weights take {weights:,} bytes, and the set has {room:,}: use "
                     f"a smaller width or code, or a larger ipc"
                 )
+            fit = min(fit, ipc * self.decoder_items)
         return fit if real is None else min(fit, max(ipc, real))
 
     def bytes(self, items: int, spec: FeatureSpec, emotions: int) -> int:

@@ -177,6 +177,8 @@ class RunConfig(BaseModel):
         self._require_budget()
         self._require_public()
         first = FIRST_MINUTE if self.corpus.access == "built-in" else {}
+        if self.feature_name not in FEATURES:
+            raise unknown_name("feature", self.feature_name, FEATURES)
         if self.objective == AUTO:
             settings = {**self.choice.settings, **self.settings}
             update = {"objective": self.choice.objective, "settings": settings}
@@ -195,8 +197,6 @@ class RunConfig(BaseModel):
         tables = {name: values | getattr(self, name) for name, values in shorter.items()}
         tables["parameterisation"] = dataclasses.asdict(self.build_parameterisation())
         whole = self.model_copy(update=tables)
-        if self.feature_name not in FEATURES:
-            raise unknown_name("feature", self.feature_name, FEATURES)
         made = whole.build_objective(), whole.build_parameterisation(), whole.build_native()
         require_fit(*made, self.spec)
         disentangler = self.build_disentangler()

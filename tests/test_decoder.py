@@ -1,5 +1,6 @@
 """Items that a network makes of codes."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,15 +19,26 @@ from distill.native import Native
 from distill.objectives import OBJECTIVES
 from distill.objectives.distribution_matching import DistributionMatching
 from distill.objectives.objective import Objective
+from distill.objectives.released_moments import ReleasedMoments
 from distill.outer_loop import Loop
+from distill.private import account_of, plan_of
 from synth_data.curator import Curator
 from synth_data.decoder import Decoder
 from synth_data.errors import UserError
+from synth_data.gaussian import Gaussian
+from synth_data.ledger import PrivacyBudget, with_noise_for
 from synth_data.randomness import generator
 from synth_data.synthetic import SyntheticSet
 
 TO_THE_MEANS = ToTheMeans()
-SMALL = Parameterisation(decoder="generator", code=8, width=8, numbers="float16", decoder_steps=20)
+SMALL = Parameterisation(
+    decoder="generator",
+    code=8,
+    width=8,
+    numbers="float16",
+    decoder_learning_rate=3e-3,
+    decoder_steps=20,
+)
 
 
 UNTRAINED = DistributionMatching(checkpoints=1)
@@ -101,6 +113,8 @@ def test_the_weights_are_counted_before_the_items():
     assert synthetic.bytes <= room < synthetic.bytes + one_more
     assert synthetic.bytes == SMALL.bytes(len(synthetic), SPEC, 3) + synthetic.targets.nbytes
     assert len(made(loop=Loop(steps=1))) == 3 * 4  # utterances of the rarest emotion
+    few = replace(SMALL, decoder_items=3)
+    assert len(made(parameterisation=few, loop=Loop(steps=1, initialisation="noise"))) == 3 * 2 * 3
 
 
 def test_it_starts_near_its_utterances_and_goes_where_the_objective_pulls():
@@ -139,7 +153,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(tmp_path, monkeypatch):
 
 
 def test_taught_labels_are_of_the_items_that_the_decoder_makes():
-    taught = Parameterisation(**{**vars(SMALL), "labels": "taught"})
+    taught = replace(SMALL, labels="taught")
     synthetic = made(UNTRAINED, parameterisation=taught, expert=Expert(steps=2))
     hard = made(UNTRAINED)
     assert torch.equal(synthetic.features, hard.features)
@@ -158,7 +172,7 @@ def test_taught_labels_are_of_the_items_that_the_decoder_makes():
 )
 def test_what_a_decoder_cannot_do(change, native, message):
     with pytest.raises(UserError, match=message):
-        made(parameterisation=Parameterisation(**{**vars(SMALL), **change}), native=Native(native))
+        made(parameterisation=replace(SMALL, **change), native=Native(native))
 
 
 def test_a_run_with_a_decoder_has_no_slices_and_no_native_schedule():
@@ -166,3 +180,20 @@ def test_a_run_with_a_decoder_has_no_slices_and_no_native_schedule():
     config = RunConfig.of(None, given)
     found, native = config.build_parameterisation(), config.build_native()
     assert (found.slices, found.numbers, found.labels, native.steps) == (1, "float16", "taught", 0)
+
+
+def test_under_a_privacy_budget_it_is_made_of_the_same_answers():
+    objective, loop = ReleasedMoments(), Loop(steps=2, initialisation="spectrum")
+    account = account_of(PrivacyBudget(8.0, 1e-4), objective, loop)
+    few = replace(SMALL, decoder_items=2, labels="taught")
+    private = distill(
+        *(Curator(fake_speech(), Gaussian(account)), objective, "tdnn"),
+        ipc=2,
+        seed=0,
+        loop=loop,
+        parameterisation=few,
+    )
+    planned = with_noise_for(account.budget, plan_of(objective, loop))
+    assert private.guarantee is not None
+    assert set(private.guarantee.releases) == set(planned)
+    assert len(private) == 3 * 2 * 2
