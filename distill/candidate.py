@@ -8,13 +8,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from distill.decoding import fitted
 from distill.objectives.objective import Candidate
 from synth_data.codecs import Codec, Packed, codec_of, size
+from synth_data.decoder import Decoder
 from synth_data.errors import UserError
 from synth_data.features import FeatureSpec
-from synth_data.settings import Count, Positive
+from synth_data.settings import Count, Positive, changed
 
 ITEMS, LABELS, LEARNED = "items", "labels", "learned/"
+DECODER = "decoder/"  # begins the names of a decoder's weights, whose codes are the items then
 SURE = 4.0  # logit of a label's own class as it starts, over the others: 0.9 of its share
 WIDTH = {"float32": 1, "float16": 2, "int8": 4}  # numbers in the bytes of one float32
 
@@ -34,6 +37,14 @@ class Parameterisation:
             (IDC's); or "cosines" of low frequency over bands and frames (`synth_data.cosines`).
         label_learning_rate: of Adam, on the labels' logits.
         limit: items stay within plus and minus so many standard deviations of features.
+        decoder: "generator" for items that a small network makes of a code each
+            (`synth_data.decoder`): codes and network are learned, stored and counted.
+        code: numbers of a code.
+        width: channels of that network.
+        decoder_learning_rate: of Adam on the network's weights.
+        decoder_items: for each item that there are bytes for as it is, at most so many: codes are
+            so small that nothing else would bound the time and memory of a step.
+        decoder_steps: in which it learns to make what the items start as.
 
     Raises:
         UserError: another kind of slices, and no slices.
@@ -45,6 +56,23 @@ class Parameterisation:
     frames: Literal["means", "cosines"] = "means"
     label_learning_rate: Positive = 0.01
     limit: Positive = 8.0
+    decoder: Literal["none", "generator"] = "none"
+    code: Count = 32
+    width: Count = 32
+    decoder_learning_rate: Positive = 3e-4
+    decoder_items: Count = 64
+    decoder_steps: Count = 500
+
+    @property
+    def generator(self) -> Decoder | None:
+        """What makes items of codes, if anything does."""
+        if self.decoder == "none":
+            return None
+        return changed(
+            "the decoder",
+            Decoder(),
+            {name: getattr(self, name) for name in ("code", "width", "numbers", "limit")},
+        )
 
     def __post_init__(self) -> None:
         if self.slices == 1 and self.frames != "means":
@@ -55,30 +83,64 @@ class Parameterisation:
 
     @property
     def codec(self) -> Codec:
-        """How items are stored."""
+        """How items are stored, where no decoder makes them."""
         return codec_of(self.numbers, self.frames if self.slices > 1 else "every", self.slices)
 
-    def per_class(self, ipc: int, real: int | None = None) -> int:
+    def per_class(self, ipc: int, spec: FeatureSpec, emotions: int, real: int | None = None) -> int:
         """Items of each class in the bytes of `ipc` items as they are.
+
+        With a decoder these bytes are for its weights first, and then for codes with their targets.
 
         Args:
             ipc: how many.
+            spec: of an item.
+            emotions: how many there are.
             real: utterances of the rarest emotion, where items start as such: then there are no
                 more items than that, but for `ipc` themselves.
+
+        Raises:
+            UserError: the decoder's weights leave no bytes for a code of each class.
         """
         fit = ipc * self.slices * WIDTH[self.numbers]
+        if (decoder := self.generator) is not None:
+            target = 4 * emotions
+            room = emotions * ipc * (4 * spec.mels * spec.frames + target)
+            weights = decoder.bytes(*spec.shape, emotions)
+            fit = max(0, room - weights) // (emotions * (decoder.item_bytes + target))
+            if fit < 1:
+                raise UserError(
+                    f"the decoder's weights take {weights:,} bytes, and the set has {room:,}: use "
+                    f"a smaller width or code, or a larger ipc"
+                )
+            fit = min(fit, ipc * self.decoder_items)
         return fit if real is None else min(fit, max(ipc, real))
 
-    def bytes(self, items: int, spec: FeatureSpec) -> int:
+    def bytes(self, items: int, spec: FeatureSpec, emotions: int) -> int:
         """That so many items take, without their targets."""
+        if (decoder := self.generator) is not None:
+            return decoder.bytes(*spec.shape, emotions) + items * decoder.item_bytes
         one = self.codec.encode(torch.zeros(1, *spec.shape))
         return items * size(one)
 
     def begin(
-        self, features: Float[Tensor, "n mel frame"], targets: Float[Tensor, "n emotion"]
+        self,
+        features: Float[Tensor, "n mel frame"],
+        targets: Float[Tensor, "n emotion"],
+        generator: torch.Generator,
     ) -> dict[str, Tensor]:
-        """What is learned, as it starts, by name."""
-        learned = {ITEMS: self.codec.frames.shorten(features).clone()}
+        """What is learned, as it starts, by name; a decoder is fitted to the items.
+
+        Args:
+            features: of the items before the first step.
+            targets: one-hot.
+            generator: of a decoder's fit.
+        """
+        if (decoder := self.generator) is None:
+            learned = {ITEMS: self.codec.frames.shorten(features).clone()}
+        else:
+            codes, weights = fitted(decoder, features, targets, self.decoder_steps, generator)
+            learned = {ITEMS: codes}
+            learned |= {DECODER + name: weight for name, weight in weights.items()}
         if self.labels == "soft":
             learned[LABELS] = SURE * targets
         return learned
@@ -98,7 +160,7 @@ class Parameterisation:
     ) -> Candidate:
         """What an objective sees of it, differentiable in what is learned."""
         return Candidate(
-            features=self.codec.frames.lengthen(learned[ITEMS], frames),
+            features=self.items(learned, targets, frames),
             targets=learned[LABELS].softmax(dim=1) if LABELS in learned else targets,
             per_class=per_class,
             learned={
@@ -107,6 +169,14 @@ class Parameterisation:
                 if name.startswith(LEARNED)
             },
         )
+
+    def items(
+        self, learned: Mapping[str, Tensor], targets: Float[Tensor, "n emotion"], frames: int
+    ) -> Float[Tensor, "n mel frame"]:
+        """The items in so many frames, differentiable; `targets` are one-hot."""
+        if (decoder := self.generator) is None:
+            return self.codec.frames.lengthen(learned[ITEMS], frames)
+        return decoder(_weights(learned), learned[ITEMS], targets, frames)
 
     def finished(
         self,
@@ -118,7 +188,20 @@ class Parameterisation:
         """The items as whoever gets the set decodes them, and as they are stored, if otherwise."""
         learned = {name: value.detach().cpu() for name, value in learned.items()}
         candidate = self.candidate(learned, targets.cpu(), frames, per_class)
-        if self.codec == Codec():
+        if (decoder := self.generator) is not None:
+            classes = targets.cpu().argmax(dim=1)
+            packed = Packed(decoder, decoder.encode(_weights(learned), learned[ITEMS], classes))
+        elif self.codec == Codec():
             return candidate, None
-        packed = Packed(self.codec, self.codec.numbers.encode(learned[ITEMS]))
+        else:
+            packed = Packed(self.codec, self.codec.numbers.encode(learned[ITEMS]))
         return replace(candidate, features=packed.features(frames)), packed
+
+
+def _weights(learned: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The decoder's, by name."""
+    return {
+        name.removeprefix(DECODER): weight
+        for name, weight in learned.items()
+        if name.startswith(DECODER)
+    }

@@ -16,7 +16,7 @@ from distill.disentangle import DISENTANGLERS, Disentangler
 from distill.engine import has_schedule, require_fit
 from distill.expert import Expert
 from distill.native import Native
-from distill.nested import prefixes_of
+from distill.nested import require_smaller
 from distill.objectives import OBJECTIVES
 from distill.objectives.objective import Objective
 from distill.outer_loop import Loop
@@ -44,9 +44,11 @@ FIRST_MINUTE: dict[str, Any] = {
     "recipe": {"schedules": [{"steps": 150, "learning_rate": 3e-3}]},
 }
 
+UNKNOWN_EMOTIONS = 4  # taken to be so many until recordings of one's own are read
 # What recordings' sets are made of, if nothing else is said: sixteen items in the bytes of one.
 # The built-in corpus is so small that this would be all of it.
 SMALL_ITEMS = {"slices": 4, "numbers": "int8"}
+HALF_NUMBERS = {"numbers": "float16"}  # of a decoder, which makes whole items
 # Under a privacy budget nothing real may be seen, and what follows the answers is cheap.
 PRIVATE_LOOP: dict[str, Any] = {"initialisation": "spectrum", "steps": 60, "learning_rate": 0.1}
 # What an expert adds for recordings, where there is time for one: labels, and a native schedule.
@@ -178,6 +180,8 @@ class RunConfig(BaseModel):
         self._require_budget()
         self._require_public()
         first = FIRST_MINUTE if self.corpus.access == "built-in" else {}
+        if self.feature_name not in FEATURES:
+            raise unknown_name("feature", self.feature_name, FEATURES)
         if self.objective == AUTO:
             settings = {**self.choice.settings, **self.settings}
             update = {"objective": self.choice.objective, "settings": settings}
@@ -196,11 +200,9 @@ class RunConfig(BaseModel):
         tables = {name: values | getattr(self, name) for name, values in shorter.items()}
         tables["parameterisation"] = dataclasses.asdict(self.build_parameterisation())
         whole = self.model_copy(update=tables)
-        if self.feature_name not in FEATURES:
-            raise unknown_name("feature", self.feature_name, FEATURES)
         made = whole.build_objective(), whole.build_parameterisation(), whole.build_native()
         require_fit(*made, self.spec)
-        prefixes_of(self.nested, self.ipc, made[1])
+        require_smaller(self.nested, self.ipc)
         disentangler = self.build_disentangler()
         if self.budget is not None:
             require_possible(
@@ -294,7 +296,7 @@ class RunConfig(BaseModel):
     def build_parameterisation(self) -> Parameterisation:
         """What is learned."""
         whole = self.corpus.access == "built-in" and self.budget is None
-        usual = {} if whole else SMALL_ITEMS
+        usual = HALF_NUMBERS if self._decodes else {} if whole else SMALL_ITEMS
         labels = TAUGHT if self._expert_by_default or self._answers_teach else {}
         given = {**usual, **labels, **self.parameterisation}
         return changed("the parameterisation", Parameterisation(), given)
@@ -308,7 +310,9 @@ class RunConfig(BaseModel):
         if self.settings.get("checkpoints") == 1:
             return choose_untrained()
         learned = parameterisation.labels == "soft"
-        return choose(parameterisation.per_class(self.ipc), self.max_minutes, learned)
+        emotions = len(self.corpus.emotions) or UNKNOWN_EMOTIONS
+        items = parameterisation.per_class(self.ipc, self.spec, emotions)
+        return choose(items, self.max_minutes, learned)
 
     @property
     def budget(self) -> PrivacyBudget | None:
@@ -346,7 +350,11 @@ class RunConfig(BaseModel):
 
     def build_native(self) -> Native:
         """How a native schedule is made, if one is."""
-        wanted = self._expert_by_default and self.build_objective().starts_from != "random"
+        wanted = (
+            self._expert_by_default
+            and not self._decodes
+            and self.build_objective().starts_from != "random"
+        )
         usual = Native(steps=NATIVE_STEPS if wanted else 0)
         return changed("the native schedule", usual, self.native)
 
@@ -368,6 +376,11 @@ class RunConfig(BaseModel):
         if self.speaker_penalty:
             raise speaker_penalty.after(self.disentangle)
         return changed(self.disentangle, DISENTANGLERS[self.disentangle](), self.disentangler)
+
+    @property
+    def _decodes(self) -> bool:
+        """Whether a decoder makes the items."""
+        return self.parameterisation.get("decoder", "none") != "none"
 
     @property
     def _expert_by_default(self) -> bool:

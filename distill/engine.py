@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -18,7 +19,7 @@ from distill.initialisations import INITIALISATIONS
 from distill.judge import Judge
 from distill.native import Guide, Guided, Native
 from distill.nested import notes as nested_notes
-from distill.nested import prefixes_of
+from distill.nested import prefixes_of, require_smaller
 from distill.objectives.objective import Objective, Student
 from distill.outer_loop import Loop, Made, OuterLoop
 from distill.outer_state import OuterState
@@ -111,7 +112,7 @@ def distill(
     """
     if ipc < 1:
         raise UserError(f"ipc must be 1 or more; found {ipc}")
-    prefixes_of(nested, ipc, parameterisation)  # so that sizes out of range are named at once
+    require_smaller(nested, ipc)
     require_uncoupled(student)
     if max_minutes is not None and not 0 < max_minutes < math.inf:
         raise UserError(f"max_minutes must be a positive number; found {max_minutes}")
@@ -178,8 +179,10 @@ def distill(
     way = INITIALISATIONS[loop.initialisation]
     origin = freely if way.public else curator
     fewest = origin.fewest_of_an_emotion() if origin and (way.real or way.public) else None
-    per_class = parameterisation.per_class(ipc, fewest)
-    prefixes = prefixes_of(nested, ipc, parameterisation, fewest)
+    items_of = partial(
+        parameterisation.per_class, spec=curator.spec, emotions=emotions, real=fewest
+    )
+    per_class, prefixes = items_of(ipc), prefixes_of(nested, ipc, items_of)
     targets = torch.eye(emotions).repeat_interleave(per_class, dim=0)
     judge = None
     if validation is not None:
@@ -295,6 +298,8 @@ def require_fit(
             f"{parameterisation.slices} slices of {spec.frames} frames leave nothing: the slices "
             f"of an item can be at most its frames"
         )
+    if parameterisation.decoder != "none":
+        _require_decodable(parameterisation, native)
     if native.steps and objective.starts_from == "random":
         raise UserError(
             "a native schedule is for students from the fixed initialisation, and this set is for "
@@ -310,6 +315,26 @@ def require_fit(
             f"{objective.name} learns a native schedule of its own: set native steps to 0, or "
             f"choose another objective"
         )
+
+
+def _require_decodable(parameterisation: Parameterisation, native: Native) -> None:
+    """Raises `UserError` if items of a decoder cannot be made like this."""
+    if parameterisation.slices > 1:
+        raise UserError(
+            f"a decoder makes whole items, of codes: found {parameterisation.slices} slices "
+            f"beside it. Set slices to 1, or decoder to none"
+        )
+    if parameterisation.numbers == "int8":
+        raise UserError(
+            "codes and weights of a decoder are stored as float32 or float16, not int8: set "
+            "numbers to one of these, or decoder to none"
+        )
+    if native.steps:
+        raise UserError(
+            "a native schedule moves a few items at a time, and a decoder's weights would move "
+            "all of them: set native steps to 0, or decoder to none"
+        )
+    assert parameterisation.generator is not None  # whose sizes are in range
 
 
 def _notes(

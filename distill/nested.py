@@ -10,38 +10,36 @@ and steps of a small size are cheap. MDC picks the subset by how far its feature
 sizes are drawn alike.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
-from distill.candidate import Parameterisation
 from distill.objectives.objective import Candidate
 from synth_data.errors import UserError
 
 
-def prefixes_of(
-    nested: Sequence[int], ipc: int, parameterisation: Parameterisation, real: int | None = None
-) -> tuple[int, ...]:
-    """The sizes of a set's prefixes, in items of each class, from the smallest.
-
-    Args:
-        nested: sizes in the bytes of so many items of each class. One that comes to as many items
-            as the whole set is left out.
-        ipc: of the whole set.
-        parameterisation: how many items that are.
-        real: utterances of the rarest emotion, where items start as such.
-
-    Raises:
-        UserError: a size below 1, or not below that of the whole set.
-    """
+def require_smaller(nested: Sequence[int], ipc: int) -> None:
+    """Raises `UserError` if a nested size is below 1, or not below that of the whole set."""
     for size in nested:
         if not 1 <= size < ipc:
             raise UserError(
                 f"nested sizes are smaller ones than that of the set: in one of ipc {ipc} they "
                 f"can be from 1 to {ipc - 1}; found {size}"
             )
-    found = {parameterisation.per_class(size, real) for size in nested}
-    return tuple(sorted(found - {parameterisation.per_class(ipc, real)}))
+
+
+def prefixes_of(nested: Sequence[int], ipc: int, items_of: Callable[[int], int]) -> tuple[int, ...]:
+    """The sizes of a set's prefixes, in items of each class, from the smallest.
+
+    Args:
+        nested: sizes in the bytes of so many items of each class. One that comes to as many items
+            as the whole set is left out.
+        ipc: of the whole set.
+        items_of: how many items of each class have the bytes of so many
+            (`Parameterisation.per_class`).
+    """
+    found = {items_of(size) for size in nested}
+    return tuple(sorted(found - {items_of(ipc)}))
 
 
 def drawn(candidate: Candidate, prefixes: Sequence[int], draws: torch.Generator) -> Candidate:

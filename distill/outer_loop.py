@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from distill.candidate import ITEMS, LABELS, LEARNED, Parameterisation
+from distill.candidate import DECODER, ITEMS, LABELS, LEARNED, Parameterisation
 from distill.checkpoint import Checkpoint
 from distill.clipping import clipped
 from distill.expert import Expert
@@ -138,7 +138,9 @@ class OuterLoop:
         """
         began = time.monotonic()
         initial = self._initial(generator(self.seed, "candidate"))
-        learned = self.parameterisation.begin(initial, self.targets.to(initial.device))
+        learned = self.parameterisation.begin(
+            initial, self.targets.to(initial.device), generator(self.seed, "decoder")
+        )
         for name, value in self.objective.learned().items():
             learned[LEARNED + name] = value.to(initial.device)
         expert: dict[str, Tensor] = {}
@@ -264,8 +266,8 @@ class OuterLoop:
         learned = state.average if self.loop.average else state.learned
         now = {name: value.detach() for name, value in learned.items()}
         if self.parameterisation.labels == "taught" and state.step:
-            spec = self.curator.spec
-            items = self.parameterisation.codec.frames.lengthen(now[ITEMS], spec.frames)
+            spec, targets = self.curator.spec, self.targets.to(self.curator.device)
+            items = self.parameterisation.items(now, targets, spec.frames)
             if self.objective.teaches:
                 now[LABELS] = self.objective.hears(state.objective, items, spec, self.student)
             elif self.expert is not None:
@@ -293,6 +295,8 @@ class OuterLoop:
         groups = []
         for name, value in state.learned.items():
             rate = rates.get(name, self.loop.schedule_learning_rate)
+            if name.startswith(DECODER):
+                rate = self.parameterisation.decoder_learning_rate
             groups.append({"params": [value], "lr": rate, "initial_lr": rate})
         optimiser = torch.optim.Adam(groups)
         for name, value in state.learned.items():

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from joblib import cpu_count
 
@@ -87,9 +88,10 @@ def plan(
     fewest = None
     if origin is not None:
         fewest = min(Counter(utterance.emotion for utterance in origin.utterances).values())
-    per_class = parameterisation.per_class(config.ipc, fewest)
+    items_of = partial(parameterisation.per_class, spec=spec, emotions=emotions, real=fewest)
+    per_class = items_of(config.ipc)
     items = per_class * emotions
-    prefixes = prefixes_of(config.nested, config.ipc, parameterisation, fewest)
+    prefixes = prefixes_of(config.nested, config.ipc, items_of)
     sizes = (*prefixes, per_class)  # of which an outer step meets one
     timed = pace(config.student, spec.shape, emotions, recipe)
     per_item = CROWDED * timed.of(TOGETHER) / TOGETHER
@@ -101,7 +103,8 @@ def plan(
     )
     step = CROWDED * timed.of(recipe.batch_of(items))
     sets = full + small + step * trained_steps(recipe, DRAWS)
-    stored_small = small if parameterisation.codec != Codec() else 0.0
+    as_they_are = parameterisation.codec == Codec() and parameterisation.generator is None
+    stored_small = 0.0 if as_they_are else small
     starts = 2 if objective.starts_from == "both" else 1
     judging = (
         step * recipe.settings[0].steps * starts * len(sizes) * (1 + min(loop.checks, loop.steps))
@@ -138,5 +141,5 @@ def plan(
             + 2 * state
             + (HELD * met + 10 * items) * item
         ),
-        set_bytes=parameterisation.bytes(items, spec) + 4 * items * emotions,
+        set_bytes=parameterisation.bytes(items, spec, emotions) + 4 * items * emotions,
     )

@@ -232,6 +232,8 @@ class Bench:
         assert weights is not None
         network = skeleton(done.job.student, self.train.spec.mels, len(self.train.emotions))
         return Reference(
+            network=network,
+            weights=weights,
             logits=logits_of(network, weights, self.train.features),
             embeddings=embeddings_of(network, weights, self.train.features),
             seconds=done.outcome.seconds,

@@ -14,7 +14,7 @@ from evaluation.attacks import ATTACKS
 from evaluation.cluster import connected
 from evaluation.forecast import in_words
 from evaluation.named_sets import NamedSet, budgets_of, load_sets
-from evaluation.options import DP_SGD, EVERY_BASELINE, Options
+from evaluation.options import DP_SGD, EVERY_BASELINE, GENERATIVE, Options
 from evaluation.runs import PREDICTIONS, RUNS
 from evaluation.session import Session
 from evaluation.students import RECIPES, Recipe, StudentRecipe
@@ -71,7 +71,7 @@ def evaluate_data(
         typer.Option(
             metavar="A,B",
             help=f"{', '.join(EVERY_BASELINE)}; all or none. Full data always are; all is without "
-            f"{DP_SGD} where no set has a guarantee.",
+            f"{GENERATIVE}, which takes minutes, and {DP_SGD} where no set has a guarantee.",
         ),
     ] = ALL,
     teachers: Annotated[
@@ -241,15 +241,18 @@ def _students(words: str | None) -> tuple[str, ...]:
 
 
 def _baselines(words: str, sets: Sequence[NamedSet]) -> tuple[str, ...]:
-    """The baselines that the option lists; all are those that there can be beside the sets.
+    """The baselines that the option lists.
+
+    All are those that there can be beside the sets, but for one that is trained for minutes.
 
     Raises:
         UserError: one is unknown.
     """
     chosen = _chosen("baseline", words, EVERY_BASELINE)
-    if words.strip() == ALL and not budgets_of(sets):
-        return tuple(name for name in chosen if name != DP_SGD)
-    return chosen
+    if words.strip() != ALL:
+        return chosen
+    left_out = {GENERATIVE} if budgets_of(sets) else {GENERATIVE, DP_SGD}
+    return tuple(name for name in chosen if name not in left_out)
 
 
 def _chosen(kind: str, words: str, table: object) -> tuple[str, ...]:

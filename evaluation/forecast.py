@@ -11,8 +11,9 @@ from evaluation.attacks.attackers import ATTACKERS
 from evaluation.attacks.attempts import SEEDS, VOICES
 from evaluation.baselines import BASELINES
 from evaluation.baselines.random_subset import DRAWS
+from evaluation.baselines.wasserstein import WassersteinGAN
 from evaluation.networks import NETWORKS, draw_weights, skeleton
-from evaluation.options import ALSO_FIXED, DP_SGD, Options
+from evaluation.options import ALSO_FIXED, DP_SGD, GENERATIVE, REFERENCE, Options
 from evaluation.runs import FULL
 from evaluation.students import RECIPES, Examples, Recipe, Setting, train
 from evaluation.students.dp_sgd import SAMPLING_PROBABILITY, STEPS
@@ -33,6 +34,7 @@ TIMES = {
     "compressed-int8": 16,
     "cosines-int8": 64,
 }
+GENERATOR = 4.0  # student's steps on as many items, that a step of a generator takes
 MANY_DRAWS = ("random", "random-soft")
 
 
@@ -103,6 +105,8 @@ def seconds(
         total += ways * SEEDS * len(VOICES) * (one + others)
     sizes = sorted({items for items, _ in own})
     fixed = any(has_start for _, has_start in own)
+    if GENERATIVE in options.baselines:
+        total += len(sizes) * _generator(options, students, shape, emotions)
     for student in students:
         recipe = options.recipes[student]
         if not isinstance(recipe, Recipe):
@@ -128,7 +132,8 @@ def seconds(
             for name in options.baselines:
                 if name == FULL or name not in BASELINES:
                     continue
-                items = utterances if name == "full-balanced" else TIMES.get(name, 1) * size
+                whole = name in ("full-balanced", GENERATIVE)
+                items = utterances if whole else TIMES.get(name, 1) * size
                 seeds = DRAWS if name in MANY_DRAWS else options.seeds
                 starts = 1 + fixed * near if name in ALSO_FIXED else 1
                 total += starts * cost(min(items, utterances), seeds)
@@ -144,6 +149,17 @@ def seconds(
             total += cost(utterances, 1) + full  # its pupils by features
         total += len(options.teachers) * full  # pupils by logits
     return CROWDED * total
+
+
+def _generator(
+    options: Options, students: Sequence[str], shape: tuple[int, int], emotions: int
+) -> float:
+    """Of one generator, which the first student that is a network looks at."""
+    training, looks = WassersteinGAN(), next((s for s in students if s in NETWORKS), REFERENCE)
+    recipe = options.recipes[looks]
+    assert isinstance(recipe, Recipe)  # as every network's is
+    step = pace(looks, shape, emotions, recipe).of(2 * training.pairs * emotions)
+    return GENERATOR * training.steps * step
 
 
 def trained_steps(recipe: Recipe, seeds: int) -> float:

@@ -85,4 +85,5 @@ class Options:
                 )
 
 
+GENERATIVE = "generative"  # of `BASELINES`, but trained for minutes: only where it is asked for
 EVERY_BASELINE = (*BASELINES, MODEL, DP_SGD, MAJORITY)

@@ -74,7 +74,7 @@ class Row(Key):
     """The network that a judged set was made for; null where there is none."""
     ships: str
     """What leaves whoever holds the recordings: real items, synthetic items, means of items,
-    weights, or nothing."""
+    a generator, weights, or nothing."""
     uar: Spread
     """Unweighted average recall, over the emotions present in the test data."""
     wa: Spread

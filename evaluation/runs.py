@@ -33,7 +33,9 @@ COLUMNS = ("utterance", "speaker", "gender", "emotion", *KEY, "predicted")
 CLEAN = "clean"  # the test speech as it is; other names are of degradations
 
 # What leaves whoever holds the recordings, so that others can have a recogniser.
-Ships = Literal["real items", "synthetic items", "means of items", "weights", "nothing"]
+Ships = Literal[
+    "real items", "synthetic items", "means of items", "a generator", "weights", "nothing"
+]
 
 
 class FoldError(UserError):

@@ -38,6 +38,7 @@ ALLOWS: dict[str, Allows] = {
     "real items": Allows(True, True, True),
     "synthetic items": Allows(False, True, True),
     "means of items": Allows(False, True, True),
+    "a generator": Allows(False, True, True),
     "weights": Allows(False, False, False),
     "nothing": Allows(False, False, False),
 }

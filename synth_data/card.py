@@ -2,12 +2,11 @@
 
 import json
 
-from synth_data.codecs import codec_of
 from synth_data.corpora.facts import Derivatives
 from synth_data.features import FeatureSpec
 from synth_data.guarantee import ADJACENCY, COMPOSITION, Guarantee, taken_to_be_public
 from synth_data.ledger import Release
-from synth_data.manifest import START, TENSORS, Manifest
+from synth_data.manifest import START, TENSORS, DecoderEntry, Manifest
 from synth_data.provenance import Provenance, PublicSpeech
 from synth_data.transforms import TRANSFORMS
 
@@ -99,6 +98,11 @@ def _stored(manifest: Manifest) -> str:
     """How the features are stored, where that is not as they are."""
     if not (codec := manifest.codec):
         return ""
+    if isinstance(codec, DecoderEntry):
+        return (
+            f"; stored as codes of {codec.code} numbers and a network that makes items of them, in "
+            f"{codec.numbers}, decoded as below"
+        )
     every = {"cosines": "as cosines over bands and frames, one for every {} numbers"}
     kept = every.get(codec.frames, "one for every {} frames").format(codec.shorter)
     return (
@@ -158,7 +162,7 @@ def _use(manifest: Manifest) -> str:
     mels, frames = manifest.features.shape
     features = 'features = tensors["features"]'
     if codec := manifest.codec:
-        features = codec_of(**codec.model_dump()).snippet("features.", mels, frames)
+        features = codec.codec.snippet("features.", mels, frames)
     return _python(
         f"""\
 import torch

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from synth_data import cosines
+from synth_data.decoder import Decoder, Layout
 from synth_data.settings import Count
 
 STEPS = 127  # of int8, to either side of the offset
@@ -295,6 +296,16 @@ class Codec:
         """The stored items as float32, with so many frames."""
         return self.frames.lengthen(self.numbers.decode(stored), frames)
 
+    def some(self, stored: dict[str, Tensor], rows: Int[Tensor, " some"]) -> dict[str, Tensor]:
+        """What is stored of these items alone."""
+        return {name: tensor[rows] for name, tensor in stored.items()}
+
+    def layout(self, mels: int, frames: int, emotions: int) -> Layout:  # noqa: ARG002 - any will do
+        """What is stored: types and shapes, by name; None stands for the number of items."""
+        # What is stored of no item says so.
+        none = self.encode(torch.zeros(0, mels, frames))
+        return {name: (like.dtype, (None, *like.shape[1:])) for name, like in none.items()}
+
     def snippet(self, prefix: str, mels: int, frames: int) -> str:
         """`decode` in plain PyTorch, from `tensors` to `features`, for users without this package.
 
@@ -312,11 +323,11 @@ class Packed:
     """Items as they are stored.
 
     Attributes:
-        codec: that encoded them.
+        codec: that encoded them; a decoder, where they are what that makes of codes.
         stored: all that it stored, by name.
     """
 
-    codec: Codec
+    codec: Codec | Decoder
     stored: dict[str, Tensor]
 
     @classmethod
@@ -330,7 +341,7 @@ class Packed:
 
     def some(self, rows: Int[Tensor, " some"]) -> "Packed":
         """These items alone."""
-        return Packed(self.codec, {name: tensor[rows] for name, tensor in self.stored.items()})
+        return Packed(self.codec, self.codec.some(self.stored, rows))
 
 
 def size(stored: dict[str, Tensor]) -> int:

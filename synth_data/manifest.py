@@ -19,13 +19,15 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
+from synth_data.codecs import Codec, codec_of
+from synth_data.decoder import MOST_NUMBERS, WIDEST, Decoder
 from synth_data.errors import SetError, UserError
 from synth_data.features import FeatureSpec
 from synth_data.guarantee import ADJACENCY, COMPOSITION, NONE, Guarantee, taken_to_be_public
 from synth_data.ledger import PrivacyBudget, Release, Unit
 from synth_data.provenance import Provenance, PublicSpeech
 from synth_data.schedule import Momentum
-from synth_data.settings import Count
+from synth_data.settings import Count, Positive
 
 MANIFEST = "manifest.json"
 CARD = "README.md"
@@ -83,6 +85,31 @@ class CodecEntry(_Entry):
     numbers: Literal["float32", "float16", "int8"]
     frames: Literal["every", "means", "middle", "cosines"]
     shorter: Count
+
+    @property
+    def codec(self) -> Codec:
+        """That it describes."""
+        return codec_of(**self.model_dump())
+
+
+class DecoderEntry(_Entry):
+    """Items that a network makes of codes: numbers of a code, channels, and within which limit."""
+
+    code: Annotated[int, Field(ge=1, le=MOST_NUMBERS)]
+    width: Annotated[int, Field(ge=1, le=WIDEST)]
+    numbers: Literal["float32", "float16"]
+    limit: Positive
+
+    @property
+    def codec(self) -> Decoder:
+        """That it describes."""
+        return Decoder(**self.model_dump())
+
+
+def codec_entry(codec: Codec | Decoder) -> CodecEntry | DecoderEntry:
+    """What a manifest says of how items are stored."""
+    entry = DecoderEntry if isinstance(codec, Decoder) else CodecEntry
+    return entry(**codec.named())
 
 
 class ScheduleEntry(_Entry):
@@ -200,7 +227,7 @@ class Manifest(_Entry):
     size: Count
     features: Annotated[FeatureSpec, AfterValidator(_usable)]
     transforms: tuple[Name, ...]
-    codec: CodecEntry | None
+    codec: CodecEntry | DecoderEntry | None
     schedule: ScheduleEntry | None
     start: StartEntry | None
     nested: tuple[Count, ...] = ()

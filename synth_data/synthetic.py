@@ -22,7 +22,8 @@ from torch import Tensor
 
 from synth_data import set_folder
 from synth_data.card import card
-from synth_data.codecs import Packed, codec_of, size
+from synth_data.codecs import Packed, size
+from synth_data.decoder import Decoder
 from synth_data.errors import SetError, UserError
 from synth_data.features import FeatureSpec
 from synth_data.guarantee import Guarantee
@@ -31,10 +32,10 @@ from synth_data.manifest import (
     MANIFEST,
     START,
     TENSORS,
-    CodecEntry,
     Manifest,
     ScheduleEntry,
     StartEntry,
+    codec_entry,
     privacy_entry,
 )
 from synth_data.prefix import as_they_are, by_class, note, require_sizes
@@ -243,25 +244,30 @@ def _packed(manifest: Manifest, tensors: Mapping[str, Tensor]) -> Packed | None:
     """The stored features, if they are encoded."""
     if manifest.codec is None:
         return None
-    codec = codec_of(manifest.codec.numbers, manifest.codec.frames, manifest.codec.shorter)
-    # What the codec stores of no item says which tensors there must be.
-    mels, frames = manifest.features.shape
+    codec, shape = manifest.codec.codec, (*manifest.features.shape, len(manifest.emotions))
     try:
-        expected = codec.encode(torch.zeros(0, mels, frames))
+        layout = codec.layout(*shape)
     except UserError as error:
         raise SetError(f"{MANIFEST}: {error}") from error
-    stored = {}
-    for name, like in expected.items():
+    stored, counts = {}, set()
+    for name, (kind, expected) in layout.items():
         tensor = _take(tensors, FEATURES + name)
-        if tensor.dtype != like.dtype or tensor.shape[1:] != like.shape[1:]:
+        fits = len(tensor.shape) == len(expected) and all(
+            wanted in (None, found) for wanted, found in zip(expected, tensor.shape, strict=True)
+        )
+        if tensor.dtype != kind or not fits:
+            said = ", ".join("item" if wanted is None else str(wanted) for wanted in expected)
             raise SetError(
-                f"'{FEATURES + name}' must be {like.dtype} of shape [item, "
-                f"{', '.join(map(str, like.shape[1:]))}]; found {tensor.dtype} of "
+                f"'{FEATURES + name}' must be {kind} of shape [{said}]; found {tensor.dtype} of "
                 f"{list(tensor.shape)}"
             )
+        if None in expected:
+            counts.add(len(tensor))
         stored[name] = tensor
-    if len({len(tensor) for tensor in stored.values()}) != 1:
+    if len(counts) != 1:
         raise SetError("the stored features differ in their number of items")
+    if isinstance(codec, Decoder):
+        codec.require(stored, *shape)
     return Packed(codec, stored)
 
 
@@ -293,7 +299,7 @@ def _manifest(synthetic: SyntheticSet) -> Manifest:
         size=synthetic.bytes,
         features=synthetic.spec,
         transforms=tuple(transform.name for transform in synthetic.transforms),
-        codec=CodecEntry(**synthetic.packed.codec.named()) if synthetic.packed else None,
+        codec=codec_entry(synthetic.packed.codec) if synthetic.packed else None,
         schedule=ScheduleEntry(momentum=schedule.momentum, together=schedule.together)
         if (schedule := synthetic.schedule)
         else None,

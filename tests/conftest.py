@@ -7,6 +7,10 @@ import pytest
 import torch
 from commands import ENTRIES, Command, run_here
 
+from evaluation.baselines import BASELINES
+from evaluation.baselines.generative import generative
+from evaluation.baselines.wasserstein import WassersteinGAN
+
 torch.set_num_threads(1)
 
 # Files whose tests run whole commands or processes or a browser, render whole pages or train over
@@ -59,6 +63,12 @@ def _no_memory_of_other_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """Each test trains its own students and has ledgers of its own: what is found hides what is."""
     monkeypatch.setenv("DISTILL_DATA_STUDENTS", str(tmp_path / "students-kept"))
     monkeypatch.setenv("DISTILL_DATA_LEDGERS", str(tmp_path / "ledgers"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _generators_are_trained_for_a_moment() -> None:
+    """As a baseline; nobody here listens to what they make."""
+    BASELINES["generative"] = generative(WassersteinGAN(steps=2))
 
 
 @pytest.fixture

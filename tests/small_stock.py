@@ -7,6 +7,7 @@ from fake_speech import EMOTIONS, SPEC, fake_speech
 from torch import Tensor
 
 from evaluation.baselines import BASELINES, Competitor, Reference, Stock
+from evaluation.networks import draw_weights, skeleton
 from synth_data.codecs import Codec, Cosines, Every, Float16, Float32, Int8, Means, Middle
 
 COUNTS = (9, 7, 8)
@@ -30,10 +31,13 @@ def stock(
     train = fake_speech(counts)
     draws = torch.Generator().manual_seed(1)
     classes = train.targets.argmax(dim=1)
-    centres = 5 * torch.randn(len(EMOTIONS), 6, generator=draws)
+    centres = 5 * torch.randn(len(EMOTIONS), 256, generator=draws)
+    network = skeleton("tdnn", SPEC.mels, len(EMOTIONS))
     reference = Reference(
+        network=network,
+        weights=draw_weights(network, torch.Generator().manual_seed(2)),
         logits=2 * train.targets + torch.randn(len(train), len(EMOTIONS), generator=draws),
-        embeddings=centres[classes] + torch.randn(len(train), 6, generator=draws),
+        embeddings=centres[classes] + torch.randn(len(train), 256, generator=draws),
         seconds=60.0,
     )
     return Stock(

@@ -103,7 +103,7 @@ def test_items_are_judged_as_they_are_stored(frames, monkeypatch):
     monkeypatch.setattr(Judge, "_uar", lambda _, examples, *__: heard.append(examples) or 0.5)
     small = Parameterisation(slices=4, numbers="int8", frames=frames)
     judge_of(DistributionMatching(), parameterisation=small)(
-        small.begin(START.features, START.targets)
+        small.begin(START.features, START.targets, torch.Generator())
     )
     packed = Packed.of(small.codec, START.features)
     assert torch.equal(heard[0].features, packed.features(START.features.shape[2]))

@@ -1,11 +1,12 @@
 """Nested sets: the first items of each class are made to be a smaller set."""
 
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
-from fake_speech import fake_speech
+from fake_speech import SPEC, fake_speech
 from pushing import Push, interrupt
 from torch import Tensor
 
@@ -108,10 +109,13 @@ def test_the_first_items_of_each_class():
 
 
 def test_sizes_are_in_the_bytes_of_items():
-    assert prefixes_of((5, 1, 1), 10, Parameterisation()) == (1, 5)
-    assert prefixes_of((5, 1), 10, INT8) == (4, 20)
-    assert prefixes_of((5, 1), 10, INT8, real=20) == (4,)
-    assert prefixes_of((5, 1), 10, INT8, real=3) == (3, 5)
+    def prefixes(nested, how, real=None):
+        return prefixes_of(nested, 10, partial(how.per_class, spec=SPEC, emotions=3, real=real))
+
+    assert prefixes((5, 1, 1), Parameterisation()) == (1, 5)
+    assert prefixes((5, 1), INT8) == (4, 20)
+    assert prefixes((5, 1), INT8, real=20) == (4,)
+    assert prefixes((5, 1), INT8, real=3) == (3, 5)
 
 
 def test_a_size_that_is_the_whole_is_left_out_and_told():

@@ -10,18 +10,32 @@ import torch
 from safetensors.torch import load_file, save
 from small_sets import SPEC, forge, small_set
 
-from synth_data.codecs import FRAMES, NUMBERS, Packed, codec_of
+from synth_data.codecs import FRAMES, NUMBERS, Packed, codec_of, size
+from synth_data.decoder import Decoder
 from synth_data.errors import SetError
 from synth_data.schedule import NativeSchedule
 from synth_data.synthetic import SyntheticSet
 
-CODECS = [codec_of(numbers, frames, 4) for numbers in NUMBERS for frames in FRAMES]
+DECODERS = [Decoder(code=3, width=4), Decoder(code=5, width=2, numbers="float32", limit=2.0)]
+CODECS = [
+    *(codec_of(numbers, frames, 4) for numbers in NUMBERS for frames in FRAMES),
+    *DECODERS,
+]
 INT8 = codec_of("int8", "means", 4)
+SHAPE = (*SPEC.shape, 3)
 RATES = torch.tensor([0.1, 0.2, 0.05])
 
 
+def decoded(decoder: Decoder) -> Packed:
+    """What random weights make of codes, for the targets of `small_set`."""
+    draws = torch.Generator().manual_seed(0)
+    weights, codes = decoder.draw(*SHAPE, draws), torch.randn(6, decoder.code, generator=draws)
+    return Packed(decoder, decoder.encode(weights, codes, torch.tensor([0, 1, 2, 0, 1, 2])))
+
+
 def packed_set(codec=INT8, **changes: Any) -> SyntheticSet:
-    packed = Packed.of(codec, small_set().features)
+    plain = small_set()
+    packed = decoded(codec) if isinstance(codec, Decoder) else Packed.of(codec, plain.features)
     return small_set(packed=packed, features=packed.features(SPEC.frames), **changes)
 
 
@@ -86,7 +100,7 @@ def test_other_tensors_are_refused(tmp_path, change, message):
 
 
 @pytest.mark.parametrize(
-    "change", [{"numbers": "int4"}, {"frames": "some"}, {"shorter": 0}, {"more": 1}]
+    "change", [{"numbers": "int4"}, {"frames": "some"}, {"shorter": 0}, {"more": 1}, {"code": 2}]
 )
 def test_another_codec_is_refused(tmp_path, change):
     packed_set().save(tmp_path / "set")
@@ -106,6 +120,57 @@ def test_cosines_of_very_long_items_are_refused(tmp_path):
     forge(tmp_path / "set", lengthen)
     with pytest.raises(SetError, match=r"manifest.json: cosines are for items of at most 4096"):
         SyntheticSet.load(tmp_path / "set")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"features.decoder.last.bias": None}, "has no 'features.decoder.last.bias'"),
+        (
+            {"features.decoder.0.weight": torch.zeros(4, 4, 5).half()},
+            r"of shape \[4, 4, 3\]; found",
+        ),
+        ({"features.decoder.last.bias": torch.zeros(8)}, "must be torch.float16 of shape"),
+        ({"features.codes": torch.zeros(6, 4).half()}, r"of shape \[item, 3\]; found"),
+        ({"features.codes": torch.zeros(6).half()}, r"of shape \[item, 3\]; found"),
+        ({"features.codes": torch.zeros(5, 3).half()}, "differ in their number of items"),
+        ({"features.codes": torch.full((6, 3), torch.nan).half()}, "not finite"),
+        ({"features.classes": torch.full((6,), 3).byte()}, "numbers below 3, .*; found 3"),
+        ({"features.classes": torch.zeros(6)}, r"must be torch.uint8 of shape \[item\]"),
+        ({"features.decoder.3.weight": torch.zeros(2)}, "unknown tensors: features.decoder.3"),
+    ],
+)
+def test_other_tensors_than_a_decoder_has_are_refused(tmp_path, change, message):
+    packed_set(DECODERS[0]).save(tmp_path / "set")
+    tensors = load_file(tmp_path / "set" / "set.safetensors") | change
+    kept = {name: tensor for name, tensor in tensors.items() if tensor is not None}
+    forge(tmp_path / "set", set=save(kept))
+    with pytest.raises(SetError, match=message):
+        SyntheticSet.load(tmp_path / "set")
+
+
+@pytest.mark.parametrize(
+    "change", [{"code": 0}, {"code": 5_000}, {"width": 10**9}, {"limit": 0.0}, {"numbers": "int8"}]
+)
+def test_another_decoder_is_refused(tmp_path, change):
+    packed_set(DECODERS[0]).save(tmp_path / "set")
+    forge(tmp_path / "set", lambda manifest: manifest["codec"].update(change))
+    with pytest.raises(SetError, match="against the schema: codec"):
+        SyntheticSet.load(tmp_path / "set")
+
+
+def test_a_decoder_that_asks_for_more_memory_than_there_is_is_refused():
+    stored = {"classes": torch.zeros(2_000, dtype=torch.uint8)}
+    with pytest.raises(SetError, match="2000 codes decode to 8,192,000,000,000 numbers, allowed"):
+        DECODERS[0].require(stored, 4_096, 1_000_000, 3)
+
+
+def test_a_decoder_counts_every_byte():
+    synthetic, decoder = packed_set(DECODERS[0]), DECODERS[0]
+    assert synthetic.packed is not None
+    own = decoder.bytes(*SHAPE) + 6 * decoder.item_bytes
+    assert own == size(synthetic.packed.stored)
+    assert synthetic.bytes == own + 6 * 3 * 4 + 2 * 8 * 4  # targets, transform
 
 
 def scheduled(**changes: Any) -> SyntheticSet:

@@ -11,12 +11,14 @@ from evaluation.baselines.competitor import Competitor, NotAvailable, Reference,
 from evaluation.baselines.encoded import encoded
 from evaluation.baselines.full import full
 from evaluation.baselines.full_balanced import full_balanced
+from evaluation.baselines.generative import generative
 from evaluation.baselines.herding import herding
 from evaluation.baselines.k_center import k_center
 from evaluation.baselines.k_means import k_means
 from evaluation.baselines.noise import noise
 from evaluation.baselines.random_soft import random_soft
 from evaluation.baselines.random_subset import random_subset
+from evaluation.baselines.wasserstein import WassersteinGAN
 from synth_data.codecs import Codec, Cosines, Float16, Int8, Means, Middle
 
 Baseline = Callable[[Stock], Iterator[Competitor]]
@@ -38,6 +40,7 @@ BASELINES: dict[str, Baseline] = {
     "compressed": encoded("compressed", Codec(frames=Means())),
     "compressed-int8": encoded("compressed-int8", Codec(Int8(), Means())),
     "cosines-int8": encoded("cosines-int8", Codec(Int8(), Cosines(16))),
+    "generative": generative(WassersteinGAN()),
 }
 
 __all__ = ["BASELINES", "Baseline", "Competitor", "NotAvailable", "Reference", "Stock"]

@@ -7,8 +7,9 @@ from functools import cached_property
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
+from evaluation.networks import Weights
 from evaluation.runs import Ships
 from evaluation.students import Examples
 from synth_data.real import RealSet
@@ -65,14 +66,18 @@ class Competitor:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """What a student of all real training data makes of the training utterances.
+    """A student of all real training data, and what it makes of the training utterances.
 
     Attributes:
+        network: without weights.
+        weights: its own.
         logits: of the training utterances.
         embeddings: of the same.
         seconds: to train it.
     """
 
+    network: nn.Module
+    weights: Weights
     logits: Float[Tensor, "n emotion"]
     embeddings: Float[Tensor, "n embedding"]
     seconds: float
