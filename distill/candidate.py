@@ -145,10 +145,10 @@ class Parameterisation:
             learned[LABELS] = SURE * targets
         return learned
 
-    def within(
-        self, items: Float[Tensor, "n mel fewer"], frames: int
-    ) -> Float[Tensor, "n mel fewer"]:
+    def within(self, items: Float[Tensor, "n *stored"], frames: int) -> Float[Tensor, "n *stored"]:
         """Items as they are learned, within the limit."""
+        if self.generator is not None:  # which bounds what it makes by itself
+            return items.clamp(-self.limit, self.limit)
         return self.codec.frames.within(items, self.limit, frames)
 
     def candidate(

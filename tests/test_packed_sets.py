@@ -165,6 +165,19 @@ def test_a_decoder_that_asks_for_more_memory_than_there_is_is_refused():
         DECODERS[0].require(stored, 4_096, 1_000_000, 3)
 
 
+def test_a_prefix_of_codes_keeps_the_network(tmp_path):
+    whole = packed_set(DECODERS[0])
+    some = whole.prefix(1)
+    assert whole.packed is not None
+    assert some.packed is not None
+    assert len(some.packed.stored["codes"]) == len(some) == 3
+    some.save(tmp_path / "some")
+    loaded = SyntheticSet.load(tmp_path / "some")
+    for name, tensor in loaded.packed.stored.items():
+        if name.startswith("decoder."):
+            assert torch.equal(tensor, whole.packed.stored[name])
+
+
 def test_a_decoder_counts_every_byte():
     synthetic, decoder = packed_set(DECODERS[0]), DECODERS[0]
     assert synthetic.packed is not None
