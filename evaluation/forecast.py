@@ -27,7 +27,7 @@ FEW, MANY = 4, 32  # items of the steps that are timed
 SLOW = 0.5  # seconds that a step of few items may take, for many to be timed as well
 # Real items for each of the set's, where a baseline stores them smaller.
 TIMES = {"float16": 2, "int8": 4, "cropped": 4, "compressed": 4, "compressed-int8": 16}
-GENERATOR = 4.0  # student's steps on as many items, that a step of a generator takes
+GENERATOR = 6.0  # student's steps on as many items, that a step of a generator takes
 MANY_DRAWS = ("random", "random-soft")
 
 
