@@ -34,7 +34,7 @@ TIMES = {
     "compressed-int8": 16,
     "cosines-int8": 64,
 }
-GENERATOR = 4.0  # student's steps on as many items, that a step of a generator takes
+GENERATOR = 6.0  # student's steps on as many items, that a step of a generator takes
 MANY_DRAWS = ("random", "random-soft")
 
 

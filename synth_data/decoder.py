@@ -3,8 +3,8 @@
     item = limit tanh(x / limit),    x = network(code, emotion)
 
 The network is a linear layer to few frames, then convolutions along time, each at twice the frames
-of the one before (straight lines between them), up to one for every four; the same lines lead to
-all of them. Distilled sets of this kind are those of Lee et al. 2022 ("Dataset condensation with
+of the one before (straight lines between them), up to one frame for every four; straight lines
+again lead to all. Distilled sets of this kind are those of Lee et al. 2022 ("Dataset condensation with
 latent space knowledge factorization and sharing"); theirs are images, and several decoders.
 
 Everything that decodes is stored with the set and counts as its bytes: weights, codes, and the
