@@ -21,7 +21,6 @@ from distill.private import LARGE_EPSILON
 from distill.public import require_apart
 from distill.run_folder import DIGESTS, SETTINGS
 from evaluation.networks import NETWORKS
-from synth_data.codecs import NUMBERS
 from synth_data.console import (
     Quiet,
     Verbose,
@@ -36,6 +35,7 @@ from synth_data.errors import UserError
 from synth_data.features import FEATURES
 from synth_data.label_map import parse
 from synth_data.ledger import Unit
+from synth_data.number_kinds import NUMBERS
 
 NO_ESTIMATE = (
     "its card quotes no estimate of what it is worth. For one: distill-data --resume --out {0} "

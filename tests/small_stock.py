@@ -8,7 +8,9 @@ from torch import Tensor
 
 from evaluation.baselines import BASELINES, Competitor, Reference, Stock
 from evaluation.networks import draw_weights, skeleton
-from synth_data.codecs import Codec, Cosines, Every, Float16, Float32, Int8, Means, Middle
+from synth_data.codecs import Codec
+from synth_data.frame_kinds import Cosines, Every, Means, Middle
+from synth_data.number_kinds import Float16, Float32, Int8
 
 COUNTS = (9, 7, 8)
 IPC = 3

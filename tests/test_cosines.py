@@ -7,10 +7,12 @@ import torch
 from torch import Tensor
 
 from distill.modulations import coloured_noise
-from synth_data.codecs import Codec, Cosines, Every, Float16, Frames, Int8, Means, Middle, Packed
+from synth_data.codecs import Codec, Packed
 from synth_data.cosines import LONGEST, Cross, cosines
 from synth_data.errors import UserError
 from synth_data.features import FeatureSpec
+from synth_data.frame_kinds import Cosines, Every, Frames, Means, Middle
+from synth_data.number_kinds import Float16, Int8
 
 MELS, FRAMES = 5, 12
 SPEC = FeatureSpec()

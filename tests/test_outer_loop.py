@@ -13,9 +13,11 @@ from distill.objectives.distribution_matching import DistributionMatching
 from distill.objectives.objective import Objective
 from distill.objectives.unrolled import Unrolled
 from distill.outer_loop import PATIENCE, Loop
-from synth_data.codecs import Codec, Cosines, Float32
+from synth_data.codecs import Codec
 from synth_data.curator import Curator
 from synth_data.errors import UserError
+from synth_data.frame_kinds import Cosines
+from synth_data.number_kinds import Float32
 from synth_data.synthetic import SyntheticSet
 
 PUSH = Push()

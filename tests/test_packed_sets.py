@@ -10,9 +10,11 @@ import torch
 from safetensors.torch import load_file, save
 from small_sets import SPEC, forge, small_set
 
-from synth_data.codecs import FRAMES, NUMBERS, Packed, codec_of, size
+from synth_data.codecs import Packed, codec_of, size
 from synth_data.decoder import Decoder
 from synth_data.errors import SetError
+from synth_data.frame_kinds import FRAMES
+from synth_data.number_kinds import NUMBERS
 from synth_data.schedule import NativeSchedule
 from synth_data.synthetic import SyntheticSet
 

@@ -19,7 +19,9 @@ from evaluation.baselines.noise import noise
 from evaluation.baselines.random_soft import random_soft
 from evaluation.baselines.random_subset import random_subset
 from evaluation.baselines.wasserstein import WassersteinGAN
-from synth_data.codecs import Codec, Cosines, Float16, Int8, Means, Middle
+from synth_data.codecs import Codec
+from synth_data.frame_kinds import Cosines, Means, Middle
+from synth_data.number_kinds import Float16, Int8
 
 Baseline = Callable[[Stock], Iterator[Competitor]]
 
