@@ -4,8 +4,8 @@
 
 The network is a linear layer to few frames, then convolutions along time, each at twice the frames
 of the one before (straight lines between them), up to one frame for every four; straight lines
-again lead to all. Distilled sets of this kind are those of Lee et al. 2022 ("Dataset condensation with
-latent space knowledge factorization and sharing"); theirs are images, and several decoders.
+again lead to all. Distilled sets of this kind are those of Lee et al. 2022 ("Dataset condensation
+with latent space knowledge factorization and sharing"); theirs are images, and several decoders.
 
 Everything that decodes is stored with the set and counts as its bytes: weights, codes, and the
 emotion that each code is of.
