@@ -36,7 +36,7 @@ from distill.experiment import Experiment
 from distill.objectives import OBJECTIVES
 from evaluation.files import write_atomically
 from evaluation.named_sets import COST, NamedSet, making_seconds
-from evaluation.options import CUSTOM, FIXED, GENERIC, RANDOM, Options
+from evaluation.options import CUSTOM, FIXED, GENERIC, NATIVE, RANDOM, Options
 from evaluation.page.curves import STYLE
 from evaluation.records import Row
 from evaluation.report import Report
@@ -51,9 +51,10 @@ from synth_data.synthetic import SyntheticSet
 LARGEST = "largest"  # as many as the rarest emotion has utterances to learn from
 PLAIN = Path(__file__).with_suffix(".toml")
 STARTS = {FIXED: "fixed initialisation", RANDOM: "random initialisation"}
-# The colours of the reports, and then the same with dashes.
-COLOURS = ("#0072B2", "#D55E00", "#CC79A7", "#009E73", "#56B4E9")
-DASHES = ("-", "--", ":")
+# The colours of the reports, two more, and then the same with dashes.
+COLOURS = ("#0072B2", "#D55E00", "#CC79A7", "#009E73", "#56B4E9", "#6A3D9A", "#8C564B")
+DASHES = ("-", "--")
+SHOWN = (GENERIC, CUSTOM, NATIVE)
 BLACK, GREY, ORANGE = "#222222", "#6b6b6b", "#E69F00"
 
 
@@ -122,7 +123,7 @@ def sizes(words: str, real: RealSet, config: RunConfig, folds: Sequence[int]) ->
 def figure(report: Report, names: Sequence[str]) -> str:
     """The curves of both initialisations side by side, as SVG."""
     pooled = [row for row in report.rows if row.fold == report.rows[0].fold]
-    shown = [row for row in pooled if row.recipe in (GENERIC, CUSTOM) and row.speech == CLEAN]
+    shown = [row for row in pooled if row.recipe in SHOWN and row.speech == CLEAN]
     with rc_context(STYLE):
         whole = Figure(figsize=(9.5, 4.4), layout="constrained")
         FigureCanvasSVG(whole)
@@ -156,11 +157,14 @@ def _draw(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
         round_of, colour = divmod(place, len(COLOURS))
         looks[name] = COLOURS[colour], DASHES[round_of], name
     for name, (colour_of, dashes, label) in looks.items():
-        line = sorted((row.ipc, row.uar.mean) for row in rows if row.set == name and row.ipc)
-        if line:
-            places, heights = zip(*line, strict=True)
-            (drawn,) = axes.plot(places, heights, dashes, color=colour_of, label=label)
-            drawn.set(marker="o", markersize=4)
+        own = [row for row in rows if row.set == name and row.ipc]
+        for native in (False, True):
+            line = sorted((r.ipc or 0, r.uar.mean) for r in own if (r.recipe == NATIVE) == native)
+            if line:
+                places, heights = zip(*line, strict=True)
+                (drawn,) = axes.plot(places, heights, ":" if native else dashes, color=colour_of)
+                drawn.set(marker="s" if native else "o", markersize=4)
+                drawn.set_label(f"{label}, its own schedule" if native else label)
     ticks = sorted({row.ipc for row in rows if row.ipc})
     axes.set_xscale("log")
     axes.set_xticks([], minor=True)

@@ -129,15 +129,16 @@ def figure(found: Sequence[Measured]) -> str:
             sizes = [one.utterances for one in own]
             time_of.plot(sizes, [1e3 * one.step for one in own], "o-", color=colour, label=name)
             memory_of.plot(sizes, [one.peak / 1e9 for one in own], "o-", color=colour)
-        own = [one for one in found if one.objective == names[0]]
-        features = [one.features / 1e9 for one in own]
-        memory_of.plot(
-            [one.utterances for one in own], features, "--", color="#6b6b6b", label="features"
-        )
+        features = {one.utterances: one.features / 1e9 for one in found}
+        sizes = sorted(features)
+        held = [features[size] for size in sizes]
+        memory_of.plot(sizes, held, "--", color="#6b6b6b", label="features")
         time_of.set_ylabel("milliseconds of an outer step")
         memory_of.set_ylabel("peak memory, GB")
         for axes in (time_of, memory_of):
             axes.set_xscale("log")
+            axes.set_xticks([], minor=True)
+            axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
             axes.set_ylim(bottom=0)
             axes.set_xlabel("utterances")
         whole.legend(frameon=False, fontsize=9, loc="outside upper left", ncols=4)

@@ -219,8 +219,16 @@ def _means(
         if len(rows) == 0:
             means.append(torch.zeros_like(statistic(features[:1], targets[:1])[0]))
             continue
-        sums = [statistic(features[part], targets[part]).sum(dim=0) for part in _chunks(rows)]
-        means.append(torch.stack(sums).sum(dim=0) / len(rows))
+        # In one tensor: a small one kept after each chunk would leave a hole in memory where the
+        # chunk was, in all as large as the corpus.
+        sums: Tensor | None = None
+        for place, part in enumerate(parts := _chunks(rows)):
+            found = statistic(features[part], targets[part]).sum(dim=0)
+            if sums is None:
+                sums = found.new_empty(len(parts), *found.shape)
+            sums[place] = found
+        assert sums is not None
+        means.append(sums.sum(dim=0) / len(rows))
     return torch.stack(means)
 
 
