@@ -125,7 +125,15 @@ class Decoder:
             weights: of the network.
             codes: of the items.
             classes: their emotions.
+
+        Raises:
+            SetError: there are more emotions than a byte tells apart.
         """
+        if (emotions := weights["first.weight"].shape[1] - self.code) > MOST_EMOTIONS:
+            raise SetError(
+                f"a decoder's classes are stored in a byte each, so there can be {MOST_EMOTIONS} "
+                f"emotions; found {emotions}: store items without a decoder"
+            )
         kind = KINDS[self.numbers]
         return {
             "codes": codes.to(kind),

@@ -180,6 +180,13 @@ def test_a_prefix_of_codes_keeps_the_network(tmp_path):
             assert torch.equal(tensor, whole.packed.stored[name])
 
 
+def test_more_emotions_than_a_byte_tells_apart_are_refused():
+    decoder, draws = DECODERS[0], torch.Generator().manual_seed(0)
+    weights = decoder.draw(*SPEC.shape, 257, draws)
+    with pytest.raises(SetError, match="there can be 256 emotions; found 257"):
+        decoder.encode(weights, torch.zeros(1, 3), torch.tensor([256]))
+
+
 def test_a_decoder_counts_every_byte():
     synthetic, decoder = packed_set(DECODERS[0]), DECODERS[0]
     assert synthetic.packed is not None
