@@ -59,12 +59,12 @@ def _measure(student: str, items: int, mels: int, frames: int, emotions: int, ba
 
     steps(1, 2)  # loads what training loads; BatchNorm needs two
     gc.collect()
-    before = _held("VmRSS")
+    before = held("VmRSS")
     steps(STEPS, items)
-    return _held("VmHWM") - before
+    return held("VmHWM") - before
 
 
-def _held(what: str) -> int:
+def held(what: str) -> int:
     """Bytes that this process holds (VmRSS), or the most that it has held (VmHWM).
 
     `getrusage` would tell its parent's most, too.

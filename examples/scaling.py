@@ -4,13 +4,12 @@
 
 Features of the toy corpus are repeated, so that all corpora say the same and only their size
 differs. Each run is a process of its own, on one thread; memory is the most that it held, without
-what it held before it had a corpus. The default of distill-data is measured, and an objective that
-asks something of the real speech at every step.
+what it held before it had a corpus (as Linux tells). The default of distill-data is measured, and
+an objective that asks something of the real speech at every step.
 """
 
 import io
 import multiprocessing
-import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -30,6 +29,7 @@ from distill.candidate import Parameterisation
 from distill.engine import distill
 from distill.objectives import OBJECTIVES
 from distill.outer_loop import Loop
+from evaluation.edge import held
 from evaluation.files import write_atomically
 from evaluation.page.curves import STYLE
 from synth_data.console import command_line, run
@@ -70,7 +70,7 @@ def measure(objective: str, utterances: int, ipc: int, steps: int) -> Measured:
     torch.set_num_threads(1)
     toy = load("toy", spec=FEATURES[FEATURE])
     train, _, _ = toy.fold(protocol_of(toy.facts, PROTOCOL), 1)
-    held = _most_held()
+    before = held("VmRSS")
     repeated = train.select([row % len(train) for row in range(utterances)])
     marks: list[float] = []
 
@@ -96,7 +96,7 @@ def measure(objective: str, utterances: int, ipc: int, steps: int) -> Measured:
         marks[0] - began,
         (ended - marks[0]) / steps,
         repeated.features.nbytes,
-        _most_held() - held,
+        held("VmHWM") - before,
     )
 
 
@@ -147,12 +147,6 @@ def figure(found: Sequence[Measured]) -> str:
     return file.getvalue().decode()
 
 
-def _most_held() -> int:
-    """Bytes that this process has held at most so far."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
 app = command_line("Time and memory over the size of the corpus.")
 
 
@@ -165,6 +159,8 @@ def main(
     out: Annotated[Path | None, Option(help="For the figure, an SVG file.")] = None,
 ) -> None:
     """Print time and memory for corpora of these sizes."""
+    if not sys.platform.startswith("linux"):
+        raise UserError("what a process held at most is read from /proc, which Linux alone has")
     names, sizes = objectives.split(","), utterances.split(",")
     for name in names:
         if name not in OBJECTIVES:

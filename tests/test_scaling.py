@@ -27,6 +27,13 @@ def test_time_and_memory_are_measured_for_every_size(tmp_path, monkeypatch, caps
     assert ET.fromstring(picture.read_text()).tag.endswith("svg")
 
 
+def test_elsewhere_than_on_linux_it_says_why_not(monkeypatch, capsys):
+    monkeypatch.setattr("sys.platform", "darwin")
+    outcome = run_here(lambda: run(scaling.app), (), monkeypatch, capsys)
+    assert outcome.code == 2
+    assert "is read from /proc, which Linux alone has" in outcome.err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
