@@ -65,9 +65,12 @@ class Parameterisation:
     decoder_items: Count = 64
     decoder_steps: Count = 500
 
-    @property
-    def generator(self) -> Decoder | None:
-        """What makes items of codes, if anything does."""
+    def build_decoder(self) -> Decoder | None:
+        """What makes items of codes, if anything does.
+
+        Raises:
+            UserError: a size of it is out of range.
+        """
         if self.decoder == "none":
             return None
         return changed(
@@ -104,7 +107,7 @@ class Parameterisation:
             UserError: the decoder's weights leave no bytes for a code of each class.
         """
         fit = ipc * self.slices * WIDTH[self.numbers]
-        if (decoder := self.generator) is not None:
+        if (decoder := self.build_decoder()) is not None:
             target = 4 * emotions
             room = emotions * ipc * (4 * spec.mels * spec.frames + target)
             weights = decoder.bytes(*spec.shape, emotions)
@@ -119,7 +122,7 @@ class Parameterisation:
 
     def bytes(self, items: int, spec: FeatureSpec, emotions: int) -> int:
         """That so many items take, without their targets."""
-        if (decoder := self.generator) is not None:
+        if (decoder := self.build_decoder()) is not None:
             return decoder.bytes(*spec.shape, emotions) + items * decoder.item_bytes
         one = self.codec.encode(torch.zeros(1, *spec.shape))
         return items * size(one)
@@ -137,7 +140,7 @@ class Parameterisation:
             targets: one-hot.
             generator: of a decoder's fit.
         """
-        if (decoder := self.generator) is None:
+        if (decoder := self.build_decoder()) is None:
             learned = {ITEMS: self.codec.frames.shorten(features).clone()}
         else:
             codes, weights = fitted(decoder, features, targets, self.decoder_steps, generator)
@@ -149,8 +152,8 @@ class Parameterisation:
 
     def within(self, items: Float[Tensor, "n *stored"], frames: int) -> Float[Tensor, "n *stored"]:
         """Items as they are learned, within the limit."""
-        if self.generator is not None:  # which bounds what it makes by itself
-            return items.clamp(-self.limit, self.limit)
+        if self.decoder != "none":  # it bounds what it makes of codes by itself
+            return items
         return self.codec.frames.within(items, self.limit, frames)
 
     def candidate(
@@ -176,7 +179,7 @@ class Parameterisation:
         self, learned: Mapping[str, Tensor], targets: Float[Tensor, "n emotion"], frames: int
     ) -> Float[Tensor, "n mel frame"]:
         """The items in so many frames, differentiable; `targets` are one-hot."""
-        if (decoder := self.generator) is None:
+        if (decoder := self.build_decoder()) is None:
             return self.codec.frames.lengthen(learned[ITEMS], frames)
         return decoder(_weights(learned), learned[ITEMS], targets, frames)
 
@@ -190,7 +193,7 @@ class Parameterisation:
         """The items as whoever gets the set decodes them, and as they are stored, if otherwise."""
         learned = {name: value.detach().cpu() for name, value in learned.items()}
         candidate = self.candidate(learned, targets.cpu(), frames, per_class)
-        if (decoder := self.generator) is not None:
+        if (decoder := self.build_decoder()) is not None:
             classes = targets.cpu().argmax(dim=1)
             packed = Packed(decoder, decoder.encode(_weights(learned), learned[ITEMS], classes))
         elif self.codec == Codec():

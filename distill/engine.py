@@ -334,7 +334,7 @@ def _require_decodable(parameterisation: Parameterisation, native: Native) -> No
             "a native schedule moves a few items at a time, and a decoder's weights would move "
             "all of them: set native steps to 0, or decoder to none"
         )
-    assert parameterisation.generator is not None  # whose sizes are in range
+    parameterisation.build_decoder()  # or it says which of its sizes is out of range
 
 
 def _notes(

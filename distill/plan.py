@@ -103,7 +103,7 @@ def plan(
     )
     step = CROWDED * timed.of(recipe.batch_of(items))
     sets = full + small + step * trained_steps(recipe, DRAWS)
-    as_they_are = parameterisation.codec == Codec() and parameterisation.generator is None
+    as_they_are = parameterisation.codec == Codec() and parameterisation.decoder == "none"
     stored_small = 0.0 if as_they_are else small
     starts = 2 if objective.starts_from == "both" else 1
     judging = (

@@ -7,8 +7,6 @@ import torch
 from fake_speech import SPEC, fake_speech
 from torch import Tensor
 
-from distill.candidate import Parameterisation
-from distill.engine import distill
 from distill.objectives.kernel import (
     LEAST_RIDGE,
     MEANS,
@@ -21,7 +19,6 @@ from distill.objectives.kernel import (
     ridge_head,
 )
 from distill.objectives.objective import Candidate, Student
-from distill.objectives.trajectories import weights_of
 from distill.outer_loop import Loop
 from distill.private import account_of
 from evaluation.networks import draw_weights, skeleton
@@ -199,32 +196,6 @@ def test_no_error_is_negative_however_noisy_the_moments(unit):
     for scale in (0.01, 1.0, 100.0):
         head = scale * torch.randn(moments.cross.shape, generator=draws).double()
         assert moments.error(head) >= -1e-3
-    assert moments.error(moments.head(0.01)) >= -1e-3
-
-
-def test_what_it_hears_needs_no_expert():
-    real, model = fake_speech((20, 20, 20), apart=2.0), student()
-    objective = replace(SMALL, checkpoints=3, stride=4, learning_rate=3e-3)
-    state = objective.init(Curator(real), model, 0)
-    other = fake_speech((10, 10, 10), seed=5, apart=2.0)
-    heard = objective.hears(state, other.features, SPEC, model)
-    assert (heard.argmax(dim=1) == other.targets.argmax(dim=1)).float().mean() > 0.9
-    slow = 0.0
-    for checkpoint in (2, 5):
-        moments, weights = Moments.of(state, checkpoint), weights_of(state, checkpoint)
-        seen, _ = on_sphere(model, weights, other.features)
-        slow = slow + moments.inputs(seen) @ moments.head(0.01) / 2
-    assert torch.allclose(heard.double(), (slow + 1 / 3).clamp_min(0.01).log(), atol=1e-5)
-    curator = Curator(real)
-    made = distill(
-        *(curator, objective, "tdnn"),
-        ipc=2,
-        seed=0,
-        loop=Loop(steps=2),
-        parameterisation=Parameterisation(labels="taught"),
-    )
-    assert "an expert's lesson" not in curator.questions
-    assert not torch.equal(made.targets, torch.eye(3).repeat_interleave(2, dim=0))
 
 
 def test_the_state_holds_one_answer_for_each_network():

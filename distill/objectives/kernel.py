@@ -46,14 +46,11 @@ from evaluation.networks import Weights, embedded
 from evaluation.students import cross_entropy
 from synth_data.curator import Curator
 from synth_data.errors import UserError
-from synth_data.features import FeatureSpec
 from synth_data.mechanism import Sample
 from synth_data.settings import NotNegative, Positive
 
 MEANS, WITHIN = "class means", "second moments within classes"
 LEAST_RIDGE = 1e-9  # that double precision can still solve, for a thousand items that are alike
-HEARING = 0.01  # ridge of the heads that hear labels, relative to the mean variance
-LEAST_SHARE = 0.01  # of a label, that is heard of any emotion
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,6 @@ class Kernel(AlongTrajectories):
     """
 
     name: ClassVar[str] = "kernel"
-    teaches: ClassVar[bool] = True
 
     ridge: Positive = 0.01
     means: NotNegative = 0.5
@@ -151,28 +147,6 @@ class Kernel(AlongTrajectories):
             loss = loss + self.classification * recognised
         return loss, met.state
 
-    def hears(
-        self,
-        state: State,
-        items: Float[Tensor, "n mel frame"],
-        spec: FeatureSpec,  # noqa: ARG002 - items are as long as the network says
-        student: Student,
-    ) -> Float[Tensor, "n emotion"]:
-        """Logarithms of shares, by the ridge regressions on all real speech.
-
-        One for the last checkpoint of each trajectory; they are asked for nothing new, and their
-        mean is a share already, but for what is below zero.
-        """
-        last = range(self.checkpoints - 1, len(state[MEANS]), self.checkpoints)
-        found = []
-        with torch.no_grad():
-            for checkpoint in last:
-                real = Moments.of(state, checkpoint)
-                seen, _ = on_sphere(student, weights_of(state, checkpoint), items)
-                found.append(real.inputs(seen) @ real.head(HEARING))
-            shares = torch.stack(found).mean(dim=0) + 1 / state[MEANS].shape[1]
-        return shares.clamp_min(LEAST_SHARE).log().float()
-
     def cost(self, per_class: int, utterances: int) -> Cost:
         return Cost(
             real_passes=self.real_passes(utterances),
@@ -220,11 +194,6 @@ class Moments:
         """What a head sees of embeddings: centred ones, and a constant as large as they vary."""
         rows = seen.double() - self.middle
         return torch.cat([rows, self.square[-1, -1].sqrt().expand(len(rows), 1)], dim=1)
-
-    def head(self, ridge: float) -> Float[Tensor, "inputs emotion"]:
-        """The ridge regression on all real speech."""
-        square = self.square
-        return _solved(square, self.cross, ridge / len(square))
 
     def error(self, head: Float[Tensor, "inputs emotion"]) -> Float[Tensor, ""]:
         """The mean squared error of a head on all real speech, relative to that of none."""
