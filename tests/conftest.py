@@ -7,9 +7,11 @@ import pytest
 import torch
 from commands import ENTRIES, Command, run_here
 
+from evaluation import student_runs
 from evaluation.baselines import BASELINES
 from evaluation.baselines.generative import generative
 from evaluation.baselines.wasserstein import WassersteinGAN
+from synth_data import inversion
 
 torch.set_num_threads(1)
 
@@ -69,6 +71,17 @@ def _no_memory_of_other_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def _generators_are_trained_for_a_moment() -> None:
     """As a baseline; nobody here listens to what they make."""
     BASELINES["generative"] = generative(WassersteinGAN(steps=2))
+
+
+@pytest.fixture(autouse=True)
+def _nobody_measures_or_listens(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory takes a process for each set, and the sounds of a page seconds, in many tests."""
+    if request.node.get_closest_marker("as_it_is"):
+        return
+    monkeypatch.setattr(student_runs, "peak_memory", lambda *_: None)
+    monkeypatch.setattr(inversion, "ITERATIONS", 1)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from joblib import parallel_config
 from small_sets import forge, small_set
 from trees import emodb_tree
 
-from evaluation import runner
+from evaluation import cluster, runner
 from evaluation.networks import draw_weights, skeleton
 from evaluation.options import DP_SGD, EVERY_BASELINE, GENERATIVE, UNTRAINED
 from evaluation.report import Report
@@ -180,6 +180,7 @@ schedules = [{ steps = 2, learning_rate = 0.001 }]
 """
 
 
+@pytest.mark.as_it_is
 def test_everything_by_default(evaluate_data, toy_run, tmp_path):
     done = evaluate_data(
         toy_run / "run", "--dataset", "toy", "--seeds", 1, "--recipe", toy_run / "short.toml",
@@ -260,7 +261,8 @@ def test_another_corpus_with_a_stated_map(evaluate_data, toy_run, tmp_path):
         (["--cluster", "tcp://127.0.0.1:9"], "no Dask scheduler answers at tcp://127.0.0.1:9"),
     ],
 )
-def test_more_wrong_usage(evaluate_data, toy_run, tmp_path, words, message):
+def test_more_wrong_usage(evaluate_data, toy_run, tmp_path, monkeypatch, words, message):
+    monkeypatch.setattr(cluster, "PATIENCE", 1)
     done = evaluate_data(
         toy_run / "run", "--dataset", "toy", "--recipe", toy_run / "short.toml",
         "--out", tmp_path / "out", *words,

@@ -17,6 +17,8 @@ from synth_data.features import FEATURES, FeatureSpec
 from synth_data.inversion import average_speech, encoded, restored, waveform, waveforms
 from synth_data.transforms import Standardise
 
+pytestmark = pytest.mark.as_it_is
+
 SPEC = FEATURES["logmel64"]
 
 

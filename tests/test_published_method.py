@@ -14,7 +14,6 @@ import torch
 from commands import Command, Outcome
 from trees import demos_tree
 
-from evaluation import student_runs
 from evaluation.report import Report
 from evaluation.students import RECIPES, Recipe
 from synth_data.features import FEATURES
@@ -58,7 +57,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setitem(RECIPES, network, replace(Recipe.single(1), batch=4))
     monkeypatch.setenv("DISTILL_DATA_CACHE", str(tmp_path / "features"))
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
-    monkeypatch.setattr(student_runs, "peak_memory", lambda *_: None)  # takes a process each
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
