@@ -73,6 +73,13 @@ def distill_data(
     dataset: Annotated[
         str | None, typer.Option(help=f"Corpus: {_names(list(CORPORA))}.  [default: toy]")
     ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="What is told: categorical (emotions), dimensional (valence, activation, "
+            "dominance), both.  [default: categorical]"
+        ),
+    ] = None,
     data_root: Annotated[
         Path | None,
         typer.Option(help="Its folder (a CSV for table); else $<DATASET>_ROOT or $SER_DATA_ROOT."),
@@ -210,6 +217,7 @@ def distill_data(
     torch.set_num_threads(1)  # so that the same seed gives the same bits, whatever runs beside
     given = {
         "dataset": dataset,
+        "task": task,
         "data_root": data_root,
         "ipc": ipc,
         "nested": None if nested is None else _sizes(nested),
@@ -290,7 +298,8 @@ def _command(out: Path | None, resume: bool) -> str:
 
 def _new_folder(config: RunConfig) -> Path:
     """A folder in runs/ that does not exist yet."""
-    name = f"{config.dataset}-{config.objective}-ipc{config.ipc}"
+    told = "" if config.task == "categorical" else f"-{config.task}"
+    name = f"{config.dataset}{told}-{config.objective}-ipc{config.ipc}"
     folder, number = Path("runs") / name, 1
     while folder.exists():
         number += 1

@@ -13,7 +13,7 @@ from distill import speaker_penalty
 from distill.candidate import Parameterisation
 from distill.choice import AUTO, ENOUGH, Choice, choose, choose_private, choose_untrained
 from distill.disentangle import DISENTANGLERS, Disentangler
-from distill.engine import has_schedule, require_fit
+from distill.engine import has_schedule, require_fit, require_told
 from distill.expert import Expert
 from distill.native import Native
 from distill.nested import require_smaller
@@ -26,12 +26,13 @@ from evaluation.files import write_atomically
 from evaluation.networks import NETWORKS, require_uncoupled
 from evaluation.students import RECIPES, Recipe
 from synth_data.corpora.facts import Corpus
-from synth_data.corpus import find_root, known_corpus, protocol_of
+from synth_data.corpus import find_root, known_corpus, protocol_of, task_of
 from synth_data.errors import UserError, unknown_name
 from synth_data.features import FEATURES, FeatureSpec
 from synth_data.ledger import PrivacyBudget, Unit
 from synth_data.protocol import Protocol
 from synth_data.settings import changed, in_words, read_settings
+from synth_data.task import TaskName
 
 Fold = int | Literal["all", "none"]
 
@@ -62,6 +63,9 @@ class RunConfig(BaseModel):
 
     dataset: str = "toy"
     """Name of a corpus."""
+    task: TaskName = "categorical"
+    """What is to be told of an utterance: its emotion ("categorical"), its valence, activation and
+    dominance ("dimensional"), or both."""
     data_root: Path | None = None
     """Its folder; from the environment if absent."""
     protocol: str | None = None
@@ -72,7 +76,8 @@ class RunConfig(BaseModel):
     feature: str | None = None
     """Name of a feature recipe; if absent, logmel64, or logmel64-short for the built-in corpus."""
     ipc: int = Field(default=10, ge=1)
-    """Synthetic items per class; in small items, the bytes of so many."""
+    """Synthetic items per class, or per cell of the label space where dimensions are told; in small
+    items, the bytes of so many."""
     nested: tuple[Annotated[int, Field(ge=1)], ...] = ()
     """Smaller sizes, in the same terms, that the first items of each class are sets of as well."""
     objective: str = AUTO
@@ -180,6 +185,7 @@ class RunConfig(BaseModel):
         self._require_budget()
         self._require_public()
         first = FIRST_MINUTE if self.corpus.access == "built-in" else {}
+        task_of(self.corpus, self.task, self.corpus.emotions or ("any",))
         if self.feature_name not in FEATURES:
             raise unknown_name("feature", self.feature_name, FEATURES)
         if self.objective == AUTO:
@@ -204,6 +210,11 @@ class RunConfig(BaseModel):
         require_fit(*made, self.spec)
         require_smaller(self.nested, self.ipc)
         disentangler = self.build_disentangler()
+        require_told(
+            *(self.task, disentangler),
+            private=self.budget is not None,
+            public=self.public_dataset is not None,
+        )
         if self.budget is not None:
             require_possible(
                 *(made[0], whole.build_loop(), *made[1:]),
@@ -311,6 +322,8 @@ class RunConfig(BaseModel):
             return choose_untrained()
         learned = parameterisation.labels == "soft"
         emotions = len(self.corpus.emotions) or UNKNOWN_EMOTIONS
+        if self.task != "categorical":
+            emotions = 2 ** len(self.corpus.dimensions)  # cells
         items = parameterisation.per_class(self.ipc, self.spec, emotions)
         return choose(items, self.max_minutes, learned)
 

@@ -7,7 +7,7 @@ from unittest import mock
 
 import pytest
 import torch
-from fake_speech import SPEC, fake_speech
+from fake_speech import SPEC, TASK, fake_speech
 from torch import Tensor
 
 from distill.objectives import OBJECTIVES
@@ -58,7 +58,7 @@ def small(name: str) -> Objective:
 
 def student(network: str) -> Student:
     module = skeleton(network, SPEC.mels, 3)
-    return Student(module, draw_weights(module, torch.Generator().manual_seed(0)))
+    return Student(module, draw_weights(module, torch.Generator().manual_seed(0)), TASK)
 
 
 def candidate(objective: Objective) -> Candidate:
