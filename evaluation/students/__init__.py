@@ -17,6 +17,7 @@ from evaluation.students.native import NativeRecipe
 from evaluation.students.network import (
     Recipe,
     Schedule,
+    answers,
     embeddings_of,
     logits_of,
     predict,
@@ -62,6 +63,7 @@ __all__ = [
     "Schedule",
     "Setting",
     "StudentRecipe",
+    "answers",
     "class_balance",
     "cross_entropy",
     "embeddings_of",

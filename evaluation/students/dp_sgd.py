@@ -111,6 +111,8 @@ class PrivateRecipe(StudentRecipe):
         setting: Setting,  # noqa: ARG002 - the noise is solved for the recipe's own
         generator: torch.Generator,  # noqa: ARG002 - what is random here has no seed
     ) -> Fitted:
+        if examples.told.dimensions:
+            raise CannotTrain("the loss of dimensions couples the utterances of all units")
         mels, emotions = examples.features.shape[1], examples.targets.shape[1]
         network = skeleton(student, mels, emotions)
         trained = self.train(network, weights, examples)
