@@ -36,6 +36,7 @@ from synth_data.features import FEATURES
 from synth_data.label_map import parse
 from synth_data.ledger import Unit
 from synth_data.number_kinds import NUMBERS
+from synth_data.ratings import parse_scale
 
 NO_ESTIMATE = (
     "its card quotes no estimate of what it is worth. For one: distill-data --resume --out {0} "
@@ -78,6 +79,13 @@ def distill_data(
         typer.Option(
             help="What is told: categorical (emotions), dimensional (valence, activation, "
             "dominance), both.  [default: categorical]"
+        ),
+    ] = None,
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LOWEST,HIGHEST",
+            help="Of dimensions, where the corpus has no scale of its own, such as 1,7.",
         ),
     ] = None,
     data_root: Annotated[
@@ -218,6 +226,7 @@ def distill_data(
     given = {
         "dataset": dataset,
         "task": task,
+        "scale": None if scale is None else parse_scale(scale),
         "data_root": data_root,
         "ipc": ipc,
         "nested": None if nested is None else _sizes(nested),

@@ -26,7 +26,7 @@ from evaluation.files import write_atomically
 from evaluation.networks import NETWORKS, require_uncoupled
 from evaluation.students import RECIPES, Recipe
 from synth_data.corpora.facts import Corpus
-from synth_data.corpus import find_root, known_corpus, protocol_of, task_of
+from synth_data.corpus import find_root, known_corpus, protocol_of
 from synth_data.errors import UserError, unknown_name
 from synth_data.features import FEATURES, FeatureSpec
 from synth_data.ledger import PrivacyBudget, Unit
@@ -66,6 +66,9 @@ class RunConfig(BaseModel):
     task: TaskName = "categorical"
     """What is to be told of an utterance: its emotion ("categorical"), its valence, activation and
     dominance ("dimensional"), or both."""
+    scale: tuple[float, float] | None = None
+    """The lowest and the highest value of dimensions, where the corpus leaves that open; if absent,
+    the first of its usual ones that holds all values."""
     data_root: Path | None = None
     """Its folder; from the environment if absent."""
     protocol: str | None = None
@@ -185,7 +188,6 @@ class RunConfig(BaseModel):
         self._require_budget()
         self._require_public()
         first = FIRST_MINUTE if self.corpus.access == "built-in" else {}
-        task_of(self.corpus, self.task, self.corpus.emotions or ("any",))
         if self.feature_name not in FEATURES:
             raise unknown_name("feature", self.feature_name, FEATURES)
         if self.objective == AUTO:

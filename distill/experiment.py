@@ -131,6 +131,7 @@ class Experiment:
             root,
             config.spec,
             task=config.task,
+            scale=config.scale,
             allow_missing=config.allow_missing,
             skip_bad=config.skip_bad,
             progress=self.show_progress,
@@ -138,8 +139,14 @@ class Experiment:
 
     def _listed(self, corpus: Corpus, root: Path | None) -> RealSet:
         config = self.config
-        told, missing = config.task, config.allow_missing
-        return listing(corpus, root, config.spec, task=told, allow_missing=missing)
+        return listing(
+            corpus,
+            root,
+            config.spec,
+            task=config.task,
+            scale=config.scale,
+            allow_missing=config.allow_missing,
+        )
 
     def told_of_public(self, public: RealSet) -> str:
         """What there is to know of public speech before a run, in words."""
