@@ -130,6 +130,8 @@ class Experiment:
             corpus,
             root,
             config.spec,
+            task=config.task,
+            scale=config.scale,
             allow_missing=config.allow_missing,
             skip_bad=config.skip_bad,
             progress=self.show_progress,
@@ -137,7 +139,14 @@ class Experiment:
 
     def _listed(self, corpus: Corpus, root: Path | None) -> RealSet:
         config = self.config
-        return listing(corpus, root, config.spec, allow_missing=config.allow_missing)
+        return listing(
+            corpus,
+            root,
+            config.spec,
+            task=config.task,
+            scale=config.scale,
+            allow_missing=config.allow_missing,
+        )
 
     def told_of_public(self, public: RealSet) -> str:
         """What there is to know of public speech before a run, in words."""
@@ -201,7 +210,7 @@ class Experiment:
             units = min(counted)
         spec, emotions = config.spec, len(real.emotions)
         network = skeleton(config.student, spec.mels, emotions)
-        student = Student(network, dict(network.named_parameters()))
+        student = Student(network, dict(network.named_parameters()), real.task)
         objective, loop = config.build_objective(), config.build_loop()
         return feasibility(budget, objective, loop, student, spec, emotions, units, max(counted))
 

@@ -74,7 +74,7 @@ class Bench:
     failed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        examples = Examples(self.train.features, self.train.targets)
+        examples = Examples(self.train.features, self.train.targets, task=self.train.task)
         self.full = Competitor(self.full_name, examples, None, "real items")
         self.graduation: list[Done] = []
         self.recipes = {**RECIPES, **self.options.recipes}
@@ -94,7 +94,7 @@ class Bench:
             if found.outcome.error:
                 self.failed.append(f"{found.job}: {found.outcome.error}")
             else:
-                yield from runs_of(found, len(self.train.emotions), self.options.memory)
+                yield from runs_of(found, self.options.memory)
 
     def _baselines(self, own: Sequence[Competitor]) -> list[Competitor]:
         """All baselines, at each size that is judged, and which of them cannot be had."""
@@ -196,7 +196,7 @@ class Bench:
         base = self.options.seed
         if student not in NETWORKS:
             return Job(one, student, NONE, {}, recipe, recipe_name, seed, base)
-        network = skeleton(student, self.train.spec.mels, len(self.train.emotions))
+        network = skeleton(student, self.train.spec.mels, len(self.train.task.columns))
         weights = draw_weights(network, generator(base, "student", student, seed))
         keep = _in_every_report(one)
         return Job(one, student, RANDOM, weights, recipe, recipe_name, seed, base, keep)
@@ -230,7 +230,7 @@ class Bench:
         done = self._guide
         weights = done.outcome.weights
         assert weights is not None
-        network = skeleton(done.job.student, self.train.spec.mels, len(self.train.emotions))
+        network = skeleton(done.job.student, self.train.spec.mels, len(self.train.task.columns))
         return Reference(
             network=network,
             weights=weights,
@@ -256,7 +256,7 @@ def _competitor(one: NamedSet) -> Competitor:
     synthetic = one.synthetic
     return Competitor(
         one.name,
-        Examples(synthetic.features, synthetic.targets),
+        Examples(synthetic.features, synthetic.targets, task=synthetic.task),
         one.ipc,
         "synthetic items",
         bytes=synthetic.bytes,

@@ -10,6 +10,7 @@ from evaluation.attacks import ATTACKS
 from evaluation.attacks.attempts import Attempt, Scene, Shared, Speech
 from evaluation.attacks.speaker import Voices
 from evaluation.bench import Bench
+from evaluation.choosing import chosen_by
 from evaluation.hearing import Hearing, by_hearing
 from evaluation.jobs import Heard
 from evaluation.named_sets import NamedSet
@@ -94,8 +95,7 @@ def evaluate(
         heard = Heard(to_choose_by, {CLEAN: asked} | (more if sides is real else {}))
         runner = Runner(
             heard,
-            truth=validation.targets.argmax(dim=1).tolist(),
-            classes=len(test.emotions),
+            chosen_by(validation),
             jobs=jobs,
             outcomes=outcomes,
             progress=progress,

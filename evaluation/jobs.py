@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from evaluation import augment, networks, students
+from evaluation import augment, concordance, networks, students
 from evaluation.baselines import Competitor
 from evaluation.networks import NETWORKS, Weights
 from evaluation.students import Setting, StudentRecipe
@@ -100,12 +100,17 @@ class Job:
         )
 
 
+# A class for each utterance; or its outputs, to six decimals.
+Answers = tuple[int, ...] | tuple[tuple[float, ...], ...]
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What came of a job; the fields but for `weights` are stored as JSON.
 
     Attributes:
-        validation: the class recognised in each validation utterance; empty if it failed.
+        validation: the class recognised in each validation utterance, or the outputs where there
+            are dimensions to tell; empty if it failed.
         test: the same in each test utterance, by how it is heard.
         parameters: of the student.
         seconds: to train it.
@@ -113,8 +118,8 @@ class Outcome:
         weights: of the trained student, if they are to be kept.
     """
 
-    validation: tuple[int, ...]
-    test: dict[str, tuple[int, ...]]
+    validation: Answers
+    test: dict[str, Answers]
     parameters: int
     seconds: float
     error: str = ""
@@ -134,8 +139,8 @@ def carry_out(job: Job, setting: Setting, heard: Heard) -> Outcome:
         fitted = job.recipe.fit(job.student, job.weights, job.competitor.examples, setting, draws)
         seconds = time.perf_counter() - began
         return Outcome(
-            validation=tuple(fitted.predict(heard.validation).tolist()),
-            test={name: tuple(fitted.predict(x).tolist()) for name, x in heard.test.items()},
+            validation=as_answers(fitted.predict(heard.validation)),
+            test={name: as_answers(fitted.predict(x)) for name, x in heard.test.items()},
             parameters=fitted.parameters,
             seconds=seconds,
             weights=fitted.weights if job.keep else None,
@@ -147,13 +152,20 @@ def carry_out(job: Job, setting: Setting, heard: Heard) -> Outcome:
         return Outcome((), {}, 0, time.perf_counter() - began, error=reason)
 
 
+def as_answers(said: Tensor) -> Answers:
+    """What a student predicts, as it is stored."""
+    if said.is_floating_point():
+        return tuple(tuple(round(value, 6) for value in row) for row in said.tolist())
+    return tuple(said.tolist())
+
+
 def hear_more(job: Job, outcome: Outcome, heard: Heard) -> Outcome:
     """What a network that was trained before says to all test speech; it has its weights."""
     assert outcome.weights is not None
-    mels, emotions = heard.validation.shape[1], job.competitor.examples.targets.shape[1]
-    network = networks.skeleton(job.student, mels, emotions)
+    mels, task = heard.validation.shape[1], job.competitor.examples.told
+    network = networks.skeleton(job.student, mels, len(task.columns))
     new = {
-        name: tuple(students.predict(network, outcome.weights, features).tolist())
+        name: as_answers(students.answers(network, outcome.weights, features, task))
         for name, features in heard.test.items()
         if name not in outcome.test
     }
@@ -174,7 +186,7 @@ def _digest(tensors: Mapping[str, Tensor], *words: object) -> str:
 def _software() -> str:
     """Names all code that decides an outcome, beside the job's own values."""
     content = hashlib.sha256()
-    modules = [augment, networks, students, networks.layers]
+    modules = [augment, concordance, networks, students, networks.layers, students.losses]
     modules += [students.network, students.pooled, students.native, students.dp_sgd, schedule]
     modules += [ledger, mechanism, noise]
     for module in modules:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from evaluation.baselines import NotAvailable
 from evaluation.bench import Bench
-from evaluation.jobs import Job
+from evaluation.jobs import Answers, Job, as_answers
 from evaluation.named_sets import budgets_of
 from evaluation.networks import NETWORKS, couples, skeleton
 from evaluation.options import (
@@ -24,7 +24,8 @@ from evaluation.options import (
     UNTRAINED,
 )
 from evaluation.runs import CLEAN, Run, Ships
-from evaluation.students import Lesson, PrivateRecipe, predict
+from evaluation.student_runs import told
+from evaluation.students import Lesson, PrivateRecipe, answers
 from evaluation.teachers import TEACHERS, School, Teacher
 from synth_data.errors import UserError
 from synth_data.ledger import PrivacyBudget
@@ -35,13 +36,14 @@ from synth_data.real import RealSet
 def untrained(bench: Bench) -> Iterator[Run]:
     """The fixed initialisation as it is, which should be at chance."""
     starts = [one.synthetic.start for one in bench.judged if one.synthetic.start]
+    task = bench.train.task
     for student in bench.students:
         start = next((start for start in starts if start.network == student), None)
         if start is None:
             continue
-        network = skeleton(student, bench.train.spec.mels, len(bench.train.emotions))
+        network = skeleton(student, bench.train.spec.mels, len(task.columns))
         heard = {
-            speech: predict(network, start.weights, features).tolist()
+            speech: as_answers(answers(network, start.weights, features, task))
             for speech, features in bench.heard.test.items()
         }
         numbers = sum(weight.numel() for weight in start.weights.values())
@@ -150,7 +152,7 @@ def _private_recipe(bench: Bench, budget: PrivacyBudget) -> PrivateRecipe:
 def majority(bench: Bench) -> Iterator[Run]:
     """Always the emotion of most training utterances."""
     emotion = int(bench.train.targets.sum(dim=0).argmax())
-    heard = {speech: [emotion] * len(features) for speech, features in bench.heard.test.items()}
+    heard = {speech: (emotion,) * len(features) for speech, features in bench.heard.test.items()}
     for student in bench.students:
         initialisation = RANDOM if student in NETWORKS else NONE
         yield from _runs(bench, MAJORITY, student, initialisation, "nothing", heard)
@@ -178,7 +180,7 @@ def taught(
         except NotAvailable as reason:
             bench.unavailable.append(f"teacher {name}: {reason}")
             continue
-        heard = {speech: said.argmax(dim=1).tolist() for speech, said in teacher.test.items()}
+        heard = {speech: as_answers(said.argmax(dim=1)) for speech, said in teacher.test.items()}
         yield from _runs(
             bench,
             f"{TEACHER}{name}",
@@ -237,7 +239,7 @@ def _runs(
     student: str,
     initialisation: str,
     ships: Ships,
-    heard: Mapping[str, Sequence[int]],
+    heard: Mapping[str, Answers],
     **changes: object,
 ) -> Iterator[Run]:
     """Runs of what is no set that students are trained on."""
@@ -263,5 +265,5 @@ def _runs(
         peak_memory=None,
         predicted=(),
     )
-    for speech, predicted in heard.items():
-        yield replace(plain, speech=speech, predicted=tuple(predicted), **changes)  # type: ignore[arg-type]
+    for speech, said in heard.items():
+        yield replace(plain, speech=speech, **told(bench.train.task, said), **changes)  # type: ignore[arg-type]

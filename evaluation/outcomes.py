@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from evaluation.files import write_atomically
-from evaluation.jobs import Digests, Heard, Outcome
+from evaluation.jobs import Answers, Digests, Heard, Outcome
 from synth_data.feature_cache import default_folder
 
 log = logging.getLogger(__name__)
@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 class Stored:
     """An outcome's entry; test speech by its digest, since what it is called decides nothing."""
 
-    validation: tuple[int, ...]
-    test: dict[str, tuple[int, ...]]
+    validation: Answers
+    test: dict[str, Answers]
     parameters: int
     seconds: float
 

@@ -1,10 +1,10 @@
 """Trains many students: settings chosen on validation, side by side, nothing twice."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from evaluation import metrics
-from evaluation.jobs import Heard, Job, Outcome, carry_out, hear_more
+from evaluation.jobs import Answers, Heard, Job, Outcome, carry_out, hear_more
 from evaluation.outcomes import Outcomes
 from evaluation.students import Setting
 from synth_data.progress import SILENT, Progress
@@ -26,16 +26,14 @@ class Runner:
 
     Attributes:
         heard: what students are asked.
-        truth: class indices of the validation utterances.
-        classes: how many there are.
+        score: how well the validation utterances were told, the higher the better.
         jobs: students trained at once; -1: as many as there are cores, here or on a cluster.
         outcomes: where they are kept; None: nowhere.
         progress: a bar for the students.
     """
 
     heard: Heard
-    truth: Sequence[int]
-    classes: int
+    score: Callable[[Answers], float]
     jobs: int = 1
     outcomes: Outcomes | None = None
     progress: Progress = SILENT
@@ -53,7 +51,7 @@ class Runner:
         """Every job's outcome, in their order.
 
         For each unit its first job is carried out under every setting; the setting of the best
-        UAR on validation (the first if equal) is then that of all its jobs.
+        score on validation (the first if equal) is then that of all its jobs.
         """
         firsts = {job.unit: job for job in reversed(work)}
         trials = [(job, setting) for job in firsts.values() for setting in job.recipe.settings]
@@ -104,5 +102,5 @@ class Runner:
 
     def _score(self, outcome: Outcome) -> float:
         if outcome.error:
-            return -1.0
-        return float(metrics.uar(metrics.confusion(self.truth, outcome.validation, self.classes)))
+            return -math.inf
+        return self.score(outcome.validation)

@@ -79,7 +79,9 @@ class Run:
         student_seconds: to train this student, for whoever receives what is shipped.
         peak_memory: bytes that training a student on the set takes beyond the loaded libraries;
             None where it was not measured.
-        predicted: a class index per test utterance.
+        predicted: a class index per test utterance; none where there are no emotions to tell.
+        numbers: per test utterance, what was told of each dimension, from -1 to 1 for the lowest
+            and the highest of the corpus' scale; none where there are no dimensions to tell.
     """
 
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
@@ -104,6 +106,7 @@ class Run:
     student_seconds: float
     peak_memory: int | None
     predicted: tuple[int, ...]
+    numbers: tuple[tuple[float, ...], ...] = ()
 
     @property
     def condition(self) -> Condition:
@@ -253,7 +256,7 @@ def _checked(kind: Any, value: object) -> Any:
 
 def _without_predictions(run: Run) -> dict[str, Any]:
     fields = asdict(run)
-    del fields["predicted"]
+    del fields["predicted"], fields["numbers"]
     return fields
 
 

@@ -100,8 +100,7 @@ def richer_features(school: School) -> Teacher:
     full = Competitor(FULL, Examples(train.features, train.targets), None, "real items")
     runner = Runner(
         heard,
-        truth=school.runner.truth,
-        classes=school.runner.classes,
+        school.runner.score,
         jobs=school.runner.jobs,
         outcomes=school.runner.outcomes,
     )

@@ -10,6 +10,7 @@ from small_evaluation import QUICK, TEST, TRAIN, VALIDATION, WEIGHTS, a_set, jud
 
 from evaluation import runner as runner_module
 from evaluation.baselines import Competitor
+from evaluation.choosing import ByUAR
 from evaluation.jobs import Heard, Job, Outcome, carry_out
 from evaluation.named_sets import NamedSet
 from evaluation.outcomes import Outcomes
@@ -34,7 +35,7 @@ def job(seed: int = 0, *, name: str = FULL, recipe: Recipe = CHOICES) -> Job:
 
 
 def runner(outcomes: Outcomes | None = None) -> Runner:
-    return Runner(HEARD, TRUTH, len(EMOTIONS), outcomes=outcomes)
+    return Runner(HEARD, ByUAR(tuple(TRUTH), len(EMOTIONS)), outcomes=outcomes)
 
 
 def scripted(right: dict[tuple[int, float], int], *, error: float = 0.0) -> Work:
@@ -95,7 +96,7 @@ def test_it_is_the_recall_of_rare_emotions_too_that_chooses(monkeypatch):
         return Outcome(said[setting.strength], {CLEAN: (0,) * len(TEST)}, 1, 0.0)
 
     monkeypatch.setattr(runner_module, "carry_out", does)
-    (done,) = Runner(heard, truth, 3).run([job()])
+    (done,) = Runner(heard, ByUAR(tuple(truth), 3)).run([job()])
     assert done.setting.strength == 1e-3  # 1/2, as much as the last; accuracy says 1/4 and 3/4
 
 

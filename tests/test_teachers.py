@@ -9,6 +9,7 @@ from fake_speech import EMOTIONS, SPEC, fake_speech
 from small_evaluation import QUICK, TEST, TRAIN, VALIDATION, a_set, judged, of, untimed
 
 from evaluation.baselines import Competitor, NotAvailable
+from evaluation.choosing import ByUAR
 from evaluation.jobs import Heard, Job
 from evaluation.networks import draw_weights, skeleton
 from evaluation.outcomes import Outcomes
@@ -39,7 +40,7 @@ BROKEN = replace(QUICK, schedules=(Schedule(6, 1e30),))
 def school(students: int = 3, **changes: Any) -> School:
     """A school of so many full-data students of the TDNN."""
     truth = VALIDATION.targets.argmax(dim=1).tolist()
-    runner = Runner(HEARD, truth, len(EMOTIONS))
+    runner = Runner(HEARD, ByUAR(tuple(truth), len(EMOTIONS)))
     network = skeleton("tdnn", SPEC.mels, len(EMOTIONS))
     jobs = []
     for seed in range(students):

@@ -13,9 +13,9 @@ from evaluation.students import Examples
 
 
 def class_means(stock: Stock) -> Iterator[Competitor]:
-    """One item per class, whatever the ipc of the set it competes with."""
+    """One item per class (of a cell with its mean targets), whatever ipc it competes with."""
     train = stock.train
-    present = train.targets.argmax(dim=1).unique()
-    means = [train.features[train.group_rows(emotion)].mean(dim=0) for emotion in present.tolist()]
-    examples = Examples(torch.stack(means), torch.eye(len(train.emotions))[present])
+    present = train.task.group_of(train.targets).unique()
+    means = [train.features[train.group_rows(group)].mean(dim=0) for group in present.tolist()]
+    examples = Examples(torch.stack(means), stock.mean_targets(), task=train.task)
     yield Competitor("class-means", examples, stock.ipc, "means of items")

@@ -1,7 +1,7 @@
 """What a student can be trained on: the set in question, or something a user could take instead."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,7 +22,8 @@ class Competitor:
     Attributes:
         name: as in the report.
         examples: what students are trained on: decoded, and after the set's transforms.
-        ipc: items per class of the set that it competes with; None for all real training data.
+        ipc: items per class (or cell) of the set that it competes with; None for all real training
+            data.
         ships: what leaves whoever holds the recordings.
         bytes: of all that is stored; by default, of features and targets as they are.
         draw: which random draw; 0 where there is only one.
@@ -58,6 +59,8 @@ class Competitor:
         if lesson is not None:
             content.update(f"{lesson.by} {lesson.share} {lesson.temperature}".encode())
             parts.append(lesson.signal)
+        if examples.told.dimensions:
+            content.update(repr(examples.task).encode())
         for tensor in parts:
             content.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
             content.update(tensor.contiguous().numpy().data)
@@ -89,7 +92,7 @@ class Stock:
 
     Attributes:
         train: the real training utterances, after the set's transforms.
-        ipc: items per class of the set that the baseline competes with.
+        ipc: items per class (or cell) of the set that the baseline competes with.
         bytes: of that set's features and targets as stored; a baseline may store as much.
         generator: of the baseline's draws.
         look: trains a full-data student, if need be, and tells its view of the training
@@ -112,20 +115,42 @@ class Stock:
         return self.look()
 
     def rows_by_class(self) -> list[list[int]]:
-        """The rows of each emotion that occurs, in random order."""
-        rows = [self.train.group_rows(emotion) for emotion in range(len(self.train.emotions))]
+        """The rows of each emotion (or cell of the label space) that occurs, in random order."""
+        rows = [self.train.group_rows(group) for group in range(len(self.train.task.groups))]
         return [
             [of_one[i] for i in torch.randperm(len(of_one), generator=self.generator).tolist()]
             for of_one in rows
             if of_one
         ]
 
+    def examples(self, rows: Sequence[int]) -> Examples:
+        """Real utterances as they are."""
+        train = self.train
+        return Examples(train.features[rows], train.targets[rows], task=train.task)
+
+    def mean_targets(self) -> Float[Tensor, "group column"]:
+        """Of each emotion (or cell) that occurs; NaN where no emotion is known of any of it."""
+        train = self.train
+        present = train.task.group_of(train.targets).unique().tolist()
+        rows = [train.targets[train.group_rows(group)] for group in present]
+        return torch.stack([of_one.nanmean(dim=0) for of_one in rows])
+
     def require_enough(self) -> None:
-        """Raises `NotAvailable` if an emotion that occurs has fewer than `ipc` utterances."""
+        """Raises `NotAvailable` if an emotion that occurs has fewer than `ipc` utterances.
+
+        Of a cell with fewer, all are taken: cells are a way to count, and no names.
+        """
+        if self.train.task.dimensions:
+            return
         for emotion, name in enumerate(self.train.emotions):
             found = len(self.train.group_rows(emotion))
             if 0 < found < self.ipc:
                 raise NotAvailable(f"ipc {self.ipc} exceeds the {found} utterances of {name}")
+
+    def require_emotions(self) -> None:
+        """Raises `NotAvailable` if there are dimensions to tell."""
+        if self.train.task.dimensions:
+            raise NotAvailable("it is made for emotions, and there are dimensions to tell")
 
 
 class NotAvailable(Exception):  # noqa: N818 - it is reported, not raised to the user

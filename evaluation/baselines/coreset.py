@@ -6,7 +6,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from evaluation.baselines.competitor import Competitor, Stock
-from evaluation.students import Examples
 
 # Of a class' embeddings, so many distinct rows.
 Choose = Callable[[Float[Tensor, "n embedding"], int], list[int]]
@@ -26,15 +25,15 @@ def coreset(name: str, stock: Stock, choose: Choose) -> Iterator[Competitor]:
         NotAvailable: a class has fewer than `ipc` utterances.
     """
     stock.require_enough()
-    train, reference = stock.train, stock.reference
+    reference = stock.reference
     rows = [
         of_one[i]
         for of_one in stock.rows_by_class()
-        for i in choose(reference.embeddings[of_one].double(), stock.ipc)
+        for i in choose(reference.embeddings[of_one].double(), min(stock.ipc, len(of_one)))
     ]
     yield Competitor(
         name,
-        Examples(train.features[rows], train.targets[rows]),
+        stock.examples(rows),
         stock.ipc,
         "real items",
         making_seconds=reference.seconds,

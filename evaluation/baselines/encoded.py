@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterator
 from itertools import chain, zip_longest
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from evaluation.baselines.competitor import Competitor, NotAvailable, Stock
 from evaluation.students import Examples
 from synth_data.codecs import Codec, size
+from synth_data.task import Task
 
 
 def encoded(name: str, codec: Codec) -> Callable[[Stock], Iterator[Competitor]]:
@@ -24,8 +27,7 @@ def encoded(name: str, codec: Codec) -> Callable[[Stock], Iterator[Competitor]]:
         """
         train = stock.train
         by_class = stock.rows_by_class()
-        # An item's class index takes one byte.
-        per_item = size(codec.encode(train.features[:1])) + 1
+        per_item = size(codec.encode(train.features[:1])) + packed(train.task, train.targets[:1])[1]
         if (needed := len(by_class) * per_item) > stock.bytes:
             raise NotAvailable(
                 f"one utterance for each of {len(by_class)} emotions takes {needed} bytes, "
@@ -33,16 +35,25 @@ def encoded(name: str, codec: Codec) -> Callable[[Stock], Iterator[Competitor]]:
             )
         rows = evenly(by_class, stock.bytes // per_item, stock.generator)
         stored = codec.encode(train.features[rows])
-        classes = train.targets[rows].argmax(dim=1).to(torch.uint8)
-        examples = Examples(
-            codec.decode(stored, train.spec.frames),
-            torch.eye(len(train.emotions))[classes.long()],
-        )
+        targets, bytes_of_targets = packed(train.task, train.targets[rows])
+        examples = Examples(codec.decode(stored, train.spec.frames), targets, task=train.task)
         yield Competitor(
-            name, examples, stock.ipc, "real items", bytes=size(stored) + classes.nbytes
+            name, examples, stock.ipc, "real items", bytes=size(stored) + bytes_of_targets
         )
 
     return baseline
+
+
+def packed(task: Task, targets: Float[Tensor, "n column"]) -> tuple[Float[Tensor, "n column"], int]:
+    """Targets as they are read again, and their bytes: one for the class, one per dimension."""
+    shares, steps = task.shares(targets), (127 * task.numbers(targets)).round()
+    read = [steps / 127]
+    if task.emotions:
+        classes = shares.nan_to_num(0.0).argmax(dim=1)
+        # A code more says that nobody agreed.
+        read.insert(0, torch.eye(len(task.emotions))[classes].where(~shares.isnan(), shares))
+    per_item = bool(task.emotions) + len(task.dimensions)
+    return torch.cat(read, dim=1), len(targets) * per_item
 
 
 def evenly(by_class: list[list[int]], count: int, generator: torch.Generator) -> list[int]:

@@ -9,5 +9,5 @@ from evaluation.students import Examples
 
 def full(stock: Stock) -> Iterator[Competitor]:
     """The training set itself, whatever the ipc."""
-    examples = Examples(stock.train.features, stock.train.targets)
+    examples = Examples(stock.train.features, stock.train.targets, task=stock.train.task)
     yield Competitor(FULL, examples, None, "real items")

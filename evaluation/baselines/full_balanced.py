@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from itertools import cycle, islice
 
 from evaluation.baselines.competitor import Competitor, Stock
-from evaluation.students import Examples
 
 
 def full_balanced(stock: Stock) -> Iterator[Competitor]:
@@ -20,7 +19,7 @@ def full_balanced(stock: Stock) -> Iterator[Competitor]:
     rows = [row for of_one in by_class for row in islice(cycle(of_one), largest)]
     yield Competitor(
         "full-balanced",
-        Examples(train.features[rows], train.targets[rows]),
+        stock.examples(rows),
         None,
         "real items",
         bytes=train.features.nbytes + train.targets.nbytes,  # whoever receives it can repeat

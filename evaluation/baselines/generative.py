@@ -31,8 +31,10 @@ def generative(training: WassersteinGAN) -> Callable[[Stock], Iterator[Competito
         are normal noise, which anybody can draw: what is shipped are the weights, in 16 bits.
 
         Raises:
-            NotAvailable: the smallest generator takes more bytes than the set.
+            NotAvailable: there are dimensions to tell, or the smallest generator takes more bytes
+                than the set.
         """
+        stock.require_emotions()
         train, rows = stock.train, stock.rows_by_class()
         shape = (*train.spec.shape, len(train.emotions))
         decoder = largest(stock.bytes, shape)

@@ -15,10 +15,9 @@ def noise(stock: Stock) -> Iterator[Competitor]:
     items.
     """
     train = stock.train
-    present = train.targets.argmax(dim=1).unique()
-    targets = torch.eye(len(train.emotions))[present.repeat_interleave(stock.ipc)]
+    targets = stock.mean_targets().repeat_interleave(stock.ipc, dim=0)
     mean = train.features.mean(dim=(0, 2))[:, None]
     deviation = train.features.std(dim=(0, 2), correction=0)[:, None]
     white = torch.randn(len(targets), *train.spec.shape, generator=stock.generator)
-    examples = Examples(mean + deviation * white, targets)
+    examples = Examples(mean + deviation * white, targets, task=train.task)
     yield Competitor("noise", examples, stock.ipc, "nothing", bytes=0)

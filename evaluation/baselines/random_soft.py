@@ -16,8 +16,9 @@ def random_soft(stock: Stock) -> Iterator[Competitor]:
     """Draws as those of `random_subset`; targets are the softmax of the reference's logits.
 
     Raises:
-        NotAvailable: a class has fewer than `ipc` utterances.
+        NotAvailable: there are dimensions to tell, or a class has fewer than `ipc` utterances.
     """
+    stock.require_emotions()
     stock.require_enough()
     train, reference = stock.train, stock.reference
     soft = reference.logits.softmax(dim=1)

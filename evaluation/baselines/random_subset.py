@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from evaluation.baselines.competitor import Competitor, Stock
 from evaluation.runs import RANDOM_SUBSET
-from evaluation.students import Examples
 
 DRAWS = 5
 
@@ -16,8 +15,6 @@ def random_subset(stock: Stock) -> Iterator[Competitor]:
         NotAvailable: a class has fewer than `ipc` utterances.
     """
     stock.require_enough()
-    train = stock.train
     for draw in range(DRAWS):
         rows = [row for of_one in stock.rows_by_class() for row in of_one[: stock.ipc]]
-        examples = Examples(train.features[rows], train.targets[rows])
-        yield Competitor(RANDOM_SUBSET, examples, stock.ipc, "real items", draw=draw)
+        yield Competitor(RANDOM_SUBSET, stock.examples(rows), stock.ipc, "real items", draw=draw)

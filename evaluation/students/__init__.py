@@ -7,12 +7,17 @@ from collections.abc import Mapping
 
 from evaluation.networks import NETWORKS
 from evaluation.students.dp_sgd import PrivateRecipe
+from evaluation.students.losses import (
+    class_balance,
+    cross_entropy,
+    student_loss,
+    utterance_losses,
+)
 from evaluation.students.native import NativeRecipe
 from evaluation.students.network import (
     Recipe,
     Schedule,
-    class_balance,
-    cross_entropy,
+    answers,
     embeddings_of,
     logits_of,
     predict,
@@ -58,11 +63,14 @@ __all__ = [
     "Schedule",
     "Setting",
     "StudentRecipe",
+    "answers",
     "class_balance",
     "cross_entropy",
     "embeddings_of",
     "logits_of",
     "predict",
+    "student_loss",
     "train",
+    "utterance_losses",
     "warm_cosine",
 ]

@@ -37,7 +37,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from evaluation.networks import Weights, apply, skeleton
-from evaluation.students.network import cross_entropy, predict
+from evaluation.students.losses import cross_entropy
+from evaluation.students.network import predict
 from evaluation.students.recipe import CannotTrain, Examples, Fitted, Setting, StudentRecipe
 from synth_data.errors import UserError
 from synth_data.ledger import PrivacyBudget, Release, with_noise_for
@@ -110,6 +111,8 @@ class PrivateRecipe(StudentRecipe):
         setting: Setting,  # noqa: ARG002 - the noise is solved for the recipe's own
         generator: torch.Generator,  # noqa: ARG002 - what is random here has no seed
     ) -> Fitted:
+        if examples.told.dimensions:
+            raise CannotTrain("the loss of dimensions couples the utterances of all units")
         mels, emotions = examples.features.shape[1], examples.targets.shape[1]
         network = skeleton(student, mels, emotions)
         trained = self.train(network, weights, examples)

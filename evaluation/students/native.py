@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 
 from evaluation.networks import Weights, apply, skeleton
-from evaluation.students.network import cross_entropy, predict
+from evaluation.students.losses import student_loss
+from evaluation.students.network import answers
 from evaluation.students.recipe import CannotTrain, Examples, Fitted, Setting, StudentRecipe
 from synth_data.schedule import NativeSchedule, batch_rows
 
@@ -31,7 +32,7 @@ class NativeRecipe(StudentRecipe):
         learning_rates: of each step. Numbers and no tensor, since what a recipe prints names the
             students that are remembered.
         momentum: as in PyTorch's SGD.
-        together: items of each class in a step's batch.
+        together: items of each class, or cell of the label space, in a step's batch.
     """
 
     learning_rates: tuple[float, ...]
@@ -56,16 +57,17 @@ class NativeRecipe(StudentRecipe):
         setting: Setting,
         generator: torch.Generator,  # noqa: ARG002 - nothing is random
     ) -> Fitted:
-        features, targets = examples.features, examples.targets
-        items, emotions = targets.shape
+        features, targets, task = examples.features, examples.targets, examples.told
+        items, groups = len(targets), len(task.groups)
         if examples.lesson is not None:
             raise CannotTrain("a native schedule has no place for what a teacher says")
-        if items % emotions:
+        if items % groups:
+            of = "emotion" if not task.dimensions else "cell"
             raise CannotTrain(
-                f"a native schedule takes as many items of each emotion; found {items} items of "
-                f"{emotions} emotions"
+                f"a native schedule takes as many items of each {of}; found {items} items of "
+                f"{groups} {of}s"
             )
-        network = skeleton(student, features.shape[1], emotions)
+        network = skeleton(student, features.shape[1], len(task.columns))
         trained = {
             name: weight.detach().clone().double() if weight.is_floating_point() else weight.clone()
             for name, weight in weights.items()
@@ -73,17 +75,17 @@ class NativeRecipe(StudentRecipe):
         learned = [trained[name].requires_grad_() for name, _ in network.named_parameters()]
         sgd = torch.optim.SGD(learned, momentum=self.momentum)
         for step, rate in enumerate(self.learning_rates):
-            rows = batch_rows(step, emotions, items // emotions, self.together)
-            logits = apply(network, trained, features[rows].double(), training=True)
+            rows = batch_rows(step, groups, items // groups, self.together)
+            outputs = apply(network, trained, features[rows].double(), training=True)
             sgd.param_groups[0]["lr"] = rate
             sgd.zero_grad()
-            cross_entropy(logits, targets[rows].double()).mean().backward()
+            student_loss(task, outputs, targets[rows].double()).backward()
             sgd.step()
         done = {name: weight.detach().to(weights[name].dtype) for name, weight in trained.items()}
         if not all(weight.isfinite().all() for weight in done.values()):
             raise CannotTrain(f"training diverged ({setting})")
         return Fitted(
-            predict=lambda heard: predict(network, done, heard),
+            predict=lambda heard: answers(network, done, heard, task),
             parameters=sum(weight.numel() for weight in learned),
             weights=done,
         )

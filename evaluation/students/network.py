@@ -12,8 +12,10 @@ from torch.nn import functional
 
 from evaluation.augment import Augment
 from evaluation.networks import Weights, apply, embedded, skeleton
+from evaluation.students.losses import class_balance, cross_entropy, student_loss
 from evaluation.students.recipe import CannotTrain, Examples, Fitted, Lesson, Setting, StudentRecipe
 from synth_data.settings import Count, NotNegative, Positive
+from synth_data.task import Task
 
 CHUNK = 256
 SMALLEST_BATCH = 8
@@ -37,7 +39,8 @@ class Schedule:
 class Recipe(StudentRecipe):
     """How a network is trained: AdamW, a linear warm-up, then a cosine to zero.
 
-    The loss weighs the classes alike, since UAR does. Items are augmented afresh at every step,
+    The loss weighs the classes alike, since UAR does; of dimensions it is 1 - their mean CCC over
+    the batch (`losses.student_loss`). Items are augmented afresh at every step,
     where the recipe augments. Steps and learning rate are the settings left free: they are
     chosen on validation speakers, for every set anew.
 
@@ -81,23 +84,18 @@ class Recipe(StudentRecipe):
         setting: Setting,
         generator: torch.Generator,
     ) -> Fitted:
-        mels, emotions = examples.features.shape[1], examples.targets.shape[1]
-        network = skeleton(student, mels, emotions)
+        mels, columns = examples.features.shape[1], examples.targets.shape[1]
+        network, task = skeleton(student, mels, columns), examples.told
+        if task.dimensions and examples.lesson is not None:
+            raise CannotTrain("what a teacher says is of emotions alone, not of dimensions")
         trained = train(network, weights, examples, self, setting, generator)
         if not all(weight.isfinite().all() for weight in trained.values()):
             raise CannotTrain(f"training diverged ({setting})")
         return Fitted(
-            predict=lambda features: predict(network, trained, features),
+            predict=lambda features: answers(network, trained, features, task),
             parameters=sum(weight.numel() for weight in network.parameters()),
             weights=trained,
         )
-
-
-def cross_entropy(
-    logits: Float[Tensor, "n emotion"], targets: Float[Tensor, "n emotion"]
-) -> Float[Tensor, " n"]:
-    """Cross-entropy of each item against its target row."""
-    return -(targets * functional.log_softmax(logits, dim=1)).sum(dim=1)
 
 
 def train(
@@ -130,21 +128,32 @@ def train(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: warm_cosine(step, setting.steps, warm_up)
     )
-    balance = class_balance(targets)
+    task = examples.told
+    balance = class_balance(task.shares(targets))
     batch = recipe.batch_of(len(features))
     for _ in range(setting.steps):
         rows = torch.randperm(len(features), generator=generator)[:batch]
         augmented = recipe.augment(features[rows], generator)
-        wanted = targets[rows] * balance
         if lesson is None:
-            loss = cross_entropy(apply(network, student, augmented, training=True), wanted).mean()
+            outputs = apply(network, student, augmented, training=True)
+            loss = student_loss(task, outputs, targets[rows], balance)
         else:
+            wanted = targets[rows] * balance
             loss = _with_lesson(network, student, learned, augmented, wanted, lesson, rows)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
         schedule.step()
     return {name: weight.detach() for name, weight in student.items()}
+
+
+def answers(
+    network: nn.Module, weights: Weights, features: Float[Tensor, "n mel frame"], task: Task
+) -> Int[Tensor, " n"] | Float[Tensor, "n column"]:
+    """The predicted class of each item; where there are dimensions to tell, its outputs."""
+    if task.dimensions:
+        return logits_of(network, weights, features)
+    return predict(network, weights, features)
 
 
 def predict(
@@ -168,13 +177,6 @@ def embeddings_of(
     """The network's utterance embeddings, in chunks and without gradients."""
     with torch.no_grad():
         return torch.cat([embedded(network, weights, part)[0] for part in features.split(CHUNK)])
-
-
-def class_balance(targets: Float[Tensor, "n emotion"]) -> Float[Tensor, " emotion"]:
-    """Weights under which the classes count alike and an item counts one on average."""
-    shares = targets.mean(dim=0)
-    present = (shares > 0).sum()
-    return torch.where(shares > 0, 1.0 / (shares * present).clamp_min(1e-6), 0.0)
 
 
 def _projection(

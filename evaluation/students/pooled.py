@@ -1,4 +1,4 @@
-"""Students without a network: classifiers of each band's mean and deviation over time."""
+"""Students without a network: they judge by each band's mean and deviation over time."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from pydantic import Field
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
+from sklearn.svm import SVC, SVR
 from torch import Tensor
 
 from evaluation.networks import Weights
@@ -23,6 +24,11 @@ CLASSIFIERS: Mapping[str, Callable[[float, int], Any]] = {
     "logistic regression": lambda penalty, _: LogisticRegression(C=penalty, max_iter=1000),
     "support vector machine": lambda penalty, seed: SVC(C=penalty, random_state=seed),  # radial
 }
+# What takes the place of each where there are dimensions to tell, one for each dimension.
+REGRESSORS: Mapping[str, Callable[[float], Any]] = {
+    "logistic regression": lambda penalty: Ridge(alpha=1 / penalty),
+    "support vector machine": lambda penalty: MultiOutputRegressor(SVR(C=penalty)),  # radial
+}
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,9 @@ class PooledRecipe(StudentRecipe):
     """How a classifier of pooled statistics is trained: standardised, with one free penalty.
 
     An item whose target is soft counts as several, one per emotion, weighted by their shares;
-    classes are weighed alike. Lessons of a teacher are refused: a solver takes targets only.
+    classes are weighed alike. Dimensions are told by the regressor of the same kind, which makes
+    squared or absolute errors small, and so tells them too timidly for a high CCC. Emotions and
+    dimensions at once are refused. So are lessons of a teacher: a solver takes targets only.
 
     Attributes:
         classifier: by its name in `CLASSIFIERS`.
@@ -54,6 +62,8 @@ class PooledRecipe(StudentRecipe):
     ) -> Fitted:
         if examples.lesson is not None:
             raise CannotTrain(f"{student} learns from targets only, not from a teacher")
+        if examples.told.dimensions:
+            return self._regressed(student, examples, setting)
         items, classes = (examples.targets > 0).nonzero(as_tuple=True)
         if len(classes.unique()) < 2:
             raise CannotTrain(f"{student} needs items of two emotions or more")
@@ -77,6 +87,17 @@ class PooledRecipe(StudentRecipe):
             weights={},
         )
 
+    def _regressed(self, student: str, examples: Examples, setting: Setting) -> Fitted:
+        if examples.told.emotions:
+            raise CannotTrain(f"{student} tells emotions or dimensions, but not both at once")
+        model = make_pipeline(StandardScaler(), REGRESSORS[self.classifier](setting.strength))
+        model.fit(pooled(examples.features), examples.targets.double().numpy())
+        return Fitted(
+            predict=lambda features: _regress(model, features, examples.targets.shape[1]),
+            parameters=_numbers(model),
+            weights={},
+        )
+
 
 def pooled(features: Float[Tensor, "n mel frame"]) -> Float[np.ndarray, "n statistic"]:
     """Each mel band's mean and deviation over time, and the deviation of its change per frame."""
@@ -89,12 +110,21 @@ def _predict(model: Pipeline, features: Float[Tensor, "n mel frame"]) -> Int[Ten
     return torch.as_tensor(model.predict(pooled(features)))
 
 
+def _regress(
+    model: Pipeline, features: Float[Tensor, "n mel frame"], columns: int
+) -> Float[Tensor, "n column"]:
+    said = model.predict(pooled(features)).reshape(len(features), columns)
+    return torch.as_tensor(said, dtype=torch.float32)
+
+
 def _numbers(model: Pipeline) -> int:
     """Numbers that prediction needs: coefficients, or support vectors with theirs."""
-    scaler, classifier = (step for _, step in model.steps)
-    arrays = [scaler.mean_, scaler.scale_, classifier.intercept_]
-    if isinstance(classifier, SVC):
-        arrays += [classifier.support_vectors_, classifier.dual_coef_]
-    else:
-        arrays.append(classifier.coef_)
+    scaler, last = (step for _, step in model.steps)
+    arrays = [scaler.mean_, scaler.scale_]
+    for fitted in last.estimators_ if isinstance(last, MultiOutputRegressor) else [last]:
+        arrays.append(np.asarray(fitted.intercept_))
+        if isinstance(fitted, SVC | SVR):
+            arrays += [fitted.support_vectors_, fitted.dual_coef_]
+        else:
+            arrays.append(fitted.coef_)
     return sum(array.size for array in arrays)

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from evaluation.networks import Weights
+from synth_data.task import Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,13 +38,20 @@ class Examples:
 
     Attributes:
         features: in the form students are trained on (after the set's transforms).
-        targets: rows of class probabilities.
+        targets: rows of class probabilities, or of what else the task's columns are.
         lesson: of a teacher, where there is one.
+        task: what is to be told; None: the columns are classes.
     """
 
     features: Float[Tensor, "n mel frame"]
-    targets: Float[Tensor, "n emotion"]
+    targets: Float[Tensor, "n column"]
     lesson: Lesson | None = None
+    task: Task | None = None
+
+    @property
+    def told(self) -> Task:
+        """What is to be told; classes without names are numbered."""
+        return self.task or Task(tuple(str(number) for number in range(self.targets.shape[1])))
 
 
 @dataclass(frozen=True)
@@ -69,12 +77,13 @@ class Fitted:
     """A trained student.
 
     Attributes:
-        predict: the class of each utterance.
+        predict: the class of each utterance `[n]`; where there are dimensions to tell, its outputs
+            `[n, column]`.
         parameters: numbers it consists of.
         weights: of a network; empty for others.
     """
 
-    predict: Callable[[Float[Tensor, "n mel frame"]], Int[Tensor, " n"]]
+    predict: Callable[[Float[Tensor, "n mel frame"]], Int[Tensor, " n"] | Float[Tensor, "n column"]]
     parameters: int
     weights: Weights
 
