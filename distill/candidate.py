@@ -13,7 +13,7 @@ from distill.objectives.objective import Candidate
 from synth_data.codecs import Codec, Packed, codec_of, size
 from synth_data.decoder import Decoder
 from synth_data.errors import UserError
-from synth_data.features import FeatureSpec
+from synth_data.representation import Representation
 from synth_data.settings import Count, Positive, changed
 
 ITEMS, LABELS, LEARNED = "items", "labels", "learned/"
@@ -91,7 +91,9 @@ class Parameterisation:
         """How items are stored, where no decoder makes them."""
         return codec_of(self.numbers, self.frames if self.slices > 1 else "every", self.slices)
 
-    def per_class(self, ipc: int, spec: FeatureSpec, emotions: int, real: int | None = None) -> int:
+    def per_class(
+        self, ipc: int, spec: Representation, emotions: int, real: int | None = None
+    ) -> int:
         """Items of each class in the bytes of `ipc` items as they are.
 
         With a decoder these bytes are for its weights first, and then for codes with their targets.
@@ -120,7 +122,7 @@ class Parameterisation:
             fit = min(fit, ipc * self.decoder_items)
         return fit if real is None else min(fit, max(ipc, real))
 
-    def bytes(self, items: int, spec: FeatureSpec, emotions: int) -> int:
+    def bytes(self, items: int, spec: Representation, emotions: int) -> int:
         """That so many items take, without their targets."""
         if (decoder := self.build_decoder()) is not None:
             return decoder.bytes(*spec.shape, emotions) + items * decoder.item_bytes

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from evaluation.networks import Weights
 from synth_data.curator import Curator
-from synth_data.features import FeatureSpec
 from synth_data.ledger import Release
+from synth_data.representation import Representation
 from synth_data.schedule import NativeSchedule, batch_rows
 
 # What an objective knows after `init`: tensors by name, so that any state can be stored.
@@ -138,7 +138,7 @@ class Objective(ABC):
         self,
         state: State,
         items: Float[Tensor, "n mel frame"],
-        spec: FeatureSpec,
+        spec: Representation,
         student: Student,
     ) -> Float[Tensor, "n emotion"]:
         """The logits of items' taught labels, where the objective `teaches`.
@@ -165,7 +165,7 @@ class Objective(ABC):
         """
 
     @abstractmethod
-    def numbers(self, student: Student, spec: FeatureSpec, emotions: int) -> dict[str, int]:
+    def numbers(self, student: Student, spec: Representation, emotions: int) -> dict[str, int]:
         """How many numbers an answer has, over all emotions, by purpose."""
 
     @abstractmethod
