@@ -13,7 +13,7 @@ from distill.objectives.objective import Candidate
 from synth_data.codecs import Codec, Packed, codec_of, size
 from synth_data.decoder import Decoder
 from synth_data.errors import UserError
-from synth_data.features import FeatureSpec
+from synth_data.representation import Representation
 from synth_data.settings import Count, Positive, changed
 from synth_data.task import Task
 
@@ -96,7 +96,7 @@ class Parameterisation:
     def per_class(
         self,
         ipc: int,
-        spec: FeatureSpec,
+        spec: Representation,
         emotions: int,
         real: int | None = None,
         columns: int | None = None,
@@ -130,7 +130,7 @@ class Parameterisation:
             fit = min(fit, ipc * self.decoder_items)
         return fit if real is None else min(fit, max(ipc, real))
 
-    def bytes(self, items: int, spec: FeatureSpec, emotions: int) -> int:
+    def bytes(self, items: int, spec: Representation, emotions: int) -> int:
         """That so many items take, without their targets."""
         if (decoder := self.build_decoder()) is not None:
             return decoder.bytes(*spec.shape, emotions) + items * decoder.item_bytes

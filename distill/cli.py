@@ -32,11 +32,11 @@ from synth_data.console import (
 )
 from synth_data.corpora import CORPORA
 from synth_data.errors import UserError
-from synth_data.features import FEATURES
 from synth_data.label_map import parse
 from synth_data.ledger import Unit
 from synth_data.number_kinds import NUMBERS
 from synth_data.ratings import parse_scale
+from synth_data.representations import HELP
 
 NO_ESTIMATE = (
     "its card quotes no estimate of what it is worth. For one: distill-data --resume --out {0} "
@@ -108,7 +108,7 @@ def distill_data(
     ] = None,
     feature: Annotated[
         str | None,
-        typer.Option(help=f"Recipe: {_names(list(FEATURES))}.  [default: logmel64]"),
+        typer.Option(help=f"Representation: {HELP}.  [default: logmel64]"),
     ] = None,
     protocol: Annotated[
         str | None, typer.Option(help="Protocol; `synth-data corpora` lists them.")
@@ -121,7 +121,7 @@ def distill_data(
         ),
     ] = None,
     student: Annotated[
-        str | None, typer.Option(help=f"Network: {_names(list(NETWORKS))}.  [default: tdnn]")
+        str | None, typer.Option(help=f"Network: {_names(list(NETWORKS))}.  [default: auto]")
     ] = None,
     starts_from: Annotated[
         str | None,

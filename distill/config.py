@@ -23,14 +23,15 @@ from distill.outer_loop import Loop
 from distill.private import plan_of, require_possible, require_public_folds
 from distill.public import not_apart, require_of_use
 from evaluation.files import write_atomically
-from evaluation.networks import NETWORKS, require_uncoupled
+from evaluation.networks import NETWORKS, require_room, require_uncoupled, usual_student
 from evaluation.students import RECIPES, Recipe
 from synth_data.corpora.facts import Corpus
 from synth_data.corpus import find_root, known_corpus, protocol_of
 from synth_data.errors import UserError, unknown_name
-from synth_data.features import FEATURES, FeatureSpec
 from synth_data.ledger import PrivacyBudget, Unit
 from synth_data.protocol import Protocol
+from synth_data.representation import Representation
+from synth_data.representations import known_feature
 from synth_data.settings import changed, in_words, read_settings
 from synth_data.task import TaskName
 
@@ -48,7 +49,8 @@ FIRST_MINUTE: dict[str, Any] = {
 UNKNOWN_EMOTIONS = 4  # taken to be so many until recordings of one's own are read
 # What recordings' sets are made of, if nothing else is said: sixteen items in the bytes of one.
 # The built-in corpus is so small that this would be all of it.
-SMALL_ITEMS = {"slices": 4, "numbers": "int8"}
+# Items of fewer frames than slices are stored whole.
+SMALL_ITEMS: dict[str, Any] = {"slices": 4, "numbers": "int8"}
 HALF_NUMBERS = {"numbers": "float16"}  # of a decoder, which makes whole items
 # Under a privacy budget nothing real may be seen, and what follows the answers is cheap.
 PRIVATE_LOOP: dict[str, Any] = {"initialisation": "spectrum", "steps": 60, "learning_rate": 0.1}
@@ -77,7 +79,8 @@ class RunConfig(BaseModel):
     """A fold, "all", or "none": made from all speakers, to share, without a test. If absent, all;
     for the built-in corpus, the first."""
     feature: str | None = None
-    """Name of a feature recipe; if absent, logmel64, or logmel64-short for the built-in corpus."""
+    """Name of a representation (`synth_data.representations`); if absent, logmel64, or
+    logmel64-short for the built-in corpus."""
     ipc: int = Field(default=10, ge=1)
     """Synthetic items per class, or per cell of the label space where dimensions are told; in small
     items, the bytes of so many."""
@@ -85,8 +88,9 @@ class RunConfig(BaseModel):
     """Smaller sizes, in the same terms, that the first items of each class are sets of as well."""
     objective: str = AUTO
     """Name of an objective; "auto" for the one that `distill.choice` says."""
-    student: str = "tdnn"
-    """The network that the set is made for, and that is trained on it."""
+    student: str = AUTO
+    """The network that the set is made for, and that is trained on it; "auto" for tdnn, or mlp
+    where features have too few frames for that."""
     seed: int = 0
     """Of everything random."""
     seeds: int = Field(default=5, ge=1)
@@ -188,15 +192,16 @@ class RunConfig(BaseModel):
         self._require_budget()
         self._require_public()
         first = FIRST_MINUTE if self.corpus.access == "built-in" else {}
-        if self.feature_name not in FEATURES:
-            raise unknown_name("feature", self.feature_name, FEATURES)
         if self.objective == AUTO:
             settings = {**self.choice.settings, **self.settings}
             update = {"objective": self.choice.objective, "settings": settings}
             return self.model_copy(update=update).resolved()
+        if self.student == AUTO:
+            return self.model_copy(update={"student": usual_student(self.spec)}).resolved()
         if self.student not in NETWORKS:
             raise unknown_name("student", self.student, NETWORKS)
         require_uncoupled(self.student)
+        require_room(self.student, self.spec)
         if self.objective not in OBJECTIVES:
             raise unknown_name("objective", self.objective, [*OBJECTIVES, AUTO])
         known = {setting.name for setting in dataclasses.fields(OBJECTIVES[self.objective])}
@@ -298,9 +303,9 @@ class RunConfig(BaseModel):
         return self.feature or default
 
     @property
-    def spec(self) -> FeatureSpec:
+    def spec(self) -> Representation:
         """The feature recipe itself."""
-        return FEATURES[self.feature_name]
+        return known_feature(self.feature_name)
 
     def build_loop(self) -> Loop:
         """The outer loop."""
@@ -309,7 +314,8 @@ class RunConfig(BaseModel):
     def build_parameterisation(self) -> Parameterisation:
         """What is learned."""
         whole = self.corpus.access == "built-in" and self.budget is None
-        usual = HALF_NUMBERS if self._decodes else {} if whole else SMALL_ITEMS
+        small = {**SMALL_ITEMS, "slices": min(SMALL_ITEMS["slices"], self.spec.frames)}
+        usual = HALF_NUMBERS if self._decodes else {} if whole else small
         labels = TAUGHT if self._expert_by_default or self._answers_teach else {}
         given = {**usual, **labels, **self.parameterisation}
         return changed("the parameterisation", Parameterisation(), given)

@@ -26,16 +26,16 @@ from distill.outer_state import OuterState
 from distill.private import require_possible
 from distill.public import door_to, record, require_of_use
 from distill.speaker_penalty import SpeakerPenalty, after
-from evaluation.networks import draw_weights, require_uncoupled, skeleton
+from evaluation.networks import draw_weights, require_room, require_uncoupled, skeleton
 from evaluation.students import Recipe
 from synth_data.curator import Curator
 from synth_data.errors import UserError
-from synth_data.features import FeatureSpec
 from synth_data.normalisation import normalised
 from synth_data.progress import SILENT, Progress
 from synth_data.provenance import Provenance, PublicSpeech, Start, package_version
 from synth_data.randomness import generator
 from synth_data.real import RealSet
+from synth_data.representation import Representation
 from synth_data.synthetic import SyntheticSet
 from synth_data.task import TaskName
 
@@ -116,6 +116,7 @@ def distill(
         raise UserError(f"ipc must be 1 or more; found {ipc}")
     require_smaller(nested, ipc)
     require_uncoupled(student)
+    require_room(student, curator.spec)
     if max_minutes is not None and not 0 < max_minutes < math.inf:
         raise UserError(f"max_minutes must be a positive number; found {max_minutes}")
     if not 0 <= speaker_penalty < math.inf:
@@ -131,7 +132,7 @@ def distill(
         "loop": asdict(loop),
         "parameterisation": asdict(parameterisation),
         "student": student,
-        "features": asdict(curator.spec),
+        "features": curator.spec.settings(),
         **({"task": curator.task.name} if curator.task.dimensions else {}),
         "students that it is judged by": asdict(recipe) if validation is not None else None,
         "max_minutes": max_minutes,
@@ -299,7 +300,7 @@ def needs_expert(objective: Objective, parameterisation: Parameterisation, nativ
 
 
 def require_fit(
-    objective: Objective, parameterisation: Parameterisation, native: Native, spec: FeatureSpec
+    objective: Objective, parameterisation: Parameterisation, native: Native, spec: Representation
 ) -> None:
     """Raises `UserError` if an objective cannot make such a set."""
     if parameterisation.labels == "soft" and not objective.learns_labels:

@@ -45,6 +45,7 @@ from synth_data.guarantee import Guarantee
 from synth_data.mechanism import units_of
 from synth_data.progress import SILENT, Progress, bar
 from synth_data.real import RealSet
+from synth_data.representations import name_of
 from synth_data.side_by_side import side_by_side
 from synth_data.synthetic import SyntheticSet
 
@@ -140,12 +141,11 @@ class Experiment:
     def _listed(self, corpus: Corpus, root: Path | None) -> RealSet:
         config = self.config
         return listing(
-            corpus,
-            root,
-            config.spec,
+            *(corpus, root, config.spec),
             task=config.task,
             scale=config.scale,
             allow_missing=config.allow_missing,
+            skip_bad=config.skip_bad,
         )
 
     def told_of_public(self, public: RealSet) -> str:
@@ -156,7 +156,7 @@ class Experiment:
     def protocol_line(self, real: RealSet) -> str:
         """The line that goes with every number of this run."""
         protocol = None if self.config.fold == "none" else self.config.corpus_protocol
-        line = protocol_line(real, protocol, self.config.feature_name)
+        line = protocol_line(real, protocol, name_of(self.config.spec))
         public = self.config.public_corpus
         return line if public is None else f"{line} · public speech: {public.title}"
 

@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from synth_data.features import FeatureSpec
 from synth_data.randomness import generator
+from synth_data.representation import Representation
 
 RATES = (1.0, 2.0, 4.0, 8.0, 16.0)  # Hz: of phrases, syllables, onsets
 SCALES = (0.0, 0.5, 1.0, 2.0)  # cycles per eight mel bands
@@ -27,6 +27,7 @@ NARROWEST = 0.5  # scale whose width the scale 0 has
 REACH = 2.5  # deviations up to which a filter is followed
 FLOOR = 1e-2
 SPREAD = 0.3  # of a logarithm, among utterances
+MAP, NOISE = "a map of modulations", "noise that is as smooth as speech"
 NOISES = 256  # utterances of noise that say where the middle of the map is
 
 
@@ -54,7 +55,7 @@ class Modulations:
         regions: of the spectrum.
     """
 
-    spec: FeatureSpec
+    spec: Representation
     regions: int
 
     @property
@@ -69,12 +70,12 @@ class Modulations:
 
 
 def coloured_noise(
-    count: int, spec: FeatureSpec, draws: torch.Generator
+    count: int, spec: Representation, draws: torch.Generator
 ) -> Float[Tensor, "n mel frame"]:
     """Noise that is as smooth as speech features are, normalised as those are."""
     mels, frames = spec.shape
     white = torch.fft.fft2(torch.randn(count, mels, frames, generator=draws))
-    rate = torch.fft.fftfreq(frames, spec.hop)[None, :] / 2.0
+    rate = torch.fft.fftfreq(frames, spec.seconds_per_frame(NOISE))[None, :] / 2.0
     scale = torch.fft.fftfreq(mels, 1 / BANDS)[:, None] / 0.5
     noise = torch.fft.ifft2(white / (1 + rate.square() + scale.square())).real
     noise = noise - noise.mean(dim=2, keepdim=True)
@@ -82,7 +83,7 @@ def coloured_noise(
 
 
 def _energies(
-    features: Float[Tensor, "n mel frame"], spec: FeatureSpec, regions: int
+    features: Float[Tensor, "n mel frame"], spec: Representation, regions: int
 ) -> Float[Tensor, "n size"]:
     spectrum = torch.fft.fft2(features)
     whole = spec.mels * spec.frames
@@ -96,16 +97,17 @@ def _energies(
 
 
 @lru_cache
-def _filters(spec: FeatureSpec, regions: int) -> list[Filter]:
+def _filters(spec: Representation, regions: int) -> list[Filter]:
     return list(_made(spec, regions))
 
 
-def _made(spec: FeatureSpec, regions: int) -> Iterator[Filter]:
-    fastest = 0.5 / spec.hop
+def _made(spec: Representation, regions: int) -> Iterator[Filter]:
+    hop = spec.seconds_per_frame(MAP)
+    fastest = 0.5 / hop
     for rate in RATES:
         if rate >= fastest:
             continue
-        frames, along = _line(spec.frames, 1 / (spec.hop * spec.frames), rate, rate, 1)
+        frames, along = _line(spec.frames, 1 / (hop * spec.frames), rate, rate, 1)
         for scale in SCALES:
             for sign in (1, -1) if scale else (1,):
                 width = max(scale, NARROWEST)
@@ -126,7 +128,7 @@ def _line(
 
 
 @lru_cache
-def _middle(spec: FeatureSpec, regions: int) -> Float[Tensor, " size"]:
+def _middle(spec: Representation, regions: int) -> Float[Tensor, " size"]:
     """What noise is mapped to, on average."""
     noise = coloured_noise(NOISES, spec, generator(0, "modulations"))
     return _energies(noise, spec, regions).mean(dim=0)

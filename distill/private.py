@@ -15,10 +15,10 @@ from synth_data.account import Account
 from synth_data.corpora.facts import Corpus
 from synth_data.curator import CLASS_SHARES
 from synth_data.errors import UserError
-from synth_data.features import FeatureSpec
 from synth_data.guarantee import can_achieve
 from synth_data.ledger import PrivacyBudget, Release, caps_of, with_noise_for
 from synth_data.protocol import Protocol
+from synth_data.representation import Representation
 
 BEARABLE = 0.3  # noise in an answer, relative to its length, up to which something is left of it
 LARGE_EPSILON = 10.0  # beyond which a guarantee says hardly anything
@@ -143,7 +143,7 @@ def feasibility(
     objective: Objective,
     loop: Loop,
     student: Student,
-    spec: FeatureSpec,
+    spec: Representation,
     emotions: int,
     units: int,
     most: int,
@@ -173,7 +173,7 @@ def require_possible(
     native: Native,
     disentangler: Disentangler | None,
     speaker_penalty: float,
-    spec: FeatureSpec,
+    spec: Representation,
     validated: bool,
     timed: bool,
     public: bool,

@@ -23,9 +23,9 @@ from torch.nn import functional
 
 from distill.modulations import coloured_noise
 from distill.symmetric import Symmetric
-from synth_data.features import FeatureSpec
 from synth_data.ledger import Release
 from synth_data.randomness import generator
+from synth_data.representation import Representation
 
 SPECTRUM = "spectrum of the speech, to start from"
 RELEASE = Release(SPECTRUM, 2.0)  # a start may be noisier than what items are pulled to
@@ -48,7 +48,11 @@ class Spectrum:
         spec: whose features it takes.
     """
 
-    spec: FeatureSpec
+    spec: Representation
+
+    @property
+    def _hop(self) -> float:
+        return self.spec.seconds_per_frame("the initialisation 'spectrum'")
 
     @property
     def size(self) -> int:
@@ -89,7 +93,7 @@ class Spectrum:
             "wmk,nwk->nmw", scale.to(torch.complex64), torch.view_as_complex(normal)
         )
         # A look is a mean over frames, and so has heard less of what is fast.
-        heard = torch.sinc(self._rates * self._look * self.spec.hop)
+        heard = torch.sinc(self._rates * self._look * self._hop)
         whole = self._looks * self._look
         noise = torch.fft.irfft(rates / heard, n=whole, dim=2)
         noise = noise[:, :, torch.arange(self.spec.frames) % whole]  # it goes round
@@ -130,7 +134,7 @@ class Spectrum:
     @property
     def _look(self) -> int:
         """Frames that are looked at together."""
-        return max(1, min(round(1 / (RATE * self.spec.hop)), self.spec.frames // 2))
+        return max(1, min(round(1 / (RATE * self._hop)), self.spec.frames // 2))
 
     @property
     def _looks(self) -> int:
@@ -139,7 +143,7 @@ class Spectrum:
     @cached_property
     def _rates(self) -> Float[Tensor, " rate"]:
         """In Hz."""
-        return torch.fft.rfftfreq(self._looks, self._look * self.spec.hop)
+        return torch.fft.rfftfreq(self._looks, self._look * self._hop)
 
     @cached_property
     def _ranges(self) -> list[Tensor]:

@@ -24,6 +24,7 @@ from synth_data.corpus import known_corpus
 from synth_data.degradation import DEGRADATIONS
 from synth_data.errors import UserError, unknown_name
 from synth_data.label_map import parse
+from synth_data.representations.encoder_folder import open_encoder
 from synth_data.settings import changed, read_settings
 
 SPEECH = "noise-10dB,reverberation-0.4s"  # beside clean speech, if nothing else is asked for
@@ -117,6 +118,14 @@ def evaluate_data(
             "of distill-data.  [default: each student's generic recipe]"
         ),
     ] = None,
+    encoder: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Where the encoder of the sets' features is, or its name on the Hugging Face "
+            "hub; can be given again for another.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Output folder.  [default: a new one in runs/]")
     ] = None,
@@ -155,6 +164,8 @@ def evaluate_data(
         raise UserError(f"{out} is no folder: choose another --out")
     if out is not None and not overwrite and not _is_free(out):
         raise UserError(f"{out} exists already: choose another --out, or give --overwrite")
+    for where in encoder or ():
+        open_encoder(where)
     corpus = known_corpus(dataset)
     loaded = load_sets(sets)
     session = Session(

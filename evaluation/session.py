@@ -31,7 +31,7 @@ from synth_data.corpora.facts import Corpus
 from synth_data.corpus import load, protocol_line, protocol_of
 from synth_data.degradation import DEGRADATIONS, Degradation, degraded_set
 from synth_data.errors import SetError, UserError
-from synth_data.features import FEATURES, FeatureSpec
+from synth_data.features import FeatureSpec
 from synth_data.guarantee import Guarantee
 from synth_data.label_map import relabelled
 from synth_data.mcadams import McAdams
@@ -39,6 +39,8 @@ from synth_data.mechanism import units_of
 from synth_data.progress import SILENT, Progress, bar
 from synth_data.protocol import Protocol
 from synth_data.real import RealSet
+from synth_data.representation import Representation
+from synth_data.representations import name_of
 from synth_data.side_by_side import side_by_side
 from synth_data.transforms import hear
 
@@ -122,9 +124,19 @@ class Session:
                 )
 
     @property
-    def spec(self) -> FeatureSpec:
+    def spec(self) -> Representation:
         """The feature recipe."""
         return self.sets[0].synthetic.spec
+
+    @property
+    def hears(self) -> bool:
+        """Whether the features depend on how the speech sounds, not on transcripts alone."""
+        return any(part.hears for part in self.spec.parts)
+
+    @property
+    def heard(self) -> tuple[str, ...]:
+        """Degradations that make a difference to the features."""
+        return self.speech if self.hears else ()
 
     @property
     def protocol(self) -> Protocol:
@@ -132,7 +144,7 @@ class Session:
         named = self.sets[0].synthetic.provenance.protocol if self.label_map is None else None
         return protocol_of(self.corpus, named)
 
-    def load(self, spec: FeatureSpec | None = None) -> RealSet:
+    def load(self, spec: Representation | None = None) -> RealSet:
         """The corpus, under the emotions of the sets.
 
         Raises:
@@ -189,8 +201,7 @@ class Session:
 
     def protocol_line(self, real: RealSet) -> str:
         """The line that goes with every number."""
-        names = (name for name, spec in FEATURES.items() if spec == self.spec)
-        return protocol_line(real, self.protocol, next(names, "own recipe"))
+        return protocol_line(real, self.protocol, name_of(self.spec))
 
     def students(self) -> tuple[str, ...]:
         """Who is trained."""
@@ -208,7 +219,7 @@ class Session:
         students, shape, emotions = self.students(), self.spec.shape, len(real.emotions)
         natives = [found for one in sets if (found := forecast.Native.of(one.synthetic))]
         ways = 1 + len(by_hearing(sets)[1])
-        ways += len(ANCHORS) if VOICES in self.options.attacks else 0
+        ways += len(ANCHORS) if VOICES in self.options.attacks and self.hears else 0
         units: list[int] = []
         with suppress(UserError):  # of sessions that nobody knows, by which nobody is trained
             units += [
@@ -298,10 +309,11 @@ def _run_fold(
         set_up_logging(session.verbose, session.quiet)
     quiet = replace(session, show_progress=False)
 
-    def sides(spec: FeatureSpec | None = None) -> tuple[RealSet, RealSet, RealSet]:
+    def sides(spec: Representation | None = None) -> tuple[RealSet, RealSet, RealSet]:
         return session.sides(quiet.load(spec), number)
 
     train, validation, test = sides()
+    spec = session.spec
 
     def anchored(how: Degradation) -> tuple[RealSet, RealSet, RealSet]:
         return degraded_set(train, how), degraded_set(validation, how), degraded_set(test, how)
@@ -315,11 +327,13 @@ def _run_fold(
         validation,
         test,
         options=session.options,
-        also_heard={name: degraded_set(test, DEGRADATIONS[name]) for name in session.speech},
+        also_heard={name: degraded_set(test, DEGRADATIONS[name]) for name in session.heard},
         anchors={name: anchored(how) for name, how in ANCHORS.items()}
-        if VOICES in session.options.attacks
+        if VOICES in session.options.attacks and session.hears
         else None,
-        richer=sides(richer(session.spec)) if RICHER in session.options.teachers else None,
+        richer=sides(richer(spec))
+        if RICHER in session.options.teachers and isinstance(spec, FeatureSpec)
+        else None,
         jobs=jobs,
         outcomes=Outcomes.of_this_machine() if session.remember else None,
         progress=progress,

@@ -94,7 +94,10 @@ def richer_features(school: School) -> Teacher:
         NotAvailable: there are no such features, or training failed.
     """
     if school.richer is None:
-        raise NotAvailable("the recordings are not at hand to compute richer features from")
+        raise NotAvailable(
+            "the recordings are not at hand to compute richer features from, or the features are "
+            "no log-mels, of which alone there are richer ones"
+        )
     train, validation, test = school.richer
     heard = Heard(validation.features, {CLEAN: test.features})
     full = Competitor(FULL, Examples(train.features, train.targets), None, "real items")

@@ -73,12 +73,12 @@ def train(features: Tensor, targets: Tensor, steps: int) -> nn.Module:
 
 def features_of(recording: Path, folder: Path) -> Tensor:
     """The recording as one item [1, mel, frame], by the set's recipe and transforms."""
-    from synth_data.audio import read
     from synth_data.synthetic import SyntheticSet
+    from synth_data.utterance import AudioFile, Utterance
 
     synthetic = SyntheticSet.load(folder)
-    waveform = read(recording, synthetic.spec.sample_rate)
-    return synthetic.transform(synthetic.spec(waveform)[None])
+    said = Utterance(recording.name, AudioFile(recording), emotion="?", speaker="?")
+    return synthetic.transform(synthetic.spec.of(said)[None])
 
 
 if __name__ == "__main__":

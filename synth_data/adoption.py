@@ -53,7 +53,7 @@ def adopt(
     if tuple(features.shape[1:]) != real.spec.shape:
         raise SetError(
             f"{file}: features are of shape {list(features.shape)}; this feature recipe gives "
-            f"[n, {real.spec.mels}, {real.spec.frames}], mel bands before frames: choose another "
+            f"[n, {real.spec.mels}, {real.spec.frames}], mels before frames: choose another "
             f"--feature, or transpose them"
         )
     targets = targets[:, [emotions.index(emotion) for emotion in real.emotions]]
@@ -78,7 +78,10 @@ def adopt(
             seed=0,
             per_class=-(-len(features) // len(emotions)),  # rivals of its size are no smaller
             training_utterances=trained,
-            notes=(f"made by another program and imported from {file.name}",),
+            notes=(
+                f"made by another program and imported from {file.name}",
+                *dict.fromkeys(part.licence for part in real.spec.parts if part.licence),
+            ),
         ),
     )
 

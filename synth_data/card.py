@@ -3,11 +3,11 @@
 import json
 
 from synth_data.corpora.facts import Derivatives
-from synth_data.features import FeatureSpec
 from synth_data.guarantee import ADJACENCY, COMPOSITION, Guarantee, taken_to_be_public
 from synth_data.ledger import Release
 from synth_data.manifest import START, TENSORS, DecoderEntry, Manifest
 from synth_data.provenance import Provenance, PublicSpeech
+from synth_data.representation import OfSpeech, Representation
 from synth_data.transforms import TRANSFORMS
 
 SHARING: dict[Derivatives, str] = {
@@ -23,11 +23,6 @@ SHARING: dict[Derivatives, str] = {
     "owner decides": "Whether this set may be shared is decided by the owner of the recordings.",
 }
 
-FIT_LENGTH = """\
-features = log_mel.repeat(1, -(-{frames} // log_mel.shape[1]))  # a short one is repeated,
-first = (log_mel.shape[1] - {frames}) // 2                      # of a long one the middle is kept
-features = features[:, max(first, 0) : max(first, 0) + {frames}]"""
-
 
 def card(manifest: Manifest) -> str:
     """The text of `README.md`; it says nothing that is not in the manifest."""
@@ -41,7 +36,7 @@ def card(manifest: Manifest) -> str:
         "## Intended use\n\n" + _purpose(),
         "## Accuracy\n\n" + _accuracy(manifest.provenance, private=manifest.guarantee is not None),
         "## Privacy\n\n" + _privacy(manifest.guarantee, manifest.provenance.public),
-        "## Licence\n\n" + _licence(manifest.provenance),
+        "## Licence\n\n" + _licence(manifest.provenance) + _of_features(manifest.features),
         "## Citation\n\n" + _citation(manifest.provenance),
     ]
     return "\n\n".join(sections) + "\n"
@@ -60,7 +55,7 @@ def _front_matter(manifest: Manifest) -> str:
     entries = {
         "pretty_name": _title(manifest),
         "license": "other",
-        "license_name": manifest.provenance.licences,
+        "license_name": "; ".join([manifest.provenance.licences, *_asks(manifest.features)]),
         "task_categories": ["audio-classification"],
         "tags": ["dataset-distillation", "speech-emotion-recognition", "synthetic"],
         "size_categories": [size],
@@ -185,36 +180,28 @@ for step in range(300):
 
 def _recipe(manifest: Manifest) -> str:
     spec = manifest.features
-    steps = [_log_mel(spec)]
-    if spec.normalisation == "utterance":
-        steps.append(
-            "log_mel = log_mel - log_mel.mean(dim=1, keepdim=True)\n"
-            "log_mel = log_mel / log_mel.std().clamp_min(1e-3)"
-        )
-    steps.append(FIT_LENGTH.format(frames=spec.frames))
+    steps = [spec.snippet()]
     steps += [
         TRANSFORMS[name].snippet(f"transform.{i}.") for i, name in enumerate(manifest.transforms)
     ]
     return (
-        f"The model is then used on real speech that went through the same recipe. `waveform` is "
-        f"mono float32 in [-1, 1] at {spec.sample_rate} Hz, of at least {spec.window:g} seconds:"
-        f"\n\n" + _python("\n".join(steps)) + "\n\n"
+        f"The model is then used on real speech that went through the same recipe"
+        f"{_given(spec)}:\n\n" + _python("\n".join(steps)) + "\n\n"
         "`synth_data` of the package distill-data does the same: "
         "`SyntheticSet.load(folder)`, its `spec` and its `transform`."
     )
 
 
-def _log_mel(spec: FeatureSpec) -> str:
-    window, hop = round(spec.window * spec.sample_rate), round(spec.hop * spec.sample_rate)
-    return f"""\
-import torch
-import torchaudio
-
-mel = torchaudio.transforms.MelSpectrogram(
-    sample_rate={spec.sample_rate}, n_fft={window}, win_length={window}, hop_length={hop},
-    f_min={spec.f_min}, f_max={spec.f_max}, n_mels={spec.mels},
-)
-log_mel = torch.log(mel(waveform) + {spec.floor})"""
+def _given(spec: Representation) -> str:
+    """What the recipe starts from, in words."""
+    told = []
+    if any(part.hears for part in spec.parts):
+        rates = {part.sample_rate for part in spec.parts if isinstance(part, OfSpeech)}
+        hertz = " or ".join(map(str, sorted(rates)))
+        told.append(f"`waveform` is mono float32 in [-1, 1] at {hertz} Hz, half a second or more")
+    if not all(part.hears for part in spec.parts):
+        told.append("`text` is its transcript")
+    return f" ({spec.title}). {_capital('; '.join(told))}"
 
 
 def _making(manifest: Manifest) -> str:
@@ -325,6 +312,15 @@ def _licence(made: Provenance) -> str:
         f"{own}\n\nIt derives from {speech.corpus_title} as well ({speech.made}), whose licence "
         f"is: {speech.licence}. {SHARING[speech.derivatives]} Both licences hold for the set."
     )
+
+
+def _asks(spec: Representation) -> list[str]:
+    """What the licences of what computes the features ask."""
+    return list(dict.fromkeys(part.licence for part in spec.parts if part.licence))
+
+
+def _of_features(spec: Representation) -> str:
+    return "".join(f"\n\n{_capital(text)}." for text in _asks(spec))
 
 
 def _citation(made: Provenance) -> str:

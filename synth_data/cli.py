@@ -24,10 +24,10 @@ from synth_data.corpora import CORPORA
 from synth_data.corpora.facts import Corpus
 from synth_data.corpus import find_root, known_corpus, load, protocol_of
 from synth_data.corpus_check import Check
-from synth_data.errors import UserError, unknown_name
-from synth_data.features import FEATURES
+from synth_data.errors import UserError
 from synth_data.inspection import describe, summary
 from synth_data.progress import SILENT, bar
+from synth_data.representations import HELP, known_feature
 from synth_data.synthetic import SyntheticSet
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def import_tensors(
     protocol: Annotated[
         str | None, typer.Option(help="Protocol of the fold; `synth-data corpora` lists them.")
     ] = None,
-    feature: Annotated[str, typer.Option(help=f"Recipe: {', '.join(FEATURES)}.")] = "logmel64",
+    feature: Annotated[str, typer.Option(help=f"Recipe: {HELP}.")] = "logmel64",
     emotions: Annotated[
         str | None,
         typer.Option(
@@ -90,10 +90,9 @@ def import_tensors(
 
     The file holds `features` [n, mel, frame], and `targets` [n, emotion] or `labels` [n].
     """
-    if feature not in FEATURES:
-        raise unknown_name("feature", feature, FEATURES)
+    spec = known_feature(feature)
     corpus = known_corpus(dataset)
-    real = load(corpus, data_root, FEATURES[feature], progress=sys.stderr.isatty())
+    real = load(corpus, data_root, spec, progress=sys.stderr.isatty())
     split = protocol_of(corpus, protocol)
     if fold is not None:
         real.fold(split, fold)  # so that one that does not exist is named

@@ -1,5 +1,6 @@
 """A corpus on disk -> its features: `load`, and what is printed with every number about it."""
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,12 +15,15 @@ from synth_data.corpora.facts import Corpus
 from synth_data.errors import AudioError, CorpusError, UserError, unknown_name
 from synth_data.extraction import digests, extract
 from synth_data.feature_cache import FeatureCache, default_folder
-from synth_data.features import FEATURES, FeatureSpec
+from synth_data.features import FEATURES
 from synth_data.protocol import Protocol
 from synth_data.ratings import Scale, notes, task_of, usable
 from synth_data.real import RealSet
+from synth_data.representation import Representation
 from synth_data.task import Task, TaskName
 from synth_data.utterance import Utterance
+
+log = logging.getLogger(__name__)
 
 NAMED = 5  # bad recordings named in a message; the others are counted
 
@@ -27,7 +31,7 @@ NAMED = 5  # bad recordings named in a message; the others are counted
 def load(
     corpus: str | Corpus,
     root: Path | str | None = None,
-    spec: FeatureSpec = FEATURES["logmel64"],
+    spec: Representation = FEATURES["logmel64"],
     *,
     task: TaskName = "categorical",
     scale: Scale | None = None,
@@ -47,7 +51,8 @@ def load(
         scale: of the dimensions, where the corpus has none of its own; if None, the first of its
             `scales` that holds all values.
         allow_missing: go on when labels lack audio or a value, or audio lacks labels.
-        skip_bad: leave out recordings that cannot be used, and say so in the notes.
+        skip_bad: leave out recordings that cannot be used, also for lack of a transcript where the
+            features are of those, and say so in the notes.
         cache: folder of feature caches; the platform's if None (`feature_cache.default_folder`).
         jobs: processes that compute features; if None, as many as are worth starting. The
             features do not depend on it.
@@ -57,34 +62,38 @@ def load(
         All utterances in the order of their names, with the targets of the task.
 
     Raises:
-        CorpusError: there is no root, the tree is not the corpus', or nothing usable is in it;
-            values of dimensions are missing or not on the scale.
+        CorpusError: there is no root, the tree is not the corpus', utterances lack what the recipe
+            needs, or nothing usable is in it; values of dimensions are missing or not on the scale.
         AudioError: recordings cannot be used, and `skip_bad` is not set. All are looked at first.
-        UserError: the corpus is unknown, has no such task or scale, or `jobs` is less than 1.
+        UserError: the corpus is unknown, has no such task or scale, `jobs` is less than 1, or what
+            computes the features is not here.
     """
     if isinstance(corpus, str):
         corpus = known_corpus(corpus)
     if jobs is not None and jobs < 1:
         raise UserError(f"jobs is {jobs}: give the number of processes, 1 or more")
+    spec.require_here()
     listed, told, remarks = _labels(corpus, root, allow_missing, task, scale)
+    complete, incomplete = _with_all_needed(corpus, listed, spec, skip_bad)
 
-    hashed = list(zip(listed, digests([utterance.audio for utterance in listed]), strict=True))
+    hashed = list(zip(complete, digests([u.audio for u in complete]), strict=True))
     unreadable = [found for _, found in hashed if isinstance(found, AudioError)]
     readable = [(utterance, found) for utterance, found in hashed if isinstance(found, bytes)]
 
-    store = FeatureCache(cache or default_folder(), _digest(readable), spec, len(readable))
+    content = _digest(readable, with_text=not all(part.hears for part in spec.parts))
+    store = FeatureCache(cache or default_folder(), content, spec, len(readable))
     rows = store.read()
-    new, unusable = extract(
-        {row: u.audio for row, (u, _) in enumerate(readable) if row not in rows},
-        spec,
-        jobs,
-        progress,
-    )
+    missing = {row: u for row, (u, _) in enumerate(readable) if row not in rows}
+    if missing:
+        for part in spec.parts:
+            if part.licence:
+                log.warning(part.licence)
+    new, unusable = extract(missing, spec, jobs, progress)
     if new:
         rows |= new
         store.write(rows)
 
-    refused = unreadable + unusable
+    refused = incomplete + unreadable + unusable
     if refused and not skip_bad:
         raise AudioError(_refusal(corpus, refused, len(listed)))
     if not rows:
@@ -102,18 +111,19 @@ def load(
         features=torch.stack([rows[row] for row in kept]),
         targets=_targets(utterances, told),
         digest=_digest([readable[row] for row in kept]),
-        notes=(*_notes(corpus, told, utterances, refused), *remarks),
+        notes=(*_notes(corpus, told, utterances, refused), *remarks, *_licences(spec)),
     )
 
 
 def listing(
     corpus: Corpus,
     root: Path | str | None,
-    spec: FeatureSpec,
+    spec: Representation,
     *,
     task: TaskName = "categorical",
     scale: Scale | None = None,
     allow_missing: bool = False,
+    skip_bad: bool = False,
 ) -> RealSet:
     """The corpus as its labels list it: what `load` gives, but without a look at the speech.
 
@@ -122,7 +132,8 @@ def listing(
     Raises:
         CorpusError: as `load`.
     """
-    utterances, told, remarks = _labels(corpus, root, allow_missing, task, scale)
+    listed, told, remarks = _labels(corpus, root, allow_missing, task, scale)
+    utterances, _ = _with_all_needed(corpus, listed, spec, skip_bad)
     return RealSet(
         facts=corpus,
         task=told,
@@ -131,7 +142,7 @@ def listing(
         features=torch.empty(len(utterances), spec.mels, 0),
         targets=_targets(utterances, told),
         digest="",
-        notes=(*_notes(corpus, told, utterances, []), *remarks),
+        notes=(*_notes(corpus, told, utterances, []), *remarks, *_licences(spec)),
     )
 
 
@@ -165,7 +176,7 @@ def protocol_line(real: RealSet, protocol: Protocol | None, feature: str) -> str
     Args:
         real: the whole corpus, not one side of a fold.
         protocol: how it is split; None when all speakers are used and nothing is tested.
-        feature: the recipe's name in `FEATURES`.
+        feature: what the representation is called (`representations.name_of`).
 
     Raises:
         CorpusError: the protocol cannot split this corpus.
@@ -247,12 +258,45 @@ def _targets(utterances: Sequence[Utterance], task: Task) -> Tensor:
     return torch.tensor(rows)
 
 
-def _digest(hashed: Sequence[tuple[Utterance, bytes]]) -> str:
-    """Of speech and labels, in hexadecimal; without dimensions, so that a task changes nothing."""
+def _with_all_needed(
+    corpus: Corpus, listed: Sequence[Utterance], spec: Representation, skip_bad: bool
+) -> tuple[list[Utterance], list[AudioError]]:
+    """The utterances with all that the recipe needs, and what others lack, where they are skipped.
+
+    Raises:
+        CorpusError: some lack something, and should not be skipped.
+    """
+    found = [(utterance, spec.lacks(utterance)) for utterance in listed]
+    lacking = [(utterance.name, what) for utterance, what in found if what]
+    if lacking and not skip_bad:
+        named = ", ".join(name for name, _ in lacking[:NAMED])
+        more = f" and {len(lacking) - NAMED} more" if len(lacking) > NAMED else ""
+        raise CorpusError(
+            f"{len(lacking)} of {len(listed)} utterances of {corpus.title} lack {lacking[0][1]}, "
+            f"which {spec.title} is made from: {named}{more}. Add what is missing, use another "
+            f"--feature, or leave them out with --skip-bad (skip_bad=True in Python)"
+        )
+    return (
+        [utterance for utterance, what in found if not what],
+        [AudioError(f"{name} lacks {what}") for name, what in lacking],
+    )
+
+
+def _licences(spec: Representation) -> Iterator[str]:
+    """What those of what computes the features ask."""
+    return iter(dict.fromkeys(part.licence for part in spec.parts if part.licence))
+
+
+def _digest(hashed: Sequence[tuple[Utterance, bytes]], with_text: bool = False) -> str:
+    """Of speech and labels, and at will of transcripts, in hexadecimal.
+
+    Without dimensions, so that a task changes nothing.
+    """
     content = sha256()
     for utterance, digest in hashed:
         u = utterance
-        labels = (u.name, u.emotion, u.speaker, u.session, u.split)
+        text = (u.text,) if with_text else ()
+        labels = (u.name, u.emotion, u.speaker, u.session, u.split, *text)
         content.update(f"{labels!r} {digest.hex()}\n".encode())
     return content.hexdigest()
 

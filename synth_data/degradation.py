@@ -172,8 +172,7 @@ def degraded_set(real: RealSet, degradation: Degradation, progress: bool = False
         AudioError: a recording can no longer be read.
     """
     utterances = degraded(real.utterances, degradation)
-    sources = dict(enumerate(utterance.audio for utterance in utterances))
-    rows, refused = extract(sources, real.spec, None, progress)
+    rows, refused = extract(dict(enumerate(utterances)), real.spec, None, progress)
     if refused:
         raise AudioError(
             f"{len(refused)} of {len(real)} recordings of {real.facts.title} can no longer be "
@@ -182,7 +181,7 @@ def degraded_set(real: RealSet, degradation: Degradation, progress: bool = False
     return replace(
         real,
         utterances=utterances,
-        features=torch.stack([rows[row] for row in sources]).to(real.features),
+        features=torch.stack([rows[row] for row in range(len(utterances))]).to(real.features),
         digest=sha256(f"{real.digest} {degradation!r}".encode()).hexdigest(),
         notes=(*real.notes, f"speech degraded: {degradation!r}"),
     )

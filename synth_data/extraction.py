@@ -10,12 +10,13 @@ from torch import Tensor
 
 from synth_data.errors import AudioError
 from synth_data.feature_cache import Rows
-from synth_data.features import FeatureSpec
 from synth_data.progress import SILENT, bar
+from synth_data.representation import Representation
 from synth_data.side_by_side import side_by_side
-from synth_data.utterance import Source
+from synth_data.utterance import Source, Utterance
 
-WORTH_PROCESSES = 3000  # utterances: below, one process is done before others have started
+# Utterances: below, one process is done before others have started.
+WORTH_PROCESSES, WORTH_PROCESSES_IF_SLOW = 3000, 100
 
 
 def digests(sources: Sequence[Source]) -> list[bytes | AudioError]:
@@ -34,27 +35,29 @@ def digests(sources: Sequence[Source]) -> list[bytes | AudioError]:
 
 
 def extract(
-    sources: Mapping[int, Source], spec: FeatureSpec, jobs: int | None, progress: bool
+    utterances: Mapping[int, Utterance], spec: Representation, jobs: int | None, progress: bool
 ) -> tuple[Rows, list[AudioError]]:
     """Computes features; the same bits whatever the number of processes.
 
     Args:
-        sources: by row.
+        utterances: by row.
         spec: the recipe.
-        jobs: processes; if None, one for few sources and one per core for many.
+        jobs: processes; if None, one for few utterances and one per core for many.
         progress: show a bar on stderr.
 
     Returns:
         The features by row, and why the other rows have none.
     """
     if jobs is None:
-        jobs = 1 if len(sources) < WORTH_PROCESSES else cpu_count()
-    results = side_by_side(jobs, _features, ((source, spec) for source in sources.values()))
+        slow = any(part.slow for part in spec.parts)
+        worth = WORTH_PROCESSES_IF_SLOW if slow else WORTH_PROCESSES
+        jobs = 1 if len(utterances) < worth else cpu_count()
+    results = side_by_side(jobs, _features, ((each, spec) for each in utterances.values()))
     rows: Rows = {}
     refused = []
-    shown = bar("features") if progress and sources else SILENT
-    with shown(total=len(sources), unit="utterance") as done:
-        for row, result in zip(sources, results, strict=True):
+    shown = bar("features") if progress and utterances else SILENT
+    with shown(total=len(utterances), unit="utterance") as done:
+        for row, result in zip(utterances, results, strict=True):
             if isinstance(result, Tensor):
                 rows[row] = result
             else:
@@ -63,10 +66,10 @@ def extract(
     return rows, refused
 
 
-def _features(source: Source, spec: FeatureSpec) -> Tensor | AudioError:
+def _features(utterance: Utterance, spec: Representation) -> Tensor | AudioError:
     try:
         with _one_thread():
-            return spec(source.waveform(spec.sample_rate))
+            return spec.of(utterance)
     except AudioError as error:
         return error
 

@@ -7,6 +7,7 @@ reason why something fails.
 
 import logging
 import os
+import sys
 import tempfile
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,8 +22,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from synth_data import audio, features
-from synth_data.features import FeatureSpec
+from synth_data import audio
+from synth_data.representation import Representation
 
 log = logging.getLogger(__name__)
 
@@ -42,13 +43,14 @@ class FeatureCache:
 
     folder: Path
     content: str
-    spec: FeatureSpec
+    spec: Representation
     size: int
 
     @property
     def file(self) -> Path:
         """Software is part of the name: other code gets its own file, not wrong features."""
-        return self.folder / f"{self.content[:16]}-{self.spec.digest()}-{_software()}.safetensors"
+        name = f"{self.content[:16]}-{self.spec.digest()}-{_software(self.spec)}.safetensors"
+        return self.folder / name
 
     def read(self) -> Rows:
         """The stored utterances' features by row; empty if there is no usable file."""
@@ -116,11 +118,14 @@ def default_folder() -> Path:
 
 
 @lru_cache
-def _software() -> str:
+def _software(spec: Representation) -> str:
     """Names everything that decides a feature's bits, beside the corpus and the recipe."""
     made_by = sha256()
-    for module in (audio, features):
+    names = {one.__module__ for part in (spec, *spec.parts) for one in type(part).__mro__}
+    own = [sys.modules[name] for name in sorted(names) if name.startswith(f"{__package__}.")]
+    for module in (audio, *own):
         made_by.update(getsource(module).encode())
-    for library in ("torch", "torchaudio", "scipy", "soundfile"):
+    of_parts = sorted({library for part in spec.parts for library in part.libraries})
+    for library in ("torch", "torchaudio", "scipy", "soundfile", *of_parts):
         made_by.update(f"{library} {version(library)}".encode())
     return made_by.hexdigest()[:8]

@@ -1,8 +1,6 @@
 """Feature recipes: waveform -> log-mel tensor `[mel, frame]`."""
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
@@ -11,10 +9,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 from synth_data.pure_torchaudio import MelSpectrogram
+from synth_data.representation import (
+    FIT_LENGTH,
+    MOST_FRAMES,
+    Limits,
+    OfSpeech,
+    fit_length,
+    long_enough,
+)
 
 
 @dataclass(frozen=True)
-class FeatureSpec:
+class FeatureSpec(OfSpeech):
     """A log-mel recipe, complete: the same waveform and spec give the same tensor anywhere.
 
     Power spectrogram (Hann window, centred, reflection-padded), HTK mel filters of unit peak,
@@ -52,20 +58,49 @@ class FeatureSpec:
         """(mel, frame) of one utterance."""
         return self.mels, self.frames
 
-    def digest(self) -> str:
-        """Eight bytes, as hexadecimal, that name this recipe in caches and manifests."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+    @property
+    def title(self) -> str:
+        return f"log-mel, {self.mels} bands, {self.frames} frames"
+
+    def limits(self) -> Limits:
+        sample = 1 / max(self.sample_rate, 1)  # in seconds
+        return {
+            "sample_rate": (1_000, self.sample_rate, 384_000),
+            "window": (2 * sample, self.window, 1.0),
+            "hop": (sample, self.hop, 1.0),
+            "mels": (1, self.mels, 4_096),
+            "f_min": (0.0, self.f_min, self.f_max),
+            "f_max": (self.f_min, self.f_max, self.sample_rate / 2),
+            "floor": (1e-30, self.floor, 1.0),
+            "frames": (1, self.frames, MOST_FRAMES),
+        }
+
+    def snippet(self) -> str:
+        window, hop = round(self.window * self.sample_rate), round(self.hop * self.sample_rate)
+        normalised = """
+log_mel = log_mel - log_mel.mean(dim=1, keepdim=True)
+log_mel = log_mel / log_mel.std().clamp_min(1e-3)"""
+        return f"""\
+import torch
+import torchaudio
+
+mel = torchaudio.transforms.MelSpectrogram(
+    sample_rate={self.sample_rate}, n_fft={window}, win_length={window}, hop_length={hop},
+    f_min={self.f_min}, f_max={self.f_max}, n_mels={self.mels},
+)
+log_mel = torch.log(mel(waveform) + {self.floor})\
+{normalised if self.normalisation == "utterance" else ""}
+{FIT_LENGTH.format(name="log_mel", frames=self.frames)}"""
 
     def __call__(self, waveform: Float[Tensor, " sample"]) -> Float[Tensor, "mel frame"]:
         """The features of one utterance, float32."""
         shortest = round(self.window * self.sample_rate)  # reflection needs half a window
-        if waveform.shape[0] < shortest:
-            waveform = waveform.repeat(-(-shortest // waveform.shape[0]))
+        waveform = long_enough(waveform, shortest)
         log_mel = torch.log(_mel_spectrogram(self)(waveform) + self.floor)
         if self.normalisation == "utterance":
             log_mel = log_mel - log_mel.mean(dim=1, keepdim=True)
             log_mel = log_mel / log_mel.std().clamp_min(1e-3)
-        return _fit_length(log_mel, self.frames)
+        return fit_length(log_mel, self.frames)
 
 
 FEATURES = {
@@ -76,14 +111,6 @@ FEATURES = {
     # which are all that lie within 95,744 samples. The band edges and the floor are ours.
     "schuller64": FeatureSpec(window=0.032, hop=0.016, frames=373, normalisation="training"),
 }
-
-
-def _fit_length(log_mel: Float[Tensor, "mel any"], frames: int) -> Float[Tensor, "mel frame"]:
-    length = log_mel.shape[1]
-    if length < frames:
-        return log_mel.repeat(1, -(-frames // length))[:, :frames].contiguous()
-    first = (length - frames) // 2
-    return log_mel[:, first : first + frames].contiguous()
 
 
 @lru_cache

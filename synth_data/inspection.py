@@ -1,13 +1,12 @@
 """What is in a synthetic set and how it was made, as text and as JSON."""
 
 import json
-from dataclasses import asdict
 from typing import Any
 
-from synth_data.features import FeatureSpec
 from synth_data.guarantee import ADJACENCY, NONE, Guarantee
 from synth_data.manifest import Manifest
 from synth_data.provenance import Provenance, PublicSpeech
+from synth_data.representation import Representation
 from synth_data.synthetic import SyntheticSet
 
 
@@ -28,6 +27,7 @@ def summary(synthetic: SyntheticSet, manifest: Manifest) -> dict[str, Any]:
 def describe(synthetic: SyntheticSet) -> str:
     """The same for people: one aligned line for each thing to know."""
     made, spec, start = synthetic.provenance, synthetic.spec, synthetic.start
+    seconds = _seconds(spec)
     low, high = synthetic.features.aminmax()
     counts = ", ".join(f"{name} {count}" for name, count in synthetic.per_class.items())
     transforms = ", ".join(transform.name for transform in synthetic.transforms)
@@ -35,7 +35,7 @@ def describe(synthetic: SyntheticSet) -> str:
         ("items", f"{len(synthetic)}: {counts}"),
         ("shape", f"{list(synthetic.features.shape)} (item, mel, frame)"),
         *_nested(synthetic.nested),
-        ("speech time", f"{_seconds(spec):g} s each"),
+        ("speech time", "the utterance as a whole" if seconds is None else f"{seconds:g} s each"),
         ("bytes", f"{synthetic.bytes:,} (start weights: {synthetic.start_bytes:,})"),
         ("values", f"{low:.3f} to {high:.3f}"),
         ("features", _recipe(spec)),
@@ -56,6 +56,7 @@ def describe(synthetic: SyntheticSet) -> str:
         ("licence", made.licence),
         ("derivatives", made.derivatives),
         *_licence(made.public),
+        *(("and licence", part.licence) for part in spec.parts if part.licence),
         *_privacy(synthetic.guarantee),
     ]
     return "\n".join(f"{label:<12} {text}".rstrip() for label, text in rows)
@@ -102,12 +103,12 @@ def _privacy(guarantee: Guarantee | None) -> list[tuple[str, str]]:
     return rows
 
 
-def _seconds(spec: FeatureSpec) -> float:
-    return round(spec.frames * spec.hop, 6)
+def _seconds(spec: Representation) -> float | None:
+    return None if spec.hop is None else round(spec.frames * spec.hop, 6)
 
 
-def _recipe(spec: FeatureSpec) -> str:
-    return ", ".join(f"{name} {value}" for name, value in asdict(spec).items())
+def _recipe(spec: Representation) -> str:
+    return ", ".join(f"{name} {value}" for name, value in spec.settings().items())
 
 
 def _evaluable(made: Provenance) -> str:

@@ -22,10 +22,11 @@ from pydantic_core import from_json
 from synth_data.codecs import Codec, codec_of
 from synth_data.decoder import MOST_NUMBERS, WIDEST, Decoder
 from synth_data.errors import SetError, UserError
-from synth_data.features import FeatureSpec
 from synth_data.guarantee import ADJACENCY, COMPOSITION, NONE, Guarantee, taken_to_be_public
 from synth_data.ledger import PrivacyBudget, Release, Unit
 from synth_data.provenance import Provenance, PublicSpeech
+from synth_data.representation import Representation
+from synth_data.representations import Fusion, Recorded
 from synth_data.schedule import Momentum
 from synth_data.settings import Count, Positive
 from synth_data.task import Task
@@ -43,20 +44,9 @@ Name = Annotated[str, Field(min_length=1, max_length=100)]
 FileName = Literal["README.md", "set.safetensors", "start.safetensors"]
 
 
-def _usable(spec: FeatureSpec) -> FeatureSpec:
-    """Refuses a recipe that no waveform could go through."""
-    sample = 1 / max(spec.sample_rate, 1)  # in seconds
-    within = {
-        "sample_rate": (1_000, spec.sample_rate, 384_000),
-        "window": (2 * sample, spec.window, 1.0),
-        "hop": (sample, spec.hop, 1.0),
-        "mels": (1, spec.mels, 4_096),
-        "f_min": (0.0, spec.f_min, spec.f_max),
-        "f_max": (spec.f_min, spec.f_max, spec.sample_rate / 2),
-        "floor": (1e-30, spec.floor, 1.0),
-        "frames": (1, spec.frames, 1_000_000),
-    }
-    for name, (low, value, high) in within.items():
+def _usable(spec: Representation) -> Representation:
+    """Refuses a recipe that no utterance could go through."""
+    for name, (low, value, high) in spec.limits().items():
         if not low <= value <= high:
             raise ValueError(f"{name} is {value:g}, allowed is {low:g} to {high:g}")
     return spec
@@ -240,7 +230,7 @@ class Manifest(_Entry):
     items: dict[Name, Annotated[int, Field(ge=0)]]
     tensors: dict[Name, tuple[Count, ...]]
     size: Count
-    features: Annotated[FeatureSpec, AfterValidator(_usable)]
+    features: Annotated[Recorded, AfterValidator(_usable)]
     transforms: tuple[Name, ...]
     codec: CodecEntry | DecoderEntry | None
     schedule: ScheduleEntry | None
@@ -336,8 +326,12 @@ class Manifest(_Entry):
     def _require_complete(self, content: bytes) -> None:
         """Refuses a file that leaves a field to its default: defaults change, files stay."""
         parsed = from_json(content)
-        for part, value in (("features", self.features), ("provenance", self.provenance)):
-            missing = [field.name for field in fields(value) if field.name not in parsed[part]]
+        parts = [("features", self.features, parsed["features"])]
+        if isinstance(self.features, Fusion):
+            inner = zip(self.features.together, parsed["features"]["together"], strict=True)
+            parts += [(f"features.together.{i}", *each) for i, each in enumerate(inner)]
+        for part, value, said in (*parts, ("provenance", self.provenance, parsed["provenance"])):
+            missing = [field.name for field in fields(value) if field.name not in said]
             if missing:
                 raise SetError(f"{MANIFEST} is against the schema: {part} lacks {missing[0]}")
 

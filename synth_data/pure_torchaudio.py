@@ -24,6 +24,7 @@ except (ImportError, OSError, RuntimeError):
     sys.modules["torchaudio._extension"] = stand_in
     import torchaudio
 
+from torchaudio.compliance import kaldi
 from torchaudio.transforms import MelSpectrogram
 
-__all__ = ["MelSpectrogram", "torchaudio"]
+__all__ = ["MelSpectrogram", "kaldi", "torchaudio"]

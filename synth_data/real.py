@@ -9,8 +9,8 @@ from torch import Tensor
 
 from synth_data.corpora.facts import Corpus
 from synth_data.errors import CorpusError, UserError
-from synth_data.features import FeatureSpec
 from synth_data.protocol import Protocol
+from synth_data.representation import Representation
 from synth_data.task import Task
 from synth_data.utterance import Utterance
 
@@ -36,7 +36,7 @@ class RealSet:
 
     facts: Corpus
     task: Task
-    spec: FeatureSpec
+    spec: Representation
     utterances: tuple[Utterance, ...]
     features: Float[Tensor, "n mel frame"]
     targets: Float[Tensor, "n column"]

@@ -25,7 +25,6 @@ from synth_data.card import card
 from synth_data.codecs import Packed, size
 from synth_data.decoder import Decoder
 from synth_data.errors import SetError, UserError
-from synth_data.features import FeatureSpec
 from synth_data.guarantee import Guarantee
 from synth_data.manifest import (
     CARD,
@@ -41,6 +40,7 @@ from synth_data.manifest import (
 )
 from synth_data.prefix import as_they_are, by_class, note, require_sizes
 from synth_data.provenance import Provenance, Start
+from synth_data.representation import Representation
 from synth_data.schedule import NativeSchedule
 from synth_data.task import Task
 from synth_data.transforms import Transform, stack, unstack
@@ -79,7 +79,7 @@ class SyntheticSet:
     features: Tensor
     targets: Tensor
     task: Task
-    spec: FeatureSpec
+    spec: Representation
     start: Start | None
     provenance: Provenance
     transforms: tuple[Transform, ...] = ()

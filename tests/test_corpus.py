@@ -101,9 +101,9 @@ def test_emotions_of_a_corpus_that_lists_none_are_those_found(root):
 
 
 def test_processes_do_not_change_the_bits(root):
-    sources = dict(enumerate(u.audio for u in read(root, False)))
-    one, refused = extract(sources, SPEC, jobs=1, progress=False)
-    two, _ = extract(sources, SPEC, jobs=2, progress=False)
+    utterances = dict(enumerate(read(root, False)))
+    one, refused = extract(utterances, SPEC, jobs=1, progress=False)
+    two, _ = extract(utterances, SPEC, jobs=2, progress=False)
     assert not refused
     assert list(one) == list(two) == list(range(6))
     assert all(torch.equal(one[row], two[row]) for row in one)

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from evaluation.networks import Weights
 from synth_data.curator import Curator
-from synth_data.features import FeatureSpec
 from synth_data.ledger import Release
+from synth_data.representation import Representation
 from synth_data.schedule import NativeSchedule, batch_rows
 from synth_data.task import Task
 
@@ -140,7 +140,7 @@ class Objective(ABC):
         self,
         state: State,
         items: Float[Tensor, "n mel frame"],
-        spec: FeatureSpec,
+        spec: Representation,
         student: Student,
     ) -> Float[Tensor, "n column"]:
         """What a network of the task would say of items, where the objective `teaches`.
@@ -169,7 +169,7 @@ class Objective(ABC):
         """
 
     @abstractmethod
-    def numbers(self, student: Student, spec: FeatureSpec, emotions: int) -> dict[str, int]:
+    def numbers(self, student: Student, spec: Representation, emotions: int) -> dict[str, int]:
         """How many numbers an answer has, over all emotions (or cells), by purpose."""
 
     @abstractmethod

@@ -33,9 +33,9 @@ from distill.objectives.objective import Candidate, Cost, Objective, State, Stud
 from distill.symmetric import Symmetric
 from synth_data.curator import Curator
 from synth_data.errors import UserError
-from synth_data.features import FeatureSpec
 from synth_data.ledger import Release
 from synth_data.randomness import generator
+from synth_data.representation import Representation
 from synth_data.settings import Count, Positive
 
 MIDDLE, MOMENTS = "middle of the modulations", "moments of the modulations in each emotion"
@@ -136,7 +136,7 @@ class ReleasedMoments(Objective):
         self,
         state: State,
         items: Float[Tensor, "n mel frame"],
-        spec: FeatureSpec,
+        spec: Representation,
         student: Student,
     ) -> Float[Tensor, "n column"]:
         """Linear discriminants: logarithms of the emotions' densities, all being alike frequent.
@@ -190,7 +190,7 @@ class ReleasedMoments(Objective):
     def numbers(
         self,
         student: Student,  # noqa: ARG002
-        spec: FeatureSpec,
+        spec: Representation,
         emotions: int,
     ) -> dict[str, int]:
         size = Modulations(spec, self.regions).size

@@ -20,10 +20,10 @@ from evaluation.augment import Augment
 from evaluation.networks import Weights, draw_weights
 from synth_data.curator import Curator
 from synth_data.errors import UserError
-from synth_data.features import FeatureSpec
 from synth_data.ledger import Release
 from synth_data.mechanism import Sample
 from synth_data.randomness import generator
+from synth_data.representation import Representation
 from synth_data.settings import Count, Positive, Probability, Whole
 
 WEIGHT = "weight/"  # how a state names what a network's weights are
@@ -226,7 +226,7 @@ class AlongTrajectories(Objective):
     def numbers(
         self,
         student: Student,
-        spec: FeatureSpec,  # noqa: ARG002 - all are as long as the network says
+        spec: Representation,  # noqa: ARG002 - all are as long as the network says
         emotions: int,
     ) -> dict[str, int]:
         walked = sum(student.start[name].numel() for name in self.moving or student.start)

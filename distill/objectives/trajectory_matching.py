@@ -41,9 +41,9 @@ from evaluation.networks import Weights, draw_weights
 from evaluation.students import logits_of
 from synth_data.curator import Curator
 from synth_data.errors import UserError
-from synth_data.features import FeatureSpec
 from synth_data.ledger import Release
 from synth_data.randomness import generator
+from synth_data.representation import Representation
 from synth_data.schedule import Momentum, NativeSchedule
 from synth_data.settings import Count, Positive, Probability, Whole
 
@@ -175,7 +175,7 @@ class TrajectoryMatching(Objective):
         self,
         state: State,
         items: Float[Tensor, "n mel frame"],
-        spec: FeatureSpec,  # noqa: ARG002
+        spec: Representation,  # noqa: ARG002
         student: Student,
     ) -> Float[Tensor, "n emotion"]:
         """The mean over experts of their logits, once they have learned."""
@@ -199,7 +199,7 @@ class TrajectoryMatching(Objective):
     def numbers(
         self,
         student: Student,
-        spec: FeatureSpec,  # noqa: ARG002
+        spec: Representation,  # noqa: ARG002
         emotions: int,  # noqa: ARG002
     ) -> dict[str, int]:
         return {WALK: sum(weight.numel() for weight in student.start.values())}

@@ -35,8 +35,8 @@ from distill.objectives.trajectories import require_plain
 from evaluation.augment import Augment
 from evaluation.networks import Weights, draw_weights
 from synth_data.curator import CLASS_SHARES, Curator
-from synth_data.features import FeatureSpec
 from synth_data.ledger import Release
+from synth_data.representation import Representation
 from synth_data.schedule import Momentum, NativeSchedule
 from synth_data.settings import Count, Positive, Probability, Share, Whole
 
@@ -129,7 +129,7 @@ class Unrolled(Objective):
     def numbers(
         self,
         student: Student,
-        spec: FeatureSpec,  # noqa: ARG002
+        spec: Representation,  # noqa: ARG002
         emotions: int,  # noqa: ARG002
     ) -> dict[str, int]:
         return {PULL: sum(weight.numel() for weight in student.start.values())}

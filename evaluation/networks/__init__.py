@@ -8,7 +8,7 @@ statistics are weights like others, but none that a gradient moves.
 
 import math
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 
 import torch
 from jaxtyping import Float
@@ -18,11 +18,13 @@ from evaluation.networks.cnn6 import CNN6
 from evaluation.networks.convnet import ConvNet
 from evaluation.networks.crnn import CRNN
 from evaluation.networks.layers import PUBLISHED
+from evaluation.networks.mlp import MLP
 from evaluation.networks.resnet9 import ResNet9
 from evaluation.networks.tdnn import TDNN
 from evaluation.networks.transformer import Transformer
 from evaluation.networks.vgg15 import VGG15
 from synth_data.errors import UserError, unknown_name
+from synth_data.representation import Representation
 
 Weights = Mapping[str, Tensor]
 
@@ -33,6 +35,7 @@ NETWORKS: dict[str, Callable[[int, int], nn.Module]] = {
     "convnet": ConvNet,
     "crnn": CRNN,
     "transformer": Transformer,
+    "mlp": MLP,
     "cnn6": CNN6,
     "resnet9": ResNet9,
     "vgg15": VGG15,
@@ -73,6 +76,32 @@ def require_uncoupled(name: str) -> None:
             f"'{name.removesuffix(BATCH_NORM)}', the same network with GroupNorm; a set made for "
             f"that can be evaluated with '{name}'"
         )
+
+
+@lru_cache
+def has_room(name: str, mels: int, frames: int) -> bool:
+    """Whether a network can hear features of this shape: most need some frames."""
+    try:
+        skeleton(name, mels, emotions=2)(torch.empty(2, mels, frames, device="meta"))
+    except (RuntimeError, ValueError):
+        return False
+    return True
+
+
+def require_room(name: str, spec: Representation) -> None:
+    """Raises `UserError` if a network cannot hear such features."""
+    if not has_room(name, *spec.shape):
+        able = [other for other in NETWORKS if has_room(other, *spec.shape)]
+        raise UserError(
+            f"the student '{name}' cannot hear features of {spec.mels} x {spec.frames} "
+            f"({spec.title}): it needs more frames or more numbers in each. Use another student "
+            f"({', '.join(able)}), or another --feature"
+        )
+
+
+def usual_student(spec: Representation) -> str:
+    """The network for these features, if nothing else is said."""
+    return "tdnn" if has_room("tdnn", *spec.shape) else "mlp"
 
 
 def draw_weights(network: nn.Module, generator: torch.Generator) -> dict[str, Tensor]:

@@ -49,14 +49,15 @@ class Room:
     Attributes:
         name: of the set.
         shelves: by emotion.
-        scale: of the colours, from low to high; `low` and `high` are its ends, printed.
+        scale: of the colours, from low to high; `low` and `high` are its ends, printed. None for
+            a set that there are no pictures of.
         axes: what the pictures' sides stand for.
         remarks: what is left out and why, and the notes of whoever made the set.
     """
 
     name: str
     shelves: tuple[Shelf, ...]
-    scale: Picture
+    scale: Picture | None
     low: str
     high: str
     axes: str
@@ -79,12 +80,16 @@ def _limit(exhibits: Sequence[Exhibit]) -> int:
 
 def _room(exhibit: Exhibit, limit: int) -> Room:
     synthetic = exhibit.synthetic
+    spec = synthetic.spec
+    if not isinstance(spec, FeatureSpec):
+        told = f"There are no pictures and no sound: the features are no log-mels ({spec.title})."
+        return Room(exhibit.name, (), None, "", "", "", (told, *synthetic.provenance.notes))
     classes = synthetic.targets.argmax(dim=1)
     rows = [(classes == c).nonzero()[:limit, 0].tolist() for c in range(len(synthetic.emotions))]
     shown = [row for of_one in rows for row in of_one]
     means = [mean for mean in exhibit.means if mean is not None]
     low, high = _ends(torch.cat([synthetic.features[shown], *(mean[None] for mean in means)]))
-    sounds, remarks = _sounds(exhibit, shown)
+    sounds, remarks = _sounds(exhibit, spec, shown)
     if len(shown) < len(synthetic):
         remarks.insert(
             0,
@@ -97,16 +102,15 @@ def _room(exhibit: Exhibit, limit: int) -> Room:
         items = []
         for number, row in enumerate(rows[c], start=1):
             label = f"{emotion} {number}{_share(synthetic.targets[row])}"
-            alt = f"Synthetic item {label}: {_in_words(synthetic.features[row], synthetic.spec)}"
+            alt = f"Synthetic item {label}: {_in_words(synthetic.features[row], spec)}"
             picture = heat_map(synthetic.features[row].numpy(), low, high, alt)
             items.append(Item(label, picture, sounds.get(row)))
         shown_mean = None
         if mean is not None:
-            alt = f"Mean of the real utterances of {emotion}: {_in_words(mean, synthetic.spec)}"
+            alt = f"Mean of the real utterances of {emotion}: {_in_words(mean, spec)}"
             shown_mean = heat_map(mean.numpy(), low, high, alt)
         return Shelf(emotion, shown_mean, tuple(items))
 
-    spec = synthetic.spec
     ramp = torch.linspace(low, high, 256)[None].numpy()
     ends = _number(low), _number(high)
     return Room(
@@ -132,15 +136,17 @@ def _ends(values: Float[Tensor, "n mel frame"]) -> tuple[float, float]:
     return float(ordered[cut]), float(ordered[-1 - cut])
 
 
-def _sounds(exhibit: Exhibit, rows: Sequence[int]) -> tuple[dict[int, str], list[str]]:
+def _sounds(
+    exhibit: Exhibit, spec: FeatureSpec, rows: Sequence[int]
+) -> tuple[dict[int, str], list[str]]:
     """Data URIs of the items' sounds; or none, and why."""
     synthetic = exhibit.synthetic
     features = restored(synthetic.features[list(rows)], synthetic.transforms)
     try:
-        sounds = waveforms(features, synthetic.spec, generator(0, "gallery"))
+        sounds = waveforms(features, spec, generator(0, "gallery"))
     except UserError as reason:
         return {}, [f"There is no sound: {reason}."]
-    rate = synthetic.spec.sample_rate
+    rate = spec.sample_rate
     return {
         row: data_uri(*encoded(sound, rate)) for row, sound in zip(rows, sounds, strict=True)
     }, []

@@ -100,7 +100,12 @@ class PooledRecipe(StudentRecipe):
 
 
 def pooled(features: Float[Tensor, "n mel frame"]) -> Float[np.ndarray, "n statistic"]:
-    """Each mel band's mean and deviation over time, and the deviation of its change per frame."""
+    """Each mel band's mean and deviation over time, and the deviation of its change per frame.
+
+    Of features with fewer than three frames, which hardly vary or not at all, they are the mean.
+    """
+    if features.shape[2] < 3:
+        return features.mean(dim=2).double().numpy()
     change = features.diff(dim=2)
     parts = (features.mean(dim=2), features.std(dim=2), change.std(dim=2))
     return torch.cat(parts, dim=1).double().numpy()
