@@ -9,7 +9,7 @@ import torch
 from synth_data.corpora.toy import TOY
 from synth_data.features import FeatureSpec
 from synth_data.real import RealSet
-from synth_data.task import Task
+from synth_data.representation import Representation
 from synth_data.utterance import AudioFile, Utterance
 
 EMOTIONS = ("anger", "neutral", "sadness")
@@ -22,7 +22,7 @@ def fake_speech(
     *,
     seed: int = 0,
     apart: float = 1.0,
-    spec: FeatureSpec = SPEC,
+    spec: Representation = SPEC,
     protocol: str | None = "made-up",
     fold: int | None = 1,
 ) -> RealSet:

@@ -102,7 +102,7 @@ found = torch.tensor(smile.process_signal(waveform.numpy(), {self.sample_rate}).
         values = _smile(self.level).process_signal(waveform.numpy(), self.sample_rate).to_numpy()
         if not np.isfinite(values).all():
             raise AudioError("openSMILE finds no finite eGeMAPS in it")
-        found = torch.from_numpy(np.ascontiguousarray(values.T, dtype=np.float32))
+        found = torch.from_numpy(np.array(values.T, dtype=np.float32, order="C"))
         return fit_length(found, self.frames)
 
 

@@ -33,7 +33,7 @@ UNUSED = ("masked_spec_embed", "pooler.")
 # Of config.json, what says nothing about the answers.
 IDLE = ("_name_or_path", "transformers_version", "architectures", "dtype", "torch_dtype")
 
-EncoderName = Annotated[str, Field(pattern=r"^[\w.-]{1,100}(/[\w.-]{1,100})?$")]
+EncoderName = Annotated[str, Field(pattern=r"^\w[\w.-]{0,99}(/\w[\w.-]{0,99})?$")]
 EncoderDigest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
@@ -111,6 +111,9 @@ def load(folder: Path, kind: Any, **options: Any) -> nn.Module:
     Raises:
         UserError: the weights are damaged, or not all there.
     """
+    from transformers.utils import logging  # an extra, and slow to import
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         model, report = kind.from_pretrained(
             folder,
@@ -289,4 +292,4 @@ def _file_digest(path: Path, size: int, modified: int) -> bytes:  # noqa: ARG001
 
 def _printable(name: str) -> str:
     """A folder's name as sets may give it."""
-    return re.sub(r"[^\w.-]+", "-", name)[:100].strip("-") or "encoder"
+    return re.sub(r"[^\w.-]+", "-", name)[:100].strip("-.") or "encoder"

@@ -35,6 +35,8 @@ Pool = Literal["mean", "sequence"]
 FRAMES = 32  # tokens of a sequence, if nothing else is said
 LONGEST = 512  # tokens that are read at most; fewer where the encoder knows fewer places
 
+TOKENIZERS = ("tokenizer.json", "vocab.*", "*.model")  # of which one holds the words
+
 
 @dataclass(frozen=True)
 class TextEncoder(Representation):
@@ -159,10 +161,15 @@ def opened(where: str, given: Mapping[str, str]) -> TextEncoder:
     """
     options = changed("text", Options(), given)
     folder = open_encoder(where)
-    if "vocab_size" not in folder.config or folder.config.get("is_encoder_decoder", False):
+    wanted = "vocab_size" in folder.config and "conv_stride" not in folder.config
+    if not wanted or folder.config.get("is_encoder_decoder", False):
         raise UserError(
             f"{folder.path} is no encoder of text, its config.json says model_type "
             f"{folder.config.get('model_type')!r}: give one such as BERT, RoBERTa or MPNet"
+        )
+    if not any(one for pattern in TOKENIZERS for one in folder.path.glob(pattern)):
+        raise UserError(  # transformers would go on with an empty one
+            f"{folder.path}: no tokenizer beside the encoder ({', '.join(TOKENIZERS)}): save one"
         )
     places = folder.config.get("max_position_embeddings")
     # Some families count places from behind the padding token's.
@@ -194,6 +201,6 @@ def _loaded(folder: Path) -> tuple[Any, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise UserError(
-            f"{folder}: its tokenizer cannot be loaded ({reason}): save it beside the encoder"
+            f"{folder}: its tokenizer cannot be loaded ({reason}): get an undamaged copy"
         ) from error
     return tokenizer, load(folder, AutoModel)

@@ -1,0 +1,247 @@
+"""Encoders from folders: by a slow reference, known by their digests, and every clear error."""
+
+import os
+import shutil
+
+import pytest
+import safetensors.torch
+import torch
+from small_encoders import Sound, set_config, speech_encoder, text_encoder
+
+from distill.config import RunConfig
+from evaluation.networks import NETWORKS, has_room, usual_student
+from synth_data.errors import UserError
+from synth_data.representations import PRESETS, encoder, known_feature
+from synth_data.representations.encoder import SpeechEncoder
+from synth_data.representations.encoder_folder import PLACES, find, open_encoder
+from synth_data.utterance import Utterance
+
+pytest.importorskip("transformers")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return speech_encoder(tmp_path_factory.mktemp("made") / "hubert")
+
+
+@pytest.fixture
+def folder(made, tmp_path):
+    """A copy that a test may spoil."""
+    return shutil.copytree(made, tmp_path / "hubert")
+
+
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch):
+    monkeypatch.setenv(PLACES, "")
+    known_feature.cache_clear()
+
+
+def noise(seconds: float = 1.0) -> torch.Tensor:
+    return torch.randn(round(16_000 * seconds), generator=torch.Generator().manual_seed(0))
+
+
+def hidden(folder, waveform):
+    from transformers import HubertModel
+
+    model = HubertModel.from_pretrained(folder).eval()
+    scaled = (waveform - waveform.mean()) / waveform.std(correction=0)
+    with torch.no_grad():
+        return [one[0].T for one in model(scaled[None], output_hidden_states=True).hidden_states]
+
+
+def close(found, expected):
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_layers_and_pools_are_those_of_the_encoder(made):
+    layers = hidden(made, noise())  # [16, 49] each
+
+    def found(options):
+        return known_feature(f"hubert:{made},{options}")(noise())
+
+    close(found("layer=1"), layers[1].mean(dim=1, keepdim=True))
+    both = torch.cat([layers[2].mean(dim=1), layers[2].std(dim=1, correction=0)])[:, None]
+    close(found("layer=2,pool=statistics"), both)
+    mixed = (layers[0] + 3 * layers[2]) / 4
+    close(found("layer=1/0/3,pool=sequence,frames=49,together=1"), mixed)
+    means = (mixed[:, 0:48:2] + mixed[:, 1:48:2]) / 2
+    close(found("layer=1/0/3,pool=sequence,frames=25,together=2")[:, :24], means)
+    close(found("layer=1/0/3,pool=sequence,frames=60,together=2")[:, 25:49], means)  # again
+
+
+def test_a_sequence_says_how_fast_it_is(made):
+    assert known_feature(f"hubert:{made},pool=sequence").hop == pytest.approx(0.04)
+    assert known_feature(f"hubert:{made}").hop is None
+
+
+def test_of_long_speech_the_middle_is_heard(made, monkeypatch):
+    monkeypatch.setattr(encoder, "LONGEST", 1.0)
+    spec = known_feature(f"hubert:{made}")
+    assert torch.equal(spec(noise(2.0)), spec(noise(2.0)[8_000:24_000]))
+
+
+def test_waveforms_are_scaled_unless_the_folder_says_they_are_not(tmp_path):
+    folder = speech_encoder(tmp_path / "hubert")
+    spec = known_feature(f"hubert:{folder}")
+    quiet = 0.01 * noise()  # for which the norms within the encoder do not make up
+    torch.testing.assert_close(spec(quiet), spec(noise()), atol=0.01, rtol=0.0)
+    (folder / "preprocessor_config.json").write_text('{"do_normalize": false}')
+    known_feature.cache_clear()
+    plain = known_feature(f"hubert:{folder}")
+    assert not plain.scaled
+    assert (plain(quiet) - plain(noise())).abs().max() > 0.02
+    assert plain != spec
+
+
+def test_a_copy_elsewhere_is_the_same_encoder(folder, tmp_path, monkeypatch):
+    spec = known_feature(f"hubert:{folder}")
+    moved = folder.rename(tmp_path / "elsewhere")
+    set_config(moved, _name_or_path="/somebody/elses", transformers_version="4.0.0")
+    assert open_encoder(str(moved)).digest == spec.digest_of_encoder
+    assert find("hubert", spec.digest_of_encoder) == moved
+    monkeypatch.setenv(PLACES, str(tmp_path))  # the folder that it is in, under its own name
+    with pytest.raises(UserError, match=r"the encoder hubert.* not known here: say where"):
+        find("hubert", spec.digest_of_encoder)
+    moved.rename(tmp_path / "hubert")
+    assert spec(noise()).shape == (16, 1)
+
+
+def test_another_encoder_under_the_same_name_is_not_used(made, tmp_path, monkeypatch):
+    spec = known_feature(f"hubert:{made}")
+    other = speech_encoder(tmp_path / "hubert", seed=1)
+    monkeypatch.setenv(PLACES, str(other))
+    with pytest.raises(UserError, match=r"found with other weights or settings: .*hubert"):
+        spec(noise())
+    monkeypatch.setenv(PLACES, os.pathsep.join([str(other), str(made)]))
+    assert spec(noise()).shape == (16, 1)
+
+
+def _without_weights(folder):
+    (folder / "model.safetensors").unlink()
+
+
+def _with_a_pickle(folder):
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+
+
+def _without_a_layer(folder):
+    file = folder / "model.safetensors"
+    weights = safetensors.torch.load_file(file)
+    weights.pop("encoder.layers.1.final_layer_norm.weight")
+    safetensors.torch.save_file(weights, file, {"format": "pt"})
+
+
+def _cut_short(folder):
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:1000])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (shutil.rmtree, "there is no such folder, and names on the Hugging Face hub look like"),
+        (lambda f: (f / "config.json").unlink(), "config.json cannot be read"),
+        (lambda f: (f / "config.json").write_text("{"), "config.json cannot be read"),
+        (lambda f: (f / "config.json").write_text("[]"), "it holds no settings"),
+        (lambda f: (f / "preprocessor_config.json").write_text("?"), "preprocessor_config.json"),
+        (_without_weights, "no weights as safetensors .*; found none"),
+        (_with_a_pickle, "found only pytorch_model.bin, a pickle, which may run code"),
+        (_without_a_layer, "1 of the encoder's weights are not in its files, .*layer_norm.weight"),
+        (_cut_short, "the encoder cannot be loaded .*undamaged copy"),
+        (lambda f: set_config(f, hidden_size=None), "hidden_size, a positive number; found None"),
+        (lambda f: set_config(f, conv_stride=5), "conv_stride, a list of positive numbers"),
+        (lambda f: set_config(f, model_type="magic"), "no hubert encoder.* 'magic'. Known: hubert"),
+    ],
+)
+def test_folders_that_are_no_use(spoil, message, folder):
+    spoil(folder)
+    with pytest.raises(UserError, match=message):
+        known_feature(f"hubert:{folder}")(noise())
+
+
+def test_a_text_encoder_needs_its_tokenizer(tmp_path):
+    folder = text_encoder(tmp_path / "bert")
+    (folder / "tokenizer.json").write_text("{}")
+    with pytest.raises(UserError, match="its tokenizer cannot be loaded"):
+        known_feature(f"text:{folder}")("a day")
+    for file in ("vocab.txt", "tokenizer.json"):
+        (folder / file).unlink()
+    known_feature.cache_clear()
+    with pytest.raises(UserError, match="no tokenizer beside the encoder"):
+        known_feature(f"text:{folder}")
+
+
+def test_text_is_read_up_to_what_the_encoder_knows(tmp_path):
+    spec = known_feature(f"text:{text_encoder(tmp_path / 'bert')},pool=sequence,frames=18")
+    assert spec.longest == 18
+    assert torch.equal(spec("day " * 16), spec("day " * 300))
+    assert not torch.equal(spec("day " * 15), spec("day " * 16))
+    with pytest.raises(UserError, match=r"u: text bert.* needs a transcript; found none"):
+        spec.of(Utterance("u", Sound(noise()), "joy", "a"))
+
+
+def test_code_in_a_folder_is_never_run(folder, tmp_path):
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Evil: pass\n")
+    set_config(folder, auto_map={"AutoModel": "evil.Evil", "AutoConfig": "evil.Evil"})
+    known_feature(f"hubert:{folder}")(noise())
+    text = text_encoder(tmp_path / "bert")
+    shutil.copy(folder / "evil.py", text)
+    set_config(text, auto_map={"AutoModel": "evil.Evil", "AutoConfig": "evil.Evil"})
+    known_feature(f"text:{text}")("a day")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_encoders_need_transformers(made, monkeypatch):
+    monkeypatch.setattr("synth_data.representations.encoder_folder.find_spec", lambda _: None)
+    with pytest.raises(UserError, match=r'pip install "distill-data\[ssl\]"'):
+        known_feature(f"hubert:{made}")
+
+
+def test_without_a_network(monkeypatch):
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    def unreachable(name, **_):
+        raise LocalEntryNotFoundError(f"{name}: cannot reach the hub")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", unreachable)
+    with pytest.raises(UserError, match="not on this machine, and the Hugging Face hub cannot be"):
+        known_feature("hubert:facebook/hubert-base-ls960")
+
+
+def test_what_is_on_this_machine_is_not_asked_for_again(made, monkeypatch):
+    asked = []
+
+    def here(_, local_files_only=False, **options):
+        assert "*.bin" not in options["allow_patterns"]
+        asked.append(local_files_only)
+        return str(made)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", here)
+    spec = known_feature("hubert:somebody/small")
+    assert isinstance(spec, SpeechEncoder)
+    assert (spec.name, asked) == ("somebody/small", [True])
+
+
+def test_one_frame_has_a_student_of_its_own():
+    assert usual_student(PRESETS["egemaps"]) == "mlp"
+    assert usual_student(PRESETS["fbank80"]) == "tdnn"
+    for name in NETWORKS:  # all of them hear what they were made for
+        assert has_room(name, 64, 300)
+
+
+def test_settings_for_one_frame(tmp_path):
+    given = {"dataset": "emodb", "data_root": tmp_path}
+    pytest.importorskip("opensmile")
+    config = RunConfig.of(None, {**given, "feature": "egemaps"}).resolved()
+    assert config.student == "mlp"
+    assert config.parameterisation["slices"] == 1
+    config = RunConfig.of(None, {**given, "feature": "fbank80"}).resolved()
+    assert (config.student, config.parameterisation["slices"]) == ("tdnn", 4)
+    with pytest.raises(UserError, match=r"'tdnn' cannot hear features of 88 x 1 .*\(.*mlp.*\)"):
+        RunConfig.of(None, {**given, "feature": "egemaps", "student": "tdnn"}).resolved()
+    with pytest.raises(UserError, match="2 slices of 1 frames leave nothing"):
+        RunConfig.of(
+            None, {**given, "feature": "egemaps", "parameterisation": {"slices": 2}}
+        ).resolved()
+    with pytest.raises(UserError, match="normalisation by the training utterances"):
+        RunConfig.of(None, {**given, "feature": "egemaps", "epsilon": 8.0}).resolved()
