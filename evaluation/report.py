@@ -116,12 +116,13 @@ class Report(Record):
         scopes = [Scope.of(result.fold, [result], generator) for result in folds]
         if len(folds) > 1:
             scopes.insert(0, Scope.of("all", folds, generator))
-        main = scopes[0]
+        main, numbers = scopes[0], [result.fold for result in folds]
+        partly = {one: len(main.samples[one].confusions) for one in main.partial}
         return cls(
             protocol=protocol,
             corpus=corpus,
             emotions=folds[0].emotions,
-            notes=(*notes, *untested(folds), *adding_up(folds), *partly_pooled(main)),
+            notes=(*notes, *untested(folds), *adding_up(folds), *partly_pooled(partly)),
             guarantees=tuple(guarantees),
             command=command,
             versions=Versions.here(),
@@ -132,10 +133,10 @@ class Report(Record):
             scores=tuple(scores(main)),
             attacks=tuple(attacks(folds, generator)),
             unavailable=(
-                *reasons([result.unavailable for result in folds], folds),
-                *not_pooled(main),
+                *reasons([result.unavailable for result in folds], numbers),
+                *not_pooled(main.incomplete),
             ),
-            failed=reasons([result.failed for result in folds], folds),
+            failed=reasons([result.failed for result in folds], numbers),
         )
 
     @property
