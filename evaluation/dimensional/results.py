@@ -46,6 +46,8 @@ class DimensionalResult:
         runs: at least one; no two with the same condition, draw and seed.
         unavailable: sets that could not be made, with the reason.
         failed: students whose training failed, with the reason.
+        listed: the name of the test as the corpus' own split lists it, such as test1; empty where
+            it lists none.
 
     Raises:
         FoldError: these do not fit together.
@@ -61,6 +63,7 @@ class DimensionalResult:
     runs: tuple[Run, ...]
     unavailable: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
+    listed: str = ""
 
     def __post_init__(self) -> None:
         for problem in self._problems():
@@ -106,6 +109,7 @@ class DimensionalResult:
                 writer.writerow(cells)
         rest = {
             "fold": self.fold,
+            "listed": self.listed,
             "task": asdict(self.task),
             "unavailable": self.unavailable,
             "failed": self.failed,
@@ -156,6 +160,7 @@ class DimensionalResult:
                 runs=tuple(runs),
                 unavailable=checked(tuple[str, ...], rest["unavailable"]),
                 failed=checked(tuple[str, ...], rest["failed"]),
+                listed=checked(str, rest["listed"]),
             )
         except (OSError, ValueError, LookupError, TypeError, csv.Error) as error:
             raise FoldError(
@@ -165,7 +170,7 @@ class DimensionalResult:
 
 
 def truth_of(test: RealSet) -> dict[str, Any]:
-    """What a result says of the truth: emotions, and values on the corpus' scale."""
+    """What a result says of the truth: emotions, and values on the corpus' scale; who listed it."""
     task, targets = test.task, test.targets
     values = task.on_scale(task.numbers(targets).double()).tolist()
     emotions: Sequence[int] = ()
@@ -173,7 +178,9 @@ def truth_of(test: RealSet) -> dict[str, Any]:
         shares = task.shares(targets)
         known = ~shares.isnan().any(dim=1)
         emotions = shares.nan_to_num(0.0).argmax(dim=1).where(known, UNKNOWN).tolist()
+    splits = {utterance.split for utterance in test.utterances}
     return {
+        "listed": (splits.pop() or "") if len(splits) == 1 else "",
         "emotions": tuple(emotions),
         "truth": tuple(tuple(round(value, 6) for value in row) for row in values),
     }
