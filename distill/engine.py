@@ -238,7 +238,7 @@ def distill(
         packed=packed,
         schedule=guided.schedule or objective.schedule(made.learned, per_class),
         targets=made.targets,
-        emotions=curator.emotions,
+        task=curator.task,
         spec=curator.spec,
         start=start,
         transforms=curator.transforms,

@@ -159,7 +159,7 @@ class Experiment:
         """
         protocol, fold = self.config.corpus_protocol, self.config.fold
         if fold == "none":
-            real.require_every_emotion("the whole")
+            real.require_every_group("the whole")
             self._require_speakers(real)
             return []
         chosen = range(1, len(protocol.folds(real.utterances)) + 1) if fold == "all" else [fold]

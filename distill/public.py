@@ -153,7 +153,7 @@ def door_to(public: RealSet, curator: Curator) -> Curator:
                 f"{theirs}, not {ours}; load it with the same recipe, and bring it under the "
                 f"same emotions with distill.public.under_emotions_of"
             )
-    public.require_every_emotion("the public side")
+    public.require_every_group("the public side")
     door = Curator(public.to(curator.device))
     for transform in curator.transforms:
         door = door.map(transform)

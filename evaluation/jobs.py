@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from evaluation import augment, networks, students
+from evaluation import augment, concordance, networks, students
 from evaluation.baselines import Competitor
 from evaluation.networks import NETWORKS, Weights
 from evaluation.students import Setting, StudentRecipe
@@ -174,7 +174,7 @@ def _digest(tensors: Mapping[str, Tensor], *words: object) -> str:
 def _software() -> str:
     """Names all code that decides an outcome, beside the job's own values."""
     content = hashlib.sha256()
-    modules = [augment, networks, students, networks.layers]
+    modules = [augment, concordance, networks, students, networks.layers, students.losses]
     modules += [students.network, students.pooled, students.native, students.dp_sgd, schedule]
     modules += [ledger, mechanism, noise]
     for module in modules:

@@ -279,7 +279,7 @@ def guaranteed(name: str, guarantee: Guarantee) -> str:
 def exhibit(one: NamedSet, train: RealSet) -> Exhibit:
     """A set beside the class means of real training utterances."""
     features = hear(one.synthetic.transforms, train.features, train.speakers)
-    rows = [train.class_rows(emotion) for emotion in range(len(train.emotions))]
+    rows = [train.group_rows(emotion) for emotion in range(len(train.emotions))]
     means = [features[of_one].mean(dim=0) if of_one else None for of_one in rows]
     return Exhibit(one.name, one.synthetic, means)
 

@@ -41,7 +41,7 @@ def condense(
     items, targets = start.features.clone().requires_grad_(), start.targets
     ipc = len(items) // len(real.emotions)
     matches, epochs = loops(ipc)
-    of_class = [torch.tensor(real.class_rows(emotion)) for emotion in range(len(real.emotions))]
+    of_class = [torch.tensor(real.group_rows(emotion)) for emotion in range(len(real.emotions))]
     optimiser = torch.optim.SGD([items], lr=rate, momentum=MOMENTUM)
     while True:
         weights = {name: w.requires_grad_() for name, w in draw_weights(network, draws).items()}

@@ -61,7 +61,7 @@ def adopt(
     return SyntheticSet(
         features=features,
         targets=targets,
-        emotions=real.emotions,
+        task=real.task,
         spec=real.spec,
         start=None,
         provenance=Provenance(

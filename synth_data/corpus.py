@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from synth_data.corpora import CORPORA
 from synth_data.corpora.facts import Corpus
@@ -18,6 +17,7 @@ from synth_data.feature_cache import FeatureCache, default_folder
 from synth_data.features import FEATURES, FeatureSpec
 from synth_data.protocol import Protocol
 from synth_data.real import RealSet
+from synth_data.task import DIMENSIONS, Task, TaskName
 from synth_data.utterance import Utterance
 
 NAMED = 5  # bad recordings named in a message; the others are counted
@@ -28,6 +28,7 @@ def load(
     root: Path | str | None = None,
     spec: FeatureSpec = FEATURES["logmel64"],
     *,
+    task: TaskName = "categorical",
     allow_missing: bool = False,
     skip_bad: bool = False,
     cache: Path | None = None,
@@ -40,6 +41,7 @@ def load(
         corpus: a name in `CORPORA`, or the facts of a corpus that is not in it.
         root: the corpus' folder (a CSV for `table`); from the environment if None (`find_root`).
         spec: the feature recipe.
+        task: what is to be told: emotions, dimensions, or both.
         allow_missing: go on when labels lack audio or audio lacks labels.
         skip_bad: leave out recordings that cannot be used, and say so in the notes.
         cache: folder of feature caches; the platform's if None (`feature_cache.default_folder`).
@@ -48,7 +50,7 @@ def load(
         progress: show a bar on stderr.
 
     Returns:
-        All utterances in the order of their names, with one-hot targets.
+        All utterances in the order of their names, with the targets of the task.
 
     Raises:
         CorpusError: there is no root, the tree is not the corpus', or nothing usable is in it.
@@ -59,7 +61,7 @@ def load(
         corpus = known_corpus(corpus)
     if jobs is not None and jobs < 1:
         raise UserError(f"jobs is {jobs}: give the number of processes, 1 or more")
-    listed, emotions = _labels(corpus, root, allow_missing)
+    listed, told = _labels(corpus, root, allow_missing, task)
 
     hashed = list(zip(listed, digests([utterance.audio for utterance in listed]), strict=True))
     unreadable = [found for _, found in hashed if isinstance(found, AudioError)]
@@ -89,11 +91,11 @@ def load(
     utterances = [readable[row][0] for row in kept]
     return RealSet(
         facts=corpus,
-        emotions=emotions,
+        task=told,
         spec=spec,
         utterances=tuple(utterances),
         features=torch.stack([rows[row] for row in kept]),
-        targets=_one_hot(utterances, emotions),
+        targets=_targets(utterances, told),
         digest=_digest([readable[row] for row in kept]),
         notes=tuple(_notes(corpus, utterances, refused)),
     )
@@ -104,6 +106,7 @@ def listing(
     root: Path | str | None,
     spec: FeatureSpec,
     *,
+    task: TaskName = "categorical",
     allow_missing: bool = False,
 ) -> RealSet:
     """The corpus as its labels list it: what `load` gives, but without a look at the speech.
@@ -113,14 +116,14 @@ def listing(
     Raises:
         CorpusError: as `load`.
     """
-    utterances, emotions = _labels(corpus, root, allow_missing)
+    utterances, told = _labels(corpus, root, allow_missing, task)
     return RealSet(
         facts=corpus,
-        emotions=emotions,
+        task=told,
         spec=spec,
         utterances=tuple(utterances),
         features=torch.empty(len(utterances), spec.mels, 0),
-        targets=_one_hot(utterances, emotions),
+        targets=_targets(utterances, told),
         digest="",
         notes=tuple(_notes(corpus, utterances, [])),
     )
@@ -211,16 +214,36 @@ def find_root(corpus: Corpus, root: Path | str | None, option: str = "--data-roo
 
 
 def _labels(
-    corpus: Corpus, root: Path | str | None, allow_missing: bool
-) -> tuple[list[Utterance], tuple[str, ...]]:
-    """The utterances in the order of their names, and the emotions."""
+    corpus: Corpus, root: Path | str | None, allow_missing: bool, task: TaskName
+) -> tuple[list[Utterance], Task]:
+    """The utterances in the order of their names, and what is to be told of them."""
     listed = sorted(corpus.read(find_root(corpus, root), allow_missing), key=lambda u: u.name)
-    return listed, corpus.emotions or tuple(sorted({utterance.emotion for utterance in listed}))
+    emotions = corpus.emotions or tuple(sorted({utterance.emotion for utterance in listed}))
+    return listed, task_of(corpus, task, emotions)
 
 
-def _one_hot(utterances: Sequence[Utterance], emotions: tuple[str, ...]) -> Tensor:
-    classes = torch.tensor([emotions.index(utterance.emotion) for utterance in utterances])
-    return one_hot(classes, len(emotions)).float()
+def task_of(corpus: Corpus, name: TaskName, emotions: tuple[str, ...]) -> Task:
+    """A task on a corpus.
+
+    Raises:
+        UserError: the corpus has no dimensions, and they are to be told.
+    """
+    if name == "categorical":
+        return Task(emotions=emotions)
+    if not corpus.dimensions:
+        raise UserError(
+            f"{corpus.title} has no {', '.join(DIMENSIONS)}: use --task categorical, or a corpus "
+            f"with dimensions: {', '.join(c.name for c in CORPORA.values() if c.dimensions)}"
+        )
+    return Task(emotions if name == "both" else (), corpus.dimensions, corpus.scale)
+
+
+def _targets(utterances: Sequence[Utterance], task: Task) -> Tensor:
+    rows = [
+        task.targets_of(u.emotion, [getattr(u, name) for name in task.dimensions])
+        for u in utterances
+    ]
+    return torch.tensor(rows)
 
 
 def _digest(hashed: Sequence[tuple[Utterance, bytes]]) -> str:

@@ -33,6 +33,7 @@ from synth_data.mechanism import (
     Statistic,
 )
 from synth_data.real import RealSet
+from synth_data.task import RARE
 from synth_data.transforms import Transform, hear
 
 CLASS_SHARES = "class shares"
@@ -69,7 +70,7 @@ class Curator:
         mechanism: how questions are answered.
 
     Attributes:
-        emotions: the class names; public.
+        task: what is to be told, and so which groups answers are given for; public.
         spec: the feature recipe; public.
         source: where the utterances come from; public.
         transforms: what `map` has applied to the features, in order; public.
@@ -80,11 +81,16 @@ class Curator:
     def __init__(self, real: RealSet, mechanism: Mechanism | None = None) -> None:
         self._real = real
         self._mechanism = mechanism or Exact()
-        self.emotions = real.emotions
+        self.task = real.task
         self.spec = real.spec
         self.source = Source(facts=real.facts, protocol=real.protocol, fold=real.fold_number)
         self.transforms: tuple[Transform, ...] = ()
         self.questions: Counter[str] = Counter()
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """The class names; none where dimensions alone are told."""
+        return self.task.emotions
 
     @property
     def device(self) -> torch.device:
@@ -200,14 +206,16 @@ class Curator:
             return EVERYTHING
         return Draw(sampling_probability, generator)
 
-    def class_shares(self) -> Float[Tensor, " emotion"]:
-        """The share of each emotion among the utterances, asked as a mean of the targets."""
-        return self.mean(lambda _, targets: targets, purpose=CLASS_SHARES, per_class=False)
+    def class_shares(self) -> Float[Tensor, " group"]:
+        """The share of each group among the utterances, asked as a mean of who is in it."""
+        return self.mean(
+            lambda _, targets: self.task.in_groups(targets), purpose=CLASS_SHARES, per_class=False
+        )
 
-    def class_balance(self) -> Float[Tensor, " emotion"]:
-        """Weights under which the emotions count alike, and an utterance one on average."""
+    def class_balance(self) -> Float[Tensor, " group"]:
+        """Weights under which the groups count alike, and an utterance one on average."""
         least = 1e-6 if self.exact else LEAST_SHARE  # noise may leave nothing of a share
-        return 1.0 / (self.class_shares() * len(self.emotions)).clamp_min(least)
+        return 1.0 / (self.class_shares() * len(self.task.groups)).clamp_min(least)
 
     def naming_speakers(self) -> "Curator":
         """The same door, where after its emotion an utterance's target names its speaker.
@@ -225,6 +233,21 @@ class Curator:
         )
         named.transforms, named.questions = self.transforms, self.questions
         return named
+
+    def narrowed(self) -> "Curator":
+        """The same door, where cells of the label space without speech to speak of are no groups.
+
+        Which those are is no mean: where units are guarded all cells stay. For emotions nothing
+        changes.
+        """
+        if not (self.task.dimensions and self.exact):
+            return self
+        counts = self.task.in_groups(self._real.targets).sum(dim=0)
+        enough = (counts >= max(1.0, RARE * len(self._real))).nonzero().flatten().tolist()
+        task = self.task.narrowed(enough)
+        door = Curator(replace(self._real, task=task), self._mechanism)
+        door.transforms, door.questions = self.transforms, self.questions
+        return door
 
     def map(self, transform: Transform) -> "Curator":
         """The same door onto transformed speech; it counts its questions with this one's.
@@ -262,20 +285,20 @@ class Curator:
         self.require_exact("giving real utterances as they are", "let items start as noise")
         rows: list[int] = []
         again: list[bool] = []
-        for emotion in range(len(self.emotions)):
-            of_emotion = self._real.class_rows(emotion)
-            whole, rest = divmod(per_class, len(of_emotion))
-            chosen = choose(self._real.features[of_emotion], rest) if rest else ()
-            rows += whole * of_emotion + [of_emotion[row] for row in chosen]
-            again += [item >= len(of_emotion) for item in range(per_class)]
+        for group in range(len(self.task.groups)):
+            members = self._real.group_rows(group)
+            whole, rest = divmod(per_class, len(members))
+            chosen = choose(self._real.features[members], rest) if rest else ()
+            rows += whole * members + [members[row] for row in chosen]
+            again += [item >= len(members) for item in range(per_class)]
         self.questions["real utterances, as they are"] += len(set(rows))
         return self._real.features[rows].clone(), torch.tensor(again)
 
     def fewest_of_an_emotion(self) -> int:
-        """How many utterances the rarest emotion has: not a mean."""
+        """How many utterances the rarest emotion (or cell) has: not a mean."""
         self.require_exact("counting utterances", "say how many items there should be")
         self.questions["utterances of the rarest emotion"] += 1
-        return int(self._real.targets.sum(dim=0).min())
+        return int(self.task.in_groups(self._real.targets).sum(dim=0).min())
 
     def count_utterances(self) -> int:
         """How many utterances there are: not a mean."""

@@ -124,7 +124,7 @@ class Gaussian(Mechanism):
         self, real: RealSet, question: Question, size: int, of_units: OfUnits
     ) -> Float[Tensor, "block size"]:
         """The noisy mean of each block."""
-        blocks = len(real.emotions) if question.per_class else 1
+        blocks = len(real.task.groups) if question.per_class else 1
         ask = partial(self._noisy, real, question, blocks * (size + 1), of_units)
         released = self.account.answer(question, ask).reshape(blocks, size + 1)
         return mean_of(released, question.bound).float().to(real.features.device)
@@ -138,7 +138,7 @@ class Gaussian(Mechanism):
         noise_multiplier: float,
     ) -> Float[Tensor, " number"]:
         """What is released: the sum of what units have, each cut to a length, with noise."""
-        together = len(real.emotions) if question.per_class and self.unit != "utterance" else 1
+        together = len(real.task.groups) if question.per_class and self.unit != "utterance" else 1
         length = clip_norm(question.bound, together)
         total = torch.zeros(numbers, dtype=torch.float64)
         for some in of_units(self._taken(units_of(real, self.unit), question)):
@@ -254,7 +254,7 @@ def _blocks(
     """The block that each row is in, and how many there are."""
     if not question.per_class:
         return torch.zeros(len(rows), dtype=torch.int64), 1
-    return real.targets[rows].argmax(dim=1).cpu(), len(real.emotions)
+    return real.task.group_of(real.targets[rows]).cpu(), len(real.task.groups)
 
 
 def _by_block(

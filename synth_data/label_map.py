@@ -7,6 +7,7 @@ import torch
 
 from synth_data.errors import CorpusError, UserError, unknown_name
 from synth_data.real import RealSet
+from synth_data.task import Task
 
 LEFT_OUT = ""  # what an emotion is mapped to if its utterances are left out
 
@@ -81,7 +82,7 @@ def relabelled(real: RealSet, emotions: tuple[str, ...], label_map: Mapping[str,
     note = f"label map: {', '.join(changed) or 'same names'}"
     return replace(
         kept,
-        emotions=emotions,
+        task=Task(emotions=emotions),
         utterances=utterances,
         targets=targets,
         notes=(*kept.notes, note),

@@ -28,6 +28,7 @@ from synth_data.ledger import PrivacyBudget, Release, Unit
 from synth_data.provenance import Provenance, PublicSpeech
 from synth_data.schedule import Momentum
 from synth_data.settings import Count, Positive
+from synth_data.task import Task
 
 MANIFEST = "manifest.json"
 CARD = "README.md"
@@ -77,6 +78,18 @@ class StartEntry(_Entry):
     network: Name
     seed: int
     digest: Digest
+
+
+class DimensionsEntry(_Entry):
+    """The columns of targets after those of the emotions: numbers in [-1, 1].
+
+    `scale` is what -1 and 1 are on the corpus' own scale; `cells` those of the label space that
+    there are items for: bits of a number say which dimension is high, the first the highest.
+    """
+
+    names: Annotated[tuple[Name, ...], Field(min_length=1)]
+    scale: tuple[float, float]
+    cells: tuple[Annotated[int, Field(ge=0)], ...]
 
 
 class CodecEntry(_Entry):
@@ -202,9 +215,10 @@ class Manifest(_Entry):
     """A synthetic set, described.
 
     Attributes:
-        emotions: in the order of the targets' columns.
-        labels: whether each target row is one-hot, or holds a share of each emotion.
-        items: number of items whose largest target is the emotion.
+        emotions: in the order of the targets' columns; none where dimensions alone are told.
+        dimensions: the columns after them, where there are any; older files leave it out.
+        labels: whether each row's emotions are one-hot, or hold a share of each.
+        items: number of items whose largest target is the emotion, or that are in the cell.
         tensors: names and shapes in `set.safetensors`; float32, but for the features of a codec.
         size: of these tensors, in bytes: all that a student needs but the fixed initialisation.
         codec: how `features.*` become features, where they are not stored as they are.
@@ -221,6 +235,7 @@ class Manifest(_Entry):
     format_version: Literal[1]
     digest: Digest
     emotions: tuple[Name, ...]
+    dimensions: DimensionsEntry | None = None
     labels: Literal["one-hot float rows", "soft float rows"]
     items: dict[Name, Annotated[int, Field(ge=0)]]
     tensors: dict[Name, tuple[Count, ...]]
@@ -234,6 +249,21 @@ class Manifest(_Entry):
     provenance: Provenance
     privacy: Annotated[NoGuarantee | DifferentialPrivacy, Field(discriminator="mechanism")]
     files: dict[FileName, FileEntry]
+
+    @property
+    def task(self) -> Task:
+        """What is to be told.
+
+        Raises:
+            SetError: it is no task.
+        """
+        of = self.dimensions
+        try:
+            if of is None:
+                return Task(self.emotions)
+            return Task(self.emotions, of.names, of.scale, of.cells)
+        except UserError as error:
+            raise SetError(f"{MANIFEST}: {error}") from error
 
     @property
     def guarantee(self) -> Guarantee | None:

@@ -19,7 +19,7 @@ from synth_data.guarantee import Guarantee
 from synth_data.ledger import Unit
 from synth_data.real import RealSet
 
-# from (features [n mel frame], targets [n emotion]) to one row per utterance [n ...]
+# from (features [n mel frame], targets [n column]) to one row per utterance [n ...]
 Statistic = Callable[[Tensor, Tensor], Tensor]
 # from each speaker's mean of a statistic [speaker ...] to one row per speaker [speaker ...]
 OfSpeaker = Callable[[Tensor], Tensor]
@@ -62,7 +62,7 @@ class Question:
         purpose: what the answer is for, as it is listed with the set.
         number: how often it has been asked for that purpose by now, this time included.
         sample: which utterances.
-        per_class: one mean per emotion; else one over all.
+        per_class: one mean per emotion, or cell of the label space; else one over all.
         bound: a public length that rows are not longer than, or are cut to by a mechanism that
             needs one.
     """
@@ -206,8 +206,8 @@ def _groups(real: RealSet, question: Question) -> list[Tensor]:
         chosen = drawn < sample.sampling_probability
     if not question.per_class:
         return [chosen.nonzero().flatten()]
-    labels = real.targets.argmax(dim=1).cpu()  # where `chosen` is drawn
-    return [((labels == c) & chosen).nonzero().flatten() for c in range(len(real.emotions))]
+    of = real.task.group_of(real.targets).cpu()  # where `chosen` is drawn
+    return [((of == g) & chosen).nonzero().flatten() for g in range(len(real.task.groups))]
 
 
 def _means(

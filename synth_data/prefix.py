@@ -5,13 +5,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from synth_data.errors import SetError
+from synth_data.task import Task
 
 FEW = 0.01  # of an item as it is: what scales and offsets take is not counted as one more
 
 
 def by_class(
-    targets: Float[Tensor, "n emotion"], distilled: bool
-) -> Int[Tensor, "emotion per_class"]:
+    targets: Float[Tensor, "n column"], task: Task, distilled: bool
+) -> Int[Tensor, "group per_class"]:
     """The rows of each class' items, in their order.
 
     An item is of the class that its label names. Where labels are shared between emotions, one may
@@ -19,25 +20,26 @@ def by_class(
     class whose turn it is, since they stand in the order of their classes.
 
     Args:
-        targets: each emotion's share of every item.
+        targets: each emotion's share of every item, and its dimensions.
+        task: what they tell.
         distilled: whether they come from a distillation.
 
     Raises:
         SetError: classes differ in their number of items.
     """
-    count, emotions = targets.shape
-    shared = bool(((targets > 0) & (targets < 1)).any())
-    if distilled and shared and count % emotions == 0:
-        return torch.arange(count).reshape(emotions, -1)
-    largest = targets.argmax(dim=1)
-    counts = largest.bincount(minlength=emotions)
+    count, groups = len(targets), len(task.groups)
+    shared = bool(task.dimensions) or bool(((targets > 0) & (targets < 1)).any())
+    if distilled and shared and count % groups == 0:
+        return torch.arange(count).reshape(groups, -1)
+    largest = task.group_of(targets)
+    counts = largest.bincount(minlength=groups)
     if int(counts.min()) != int(counts.max()):
         raise SetError(
             f"a prefix holds equally many items of each emotion, and this set has "
             f"{', '.join(map(str, counts.tolist()))} of them: prefixes are for sets whose items "
             f"are evenly spread"
         )
-    return largest.argsort(stable=True).reshape(emotions, -1)
+    return largest.argsort(stable=True).reshape(groups, -1)
 
 
 def require_sizes(sizes: tuple[int, ...], per_class: int) -> None:

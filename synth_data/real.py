@@ -11,6 +11,7 @@ from synth_data.corpora.facts import Corpus
 from synth_data.errors import CorpusError, UserError
 from synth_data.features import FeatureSpec
 from synth_data.protocol import Protocol
+from synth_data.task import Task
 from synth_data.utterance import Utterance
 
 
@@ -20,11 +21,12 @@ class RealSet:
 
     Attributes:
         facts: what is known of the corpus.
-        emotions: class names, in the order of the targets' columns.
+        task: what is to be told of an utterance.
         spec: how the features were computed.
         utterances: who says what with which emotion, and which file it is in.
         features: one row per utterance.
-        targets: float rows, one-hot for categories.
+        targets: a row for each, with the task's columns: one-hot for emotions, and then the
+            dimensions in [-1, 1]. NaN where an emotion is unknown.
         digest: hexadecimal, of the corpus' content (speech and labels).
         notes: what a reader of a number must know: counts that differ from the published ones,
             recordings skipped.
@@ -33,11 +35,11 @@ class RealSet:
     """
 
     facts: Corpus
-    emotions: tuple[str, ...]
+    task: Task
     spec: FeatureSpec
     utterances: tuple[Utterance, ...]
     features: Float[Tensor, "n mel frame"]
-    targets: Float[Tensor, "n emotion"]
+    targets: Float[Tensor, "n column"]
     digest: str
     notes: tuple[str, ...] = ()
     protocol: str | None = None
@@ -50,6 +52,11 @@ class RealSet:
     def corpus(self) -> str:
         """The corpus' name."""
         return self.facts.name
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """The class names; none where dimensions alone are told."""
+        return self.task.emotions
 
     @property
     def speakers(self) -> list[str]:
@@ -97,15 +104,20 @@ class RealSet:
             for rows in sides.values()
         )
         if every_emotion:
-            train.require_every_emotion(f"the training side of fold {k}")
+            train.require_every_group(f"the training side of fold {k}")
         return train, validation, test
 
     def to(self, device: torch.device) -> "RealSet":
         """The same set with its tensors on a device."""
         return replace(self, features=self.features.to(device), targets=self.targets.to(device))
 
-    def require_every_emotion(self, where: str) -> None:
-        """Raises `CorpusError` if an emotion has no utterance; `where` names this set."""
+    def require_every_group(self, where: str) -> None:
+        """Raises `CorpusError` if an emotion has no utterance; `where` names this set.
+
+        Of cells of the label space some may be empty.
+        """
+        if self.task.dimensions:
+            return
         if len(self.emotions) < 2:
             raise CorpusError(
                 f"{self.corpus} has a single emotion, {', '.join(self.emotions)}: there is nothing "
@@ -119,6 +131,6 @@ class RealSet:
                 f"be distilled for it; use another protocol, or leave the emotion out of the labels"
             )
 
-    def class_rows(self, emotion: int) -> list[int]:
-        """The rows of one emotion."""
-        return torch.nonzero(self.targets.argmax(dim=1) == emotion).flatten().tolist()
+    def group_rows(self, group: int) -> list[int]:
+        """The rows of one emotion, or of one cell of the label space."""
+        return torch.nonzero(self.task.group_of(self.targets) == group).flatten().tolist()

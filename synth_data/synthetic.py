@@ -32,6 +32,7 @@ from synth_data.manifest import (
     MANIFEST,
     START,
     TENSORS,
+    DimensionsEntry,
     Manifest,
     ScheduleEntry,
     StartEntry,
@@ -41,6 +42,7 @@ from synth_data.manifest import (
 from synth_data.prefix import as_they_are, by_class, note, require_sizes
 from synth_data.provenance import Provenance, Start
 from synth_data.schedule import NativeSchedule
+from synth_data.task import Task
 from synth_data.transforms import Transform, stack, unstack
 
 __all__ = ["Provenance", "Start", "SyntheticSet"]
@@ -55,8 +57,9 @@ class SyntheticSet:
 
     Attributes:
         features: `[n, mel, frame]`, float32, already transformed.
-        targets: `[n, emotion]`, float32 rows with each emotion's share in [0, 1]; a row sums to 1.
-        emotions: names of the targets' columns.
+        targets: `[n, column]`, float32 rows: each emotion's share in [0, 1], which sum to 1, and
+            then the dimensions in [-1, 1].
+        task: what is to be told, which names the targets' columns.
         spec: recipe from a waveform to features; then come the transforms.
         start: the network the set was distilled against, before training; None where a method
             knows no such network.
@@ -75,7 +78,7 @@ class SyntheticSet:
     # Shapes are not in these types: files decide them, so `__post_init__` has to report them.
     features: Tensor
     targets: Tensor
-    emotions: tuple[str, ...]
+    task: Task
     spec: FeatureSpec
     start: Start | None
     provenance: Provenance
@@ -86,8 +89,8 @@ class SyntheticSet:
     nested: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        _check_emotions(self.emotions)
-        _check_targets(self.targets, len(self.emotions))
+        _check_emotions(self.task.columns)
+        _check_targets(self.targets, self.task)
         # On the meta device, since a recipe from a foreign file may ask for any amount of memory.
         item = self.transform(torch.empty(1, *self.spec.shape, device="meta"))
         expected = [len(self.targets), *item.shape[1:]]
@@ -112,10 +115,16 @@ class SyntheticSet:
         return len(self.features)
 
     @property
+    def emotions(self) -> tuple[str, ...]:
+        """The class names; none where dimensions alone are told."""
+        return self.task.emotions
+
+    @property
     def per_class(self) -> dict[str, int]:
-        """Number of items whose largest target is the emotion."""
-        counts = self.targets.argmax(dim=1).bincount(minlength=len(self.emotions))
-        return dict(zip(self.emotions, counts.tolist(), strict=True))
+        """Number of items whose largest target is the emotion, or whose numbers lie in the cell."""
+        groups = self.task.groups
+        counts = self.task.group_of(self.targets).bincount(minlength=len(groups))
+        return dict(zip(groups, counts.tolist(), strict=True))
 
     @property
     def bytes(self) -> int:
@@ -167,14 +176,14 @@ class SyntheticSet:
             nested=tuple(each for each in self.nested if each < per_class),
             provenance=replace(
                 self.provenance,
-                per_class=as_they_are(stored, one, len(self.emotions)),
+                per_class=as_they_are(stored, one, len(self.task.groups)),
                 notes=(*self.provenance.notes, told),
                 estimate=None,
             ),
         )
 
-    def _by_class(self) -> Int[Tensor, "emotion per_class"]:
-        return by_class(self.targets, distilled=self.start is not None)
+    def _by_class(self) -> Int[Tensor, "group per_class"]:
+        return by_class(self.targets, self.task, distilled=self.start is not None)
 
     def save(self, folder: Path | str) -> None:
         """Writes the set's folder, all or nothing; replaces one only if it is itself a set.
@@ -208,7 +217,7 @@ class SyntheticSet:
                 packed=packed,
                 schedule=_schedule(manifest, tensors),
                 targets=_take(tensors, "targets"),
-                emotions=manifest.emotions,
+                task=manifest.task,
                 spec=manifest.features,
                 start=start,
                 provenance=manifest.provenance,
@@ -244,7 +253,7 @@ def _packed(manifest: Manifest, tensors: Mapping[str, Tensor]) -> Packed | None:
     """The stored features, if they are encoded."""
     if manifest.codec is None:
         return None
-    codec, shape = manifest.codec.codec, (*manifest.features.shape, len(manifest.emotions))
+    codec, shape = manifest.codec.codec, (*manifest.features.shape, len(manifest.task.groups))
     try:
         layout = codec.layout(*shape)
     except UserError as error:
@@ -290,9 +299,14 @@ def _files(synthetic: SyntheticSet) -> dict[str, bytes]:
 
 def _manifest(synthetic: SyntheticSet) -> Manifest:
     start = synthetic.start
-    one_hot = bool(((synthetic.targets == 0) | (synthetic.targets == 1)).all())
+    told = synthetic.task
+    shares = told.shares(synthetic.targets)
+    one_hot = bool(((shares == 0) | (shares == 1)).all())
     return Manifest.draft(
-        emotions=synthetic.emotions,
+        emotions=told.emotions,
+        dimensions=DimensionsEntry(names=told.dimensions, scale=told.scale, cells=told.cells)
+        if told.dimensions
+        else None,
         labels="one-hot float rows" if one_hot else "soft float rows",
         items=synthetic.per_class,
         tensors={name: tuple(tensor.shape) for name, tensor in _tensors(synthetic).items()},
@@ -359,19 +373,31 @@ def _check_emotions(emotions: tuple[str, ...]) -> None:
         raise SetError(f"emotions must be distinct printable names; found {list(emotions)}")
 
 
-def _check_targets(targets: Tensor, emotions: int) -> None:
-    if targets.dtype != torch.float32 or targets.ndim != 2 or targets.shape[1] != emotions:
+def _check_targets(targets: Tensor, task: Task) -> None:
+    columns = len(task.columns)
+    if targets.dtype != torch.float32 or targets.ndim != 2 or targets.shape[1] != columns:
+        what = "emotions" if not task.dimensions else "columns"
         raise SetError(
-            f"targets must be float32 rows with a column for each of {emotions} emotions; "
+            f"targets must be float32 rows with a column for each of {columns} {what}; "
             f"found {targets.dtype} of shape {list(targets.shape)}"
         )
     if len(targets) == 0:
         raise SetError("a synthetic set needs at least one item; found none")
-    sums = targets.sum(dim=1)
-    wrong = ~((targets >= 0).all(dim=1) & ((sums - 1).abs() <= TOLERANCE))  # NaN is wrong too
+    numbers = task.numbers(targets)
+    outside = ~(numbers.abs() <= 1 + TOLERANCE).all(dim=1)  # NaN is outside too
+    if outside.any():
+        row = int(outside.nonzero()[0])
+        raise SetError(
+            f"{', '.join(task.dimensions)} must be numbers from -1 to 1; row {row} of targets "
+            f"holds {[round(value, 6) for value in numbers[row].tolist()]}"
+        )
+    if not task.emotions:
+        return
+    shares = task.shares(targets)
+    wrong = ~((shares >= 0).all(dim=1) & ((shares.sum(dim=1) - 1).abs() <= TOLERANCE))
     if wrong.any():
         row = int(wrong.nonzero()[0])
         raise SetError(
             f"each row of targets must hold shares from 0 to 1 that sum to 1; "
-            f"row {row} holds {[round(share, 6) for share in targets[row].tolist()]}"
+            f"row {row} holds {[round(share, 6) for share in shares[row].tolist()]}"
         )

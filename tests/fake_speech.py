@@ -9,6 +9,7 @@ import torch
 from synth_data.corpora.toy import TOY
 from synth_data.features import FeatureSpec
 from synth_data.real import RealSet
+from synth_data.task import Task
 from synth_data.utterance import AudioFile, Utterance
 
 EMOTIONS = ("anger", "neutral", "sadness")
@@ -41,7 +42,7 @@ def fake_speech(
     noise = torch.randn(len(labels), *spec.shape, generator=draws)
     return RealSet(
         facts=replace(TOY, emotions=EMOTIONS),
-        emotions=EMOTIONS,
+        task=Task(emotions=EMOTIONS),
         spec=spec,
         utterances=tuple(
             Utterance(

@@ -15,6 +15,7 @@ from evaluation.report import Report
 from evaluation.runs import FoldResult, Run
 from evaluation.starts import name_of
 from synth_data.features import FeatureSpec
+from synth_data.task import Task
 
 EMOTIONS = ("anger", "boredom", "disgust", "fear", "happiness", "neutral", "sadness")
 GENDERS = {"03": "male", "08": "female", "09": "female", "10": "male", "11": "male", "13": "female"}
@@ -84,7 +85,7 @@ def exhibit(name: str = "distilled, ipc 2", per_class: int = 2) -> Exhibit:
     synthetic = small_set(
         features=torch.randn(per_class * classes, *SPEC.shape, generator=draws),
         targets=torch.eye(classes).repeat(per_class, 1),
-        emotions=EMOTIONS,
+        task=Task(EMOTIONS),
         spec=SPEC,
         transforms=(),
     )

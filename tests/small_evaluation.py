@@ -19,6 +19,7 @@ from synth_data.provenance import Start
 from synth_data.real import RealSet
 from synth_data.schedule import NativeSchedule
 from synth_data.synthetic import SyntheticSet
+from synth_data.task import Task
 
 QUICK = Recipe(schedules=(Schedule(6, 1e-2),), batch=8, warm_up=2)
 RECIPES: Mapping[str, StudentRecipe] = {
@@ -50,11 +51,11 @@ WEIGHTS: Weights = start().weights
 
 def a_set(real: RealSet = TRAIN, per_class: int = 2, **changes: Any) -> SyntheticSet:
     """The first utterances of each class, as if they were synthetic."""
-    rows = [row for emotion in range(3) for row in real.class_rows(emotion)[:per_class]]
+    rows = [row for emotion in range(3) for row in real.group_rows(emotion)[:per_class]]
     entries: dict[str, Any] = {
         "features": real.features[rows],
         "targets": real.targets[rows],
-        "emotions": EMOTIONS,
+        "task": Task(EMOTIONS),
         "spec": real.spec,
         "start": start(),
         "provenance": provenance(per_class=per_class),

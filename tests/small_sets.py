@@ -12,6 +12,7 @@ import torch
 from synth_data.features import FeatureSpec
 from synth_data.provenance import Provenance, Start
 from synth_data.synthetic import SyntheticSet
+from synth_data.task import Task
 from synth_data.transforms import Standardise
 
 SPEC = FeatureSpec(mels=8, frames=12, normalisation="training")
@@ -50,7 +51,7 @@ def small_set(**changes: Any) -> SyntheticSet:
     entries: dict[str, Any] = {
         "features": torch.randn(6, *SPEC.shape, generator=generator),
         "targets": torch.eye(3).repeat(2, 1),
-        "emotions": ("anger", "neutral", "sadness"),
+        "task": Task(("anger", "neutral", "sadness")),
         "spec": SPEC,
         "start": Start("tdnn", 7, weights),
         "provenance": provenance(),

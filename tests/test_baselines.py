@@ -187,7 +187,7 @@ def test_class_means():
     assert one.ships == "means of items"
     assert torch.equal(one.examples.targets, torch.eye(3))
     for emotion in range(3):
-        own = sum(given.train.features[row] for row in given.train.class_rows(emotion))
+        own = sum(given.train.features[row] for row in given.train.group_rows(emotion))
         torch.testing.assert_close(one.examples.features[emotion], own / COUNTS[emotion])
 
 

@@ -107,7 +107,7 @@ def test_a_step_lowers_the_distance_it_was_taken_for():
             drawn = draw_weights(TDNN, torch.Generator().manual_seed(seed))
             weights = {name: weight.requires_grad_() for name, weight in drawn.items()}
             for emotion, own in enumerate(items.split(1)):
-                theirs = real.select(real.class_rows(emotion))
+                theirs = real.select(real.group_rows(emotion))
                 ours = Examples(own, theirs.targets[:1])
                 heard = Examples(theirs.features, theirs.targets)
                 total += float(condensation.distance(TDNN, weights, ours, heard).detach())

@@ -255,7 +255,7 @@ def test_a_class_that_is_skipped_whole_is_still_a_class(root):
     real = load(replace(TINY, emotions=()), root, SPEC, skip_bad=True)
     assert real.emotions == ("anger", "joy")
     with pytest.raises(CorpusError, match="no utterance of anger"):
-        real.require_every_emotion("the whole")
+        real.require_every_group("the whole")
 
 
 def test_nothing_left_is_an_error(root):

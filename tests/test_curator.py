@@ -23,7 +23,7 @@ def test_class_means_are_those_of_a_loop():
     real = fake_speech()
     answer = Curator(real).mean(lambda features, _: features.square(), purpose="power")
     for emotion in range(3):
-        rows = [real.features[row].square() for row in real.class_rows(emotion)]
+        rows = [real.features[row].square() for row in real.group_rows(emotion)]
         assert torch.allclose(answer[emotion], sum(rows) / len(rows), atol=1e-6)
 
 
@@ -63,7 +63,7 @@ def test_mean_gradients_are_those_of_a_loop(counts, monkeypatch):
     for name, gradient in slow(list(range(len(real)))).items():
         assert torch.allclose(overall[name], gradient, atol=1e-5), name
     for emotion in range(3):
-        for name, gradient in slow(real.class_rows(emotion)).items():
+        for name, gradient in slow(real.group_rows(emotion)).items():
             assert torch.allclose(by_class[name][emotion], gradient, atol=1e-5), name
 
     monkeypatch.setattr(mechanism, "CHUNK", 2)

@@ -120,7 +120,7 @@ def test_the_weights_are_counted_before_the_items():
 def test_it_starts_near_its_utterances_and_goes_where_the_objective_pulls():
     start, ended = made(loop=Loop(steps=0)), made(loop=Loop(steps=60, learning_rate=0.1))
     real = fake_speech()
-    means = torch.stack([real.features[real.class_rows(k)].mean(dim=0) for k in range(3)])
+    means = torch.stack([real.features[real.group_rows(k)].mean(dim=0) for k in range(3)])
     aims = means.repeat_interleave(4, dim=0)
     before, after = ((one.features - aims).square().mean() for one in (start, ended))
     assert after < 0.7 * before

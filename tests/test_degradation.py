@@ -24,6 +24,7 @@ from synth_data.features import FEATURES
 from synth_data.inversion import average_speech
 from synth_data.randomness import generator
 from synth_data.real import RealSet
+from synth_data.task import Task
 from synth_data.utterance import AudioFile, Source, Utterance
 
 RATE = 16_000
@@ -67,7 +68,7 @@ def real(utterances: list[Utterance]) -> RealSet:
     features = [SPEC(utterance.audio.waveform(RATE)) for utterance in utterances]
     return RealSet(
         facts=TOY,
-        emotions=TOY.emotions,
+        task=Task(emotions=TOY.emotions),
         spec=SPEC,
         utterances=tuple(utterances),
         features=torch.stack(features),

@@ -252,7 +252,7 @@ def test_initialised_with_chosen_utterances(kind):
     network = skeleton("tdnn", SPEC.mels, 3)
     points = embeddings_of(network, synthetic.start.weights, real.features)
     for emotion in range(3):
-        rows = torch.tensor(real.class_rows(emotion))
+        rows = torch.tensor(real.group_rows(emotion))
         ours = synthetic.features[2 * emotion : 2 * emotion + 2]
         chosen = [
             row

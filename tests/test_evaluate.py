@@ -35,6 +35,7 @@ from evaluation.students.network import Schedule
 from synth_data.errors import SetError, UserError
 from synth_data.provenance import Start
 from synth_data.real import RealSet
+from synth_data.task import Task
 
 STEPS = 15
 CHOICES = replace(QUICK, schedules=(Schedule(STEPS, 1e-2), Schedule(STEPS, 1e-12)))
@@ -198,13 +199,13 @@ def test_students_side_by_side_give_the_same_predictions(result):
 
 
 def test_an_emotion_that_is_never_tested_is_no_error():
-    test = TEST.select(TEST.class_rows(0) + TEST.class_rows(1))
+    test = TEST.select(TEST.group_rows(0) + TEST.group_rows(1))
     assert set(judged(a_set(), test=test, seeds=1, baselines=(FULL,)).truth) == {0, 1}
 
 
 def test_a_set_of_other_emotions_is_refused():
     with pytest.raises(SetError, match=r"has the emotions calm, neutral, sadness; .*anger"):
-        judged(a_set(emotions=("calm", "neutral", "sadness")))
+        judged(a_set(task=Task(("calm", "neutral", "sadness"))))
 
 
 def test_a_set_of_other_features_is_refused():

@@ -20,6 +20,7 @@ from synth_data.features import FEATURES
 from synth_data.provenance import Start
 from synth_data.randomness import generator
 from synth_data.synthetic import SyntheticSet
+from synth_data.task import Task
 
 
 def toy_set(**changes: object) -> SyntheticSet:
@@ -29,7 +30,7 @@ def toy_set(**changes: object) -> SyntheticSet:
     made = {"corpus": "toy", "protocol": "four-speaker-folds", "fold": 1, "per_class": 1}
     return small_set(
         spec=spec,
-        emotions=emotions,
+        task=Task(emotions),
         features=torch.randn(4, *spec.shape, generator=generator(0, "noise")),
         targets=torch.eye(4),
         transforms=(),

@@ -59,7 +59,7 @@ def test_of_speakers_without_noise_it_is_a_loop_over_their_means(per_class):
                 row
                 for row in range(len(real))
                 if real.speakers[row] == speaker
-                and (emotion is None or row in real.class_rows(emotion))
+                and (emotion is None or row in real.group_rows(emotion))
             ]
             if rows:
                 of_groups.setdefault(emotion or 0, []).append(real.features[rows].mean(dim=0))

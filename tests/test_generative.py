@@ -60,7 +60,7 @@ def test_it_learns_what_tells_the_emotions_apart():
     real = given.train
     training = WassersteinGAN(steps=60, matching=0.0, learning_rate=1e-2, average=0.9)
     (one,) = generative(training)(given)
-    means = torch.stack([real.features[real.class_rows(k)].mean(dim=(0, 2)) for k in range(3)])
+    means = torch.stack([real.features[real.group_rows(k)].mean(dim=(0, 2)) for k in range(3)])
 
     def right(features: Tensor, targets: Tensor) -> float:
         nearest = torch.cdist(features.mean(dim=2), means).argmin(dim=1)

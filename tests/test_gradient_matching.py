@@ -97,7 +97,7 @@ def test_the_loss_is_the_sum_over_classes_layers_and_rows(distance):
     ]
     slow = 0.0
     for emotion in range(3):
-        chosen = real.class_rows(emotion)
+        chosen = real.group_rows(emotion)
         theirs = gradient(real.features[chosen], real.targets[chosen])
         items = slice(2 * emotion, 2 * emotion + 2)
         mine = gradient(ours.features[items].detach(), ours.targets[items])

@@ -50,7 +50,7 @@ def test_the_loss_is_the_sum_over_classes_and_rows():
     loss, _ = objective.step(state, candidate, curator, model, torch.Generator())
     slow = 0.0
     for emotion in range(3):
-        rows = real.class_rows(emotion)
+        rows = real.group_rows(emotion)
         theirs = head_gradients(model, model.start, real.features[rows], real.targets[rows])
         mine = head_gradients(
             model,
@@ -67,7 +67,7 @@ def test_other_distances():
     ours = Candidate(torch.randn(3, *SPEC.shape), torch.eye(3), 1)
     mine = head_gradients(model, model.start, ours.features, ours.targets)
     each = head_gradients(model, model.start, real.features, real.targets)
-    rows = [real.class_rows(emotion) for emotion in range(3)]
+    rows = [real.group_rows(emotion) for emotion in range(3)]
     apart = mine - torch.stack([each[own].mean(dim=0) for own in rows])
     for kind, expected in (("l1", apart.abs().sum()), ("mse", apart.square().sum())):
         objective = replace(SMALL, starts=1, checkpoints=1, distance=kind)

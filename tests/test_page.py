@@ -12,6 +12,7 @@ from page_reports import EMOTIONS, exhibit, plain_report, rich_report
 from evaluation.page.exhibit import Exhibit
 from evaluation.page.page import html, write
 from evaluation.report import NO_GUARANTEE, Report, limits
+from synth_data.task import Task
 
 SECTIONS = [
     *("summary", "results", "differences", "sizes", "between"),
@@ -126,7 +127,7 @@ def test_names_are_text_and_never_markup() -> None:
         .replace('"set":"distilled"', '"set":"</td><script>alert(2)</script>"')
     )
     shown = exhibit(evil, per_class=1)
-    foreign = replace(shown.synthetic, emotions=(evil, *EMOTIONS[1:]))
+    foreign = replace(shown.synthetic, task=Task((evil, *EMOTIONS[1:])))
     page = Page(html(renamed, [Exhibit(evil, foreign, shown.means)]))
     assert page.text.count(evil) > 5
     assert "</td><script>alert(2)</script>" in page.text

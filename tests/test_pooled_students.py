@@ -46,14 +46,14 @@ def test_equal_generators_fit_equal_students(name):
 
 @each_student
 def test_classes_keep_their_indices_where_one_is_absent(name):
-    rows = REAL.class_rows(0) + REAL.class_rows(2)
+    rows = REAL.group_rows(0) + REAL.group_rows(2)
     without = REAL.select(rows)
     assert set(fitted(name, without.targets, without).predict(UNSEEN.features).tolist()) == {0, 2}
 
 
 @each_student
 def test_one_emotion_teaches_nothing(name):
-    single = REAL.select(REAL.class_rows(1))
+    single = REAL.select(REAL.group_rows(1))
     with pytest.raises(CannotTrain, match=f"{name} needs items of two emotions or more"):
         fitted(name, single.targets, single)
 

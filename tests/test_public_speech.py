@@ -42,6 +42,7 @@ from synth_data.ledger import PrivacyBudget, Release, with_noise_for
 from synth_data.provenance import Provenance, PublicSpeech
 from synth_data.real import RealSet
 from synth_data.synthetic import SyntheticSet
+from synth_data.task import Task
 from synth_data.transforms import EraseStatistics
 
 BUDGET = PrivacyBudget(8.0, 1e-4)
@@ -222,7 +223,7 @@ def test_which_transforms_know_who_speaks(name):
             r"fitted to real speakers.*fit it to public ones \(--public-dataset\)",
         ),
         (
-            {"public": replace(PUBLIC, emotions=EMOTIONS[::-1])},
+            {"public": replace(PUBLIC, task=Task(EMOTIONS[::-1]))},
             r"must have the emotions of .*found \('sadness'.*under_emotions_of",
         ),
         (

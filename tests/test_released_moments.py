@@ -55,7 +55,7 @@ def test_the_map_is_0_for_noise_and_differs_where_speech_does():
     assert noise.shape == (300, seen.size)
     assert noise.mean(dim=0).abs().max() < 0.25
     real = speech()
-    means = torch.stack([seen(real.features[real.class_rows(c)]).mean(dim=0) for c in range(3)])
+    means = torch.stack([seen(real.features[real.group_rows(c)]).mean(dim=0) for c in range(3)])
     assert (means[0] - means[2]).abs().max() > 1.0
 
 

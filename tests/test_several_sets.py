@@ -16,6 +16,7 @@ from evaluation.runs import DISTILLED, FULL, FoldResult
 from evaluation.students.network import Schedule
 from synth_data.errors import SetError
 from synth_data.real import RealSet
+from synth_data.task import Task
 from synth_data.transforms import Standardise
 
 STILL = replace(QUICK, schedules=(Schedule(1, 1e-12),))
@@ -191,6 +192,6 @@ def test_sets_with_other_transforms_are_judged_in_separate_reports():
 
 
 def test_every_set_must_fit_the_speech():
-    other = a_set(emotions=("calm", "neutral", "sadness"), provenance=provenance())
+    other = a_set(task=Task(("calm", "neutral", "sadness")), provenance=provenance())
     with pytest.raises(SetError, match="has the emotions calm"):
         judged([NamedSet("a", a_set()), NamedSet("b", other)])

@@ -11,6 +11,7 @@ from small_sets import SPEC, provenance, small_set
 from synth_data.errors import SetError
 from synth_data.provenance import Start
 from synth_data.synthetic import SyntheticSet
+from synth_data.task import Task
 from synth_data.transforms import Standardise
 
 NOT_FINITE = torch.full((6, *SPEC.shape), float("nan"))
@@ -112,10 +113,9 @@ def test_counts_and_bytes():
         ({"targets": torch.full((6, 3), 0.5)}, "sum to 1; row 0 holds"),
         ({"targets": torch.tensor([[2.0, -1.0, 0.0]] * 6)}, "shares from 0 to 1"),
         ({"targets": torch.full((6, 3), float("nan"))}, "shares from 0 to 1"),
-        ({"targets": torch.zeros(0, 0), "emotions": ()}, "distinct printable names"),
-        ({"emotions": ("anger", "anger", "sadness")}, "distinct printable names"),
-        ({"emotions": ("anger", "", "sadness")}, "distinct printable names"),
-        ({"emotions": ("anger", "\x1b[31m", "sadness")}, "distinct printable names"),
+        ({"task": Task(("anger", "anger", "sadness"))}, "distinct printable names"),
+        ({"task": Task(("anger", "", "sadness"))}, "distinct printable names"),
+        ({"task": Task(("anger", "\x1b[31m", "sadness"))}, "distinct printable names"),
         ({"transforms": (Standardise(torch.zeros(9), torch.ones(9)),)}, "fitted on 9 mel bands"),
     ],
 )

@@ -16,6 +16,6 @@ def class_means(stock: Stock) -> Iterator[Competitor]:
     """One item per class, whatever the ipc of the set it competes with."""
     train = stock.train
     present = train.targets.argmax(dim=1).unique()
-    means = [train.features[train.class_rows(emotion)].mean(dim=0) for emotion in present.tolist()]
+    means = [train.features[train.group_rows(emotion)].mean(dim=0) for emotion in present.tolist()]
     examples = Examples(torch.stack(means), torch.eye(len(train.emotions))[present])
     yield Competitor("class-means", examples, stock.ipc, "means of items")

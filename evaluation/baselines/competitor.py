@@ -113,7 +113,7 @@ class Stock:
 
     def rows_by_class(self) -> list[list[int]]:
         """The rows of each emotion that occurs, in random order."""
-        rows = [self.train.class_rows(emotion) for emotion in range(len(self.train.emotions))]
+        rows = [self.train.group_rows(emotion) for emotion in range(len(self.train.emotions))]
         return [
             [of_one[i] for i in torch.randperm(len(of_one), generator=self.generator).tolist()]
             for of_one in rows
@@ -123,7 +123,7 @@ class Stock:
     def require_enough(self) -> None:
         """Raises `NotAvailable` if an emotion that occurs has fewer than `ipc` utterances."""
         for emotion, name in enumerate(self.train.emotions):
-            found = len(self.train.class_rows(emotion))
+            found = len(self.train.group_rows(emotion))
             if 0 < found < self.ipc:
                 raise NotAvailable(f"ipc {self.ipc} exceeds the {found} utterances of {name}")
 

@@ -7,12 +7,16 @@ from collections.abc import Mapping
 
 from evaluation.networks import NETWORKS
 from evaluation.students.dp_sgd import PrivateRecipe
+from evaluation.students.losses import (
+    class_balance,
+    cross_entropy,
+    student_loss,
+    utterance_losses,
+)
 from evaluation.students.native import NativeRecipe
 from evaluation.students.network import (
     Recipe,
     Schedule,
-    class_balance,
-    cross_entropy,
     embeddings_of,
     logits_of,
     predict,
@@ -63,6 +67,8 @@ __all__ = [
     "embeddings_of",
     "logits_of",
     "predict",
+    "student_loss",
     "train",
+    "utterance_losses",
     "warm_cosine",
 ]

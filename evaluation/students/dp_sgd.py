@@ -37,7 +37,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from evaluation.networks import Weights, apply, skeleton
-from evaluation.students.network import cross_entropy, predict
+from evaluation.students.losses import cross_entropy
+from evaluation.students.network import predict
 from evaluation.students.recipe import CannotTrain, Examples, Fitted, Setting, StudentRecipe
 from synth_data.errors import UserError
 from synth_data.ledger import PrivacyBudget, Release, with_noise_for

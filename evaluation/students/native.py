@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 
 from evaluation.networks import Weights, apply, skeleton
-from evaluation.students.network import cross_entropy, predict
+from evaluation.students.losses import cross_entropy
+from evaluation.students.network import predict
 from evaluation.students.recipe import CannotTrain, Examples, Fitted, Setting, StudentRecipe
 from synth_data.schedule import NativeSchedule, batch_rows
 

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from evaluation.augment import Augment
 from evaluation.networks import Weights, apply, embedded, skeleton
+from evaluation.students.losses import class_balance, cross_entropy
 from evaluation.students.recipe import CannotTrain, Examples, Fitted, Lesson, Setting, StudentRecipe
 from synth_data.settings import Count, NotNegative, Positive
 
@@ -93,13 +94,6 @@ class Recipe(StudentRecipe):
         )
 
 
-def cross_entropy(
-    logits: Float[Tensor, "n emotion"], targets: Float[Tensor, "n emotion"]
-) -> Float[Tensor, " n"]:
-    """Cross-entropy of each item against its target row."""
-    return -(targets * functional.log_softmax(logits, dim=1)).sum(dim=1)
-
-
 def train(
     network: nn.Module,
     weights: Weights,
@@ -168,13 +162,6 @@ def embeddings_of(
     """The network's utterance embeddings, in chunks and without gradients."""
     with torch.no_grad():
         return torch.cat([embedded(network, weights, part)[0] for part in features.split(CHUNK)])
-
-
-def class_balance(targets: Float[Tensor, "n emotion"]) -> Float[Tensor, " emotion"]:
-    """Weights under which the classes count alike and an item counts one on average."""
-    shares = targets.mean(dim=0)
-    present = (shares > 0).sum()
-    return torch.where(shares > 0, 1.0 / (shares * present).clamp_min(1e-6), 0.0)
 
 
 def _projection(

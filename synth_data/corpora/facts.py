@@ -52,6 +52,8 @@ class Corpus:
         read: `read(root, allow_missing)` lists the utterances. Labels without audio and audio
             without labels raise `CorpusError` unless `allow_missing`.
         layout: the expected tree, a few lines, shown when a tree is wrong.
+        dimensions: of `task.DIMENSIONS`, that its labels have; empty where they have none.
+        scale: of these, from the lowest to the highest value.
     """
 
     name: str
@@ -70,3 +72,5 @@ class Corpus:
     counts: Mapping[str, int] = field(default_factory=dict)
     speakers: int | None = None
     recordings: Recordings | None = None
+    dimensions: tuple[str, ...] = ()
+    scale: tuple[float, float] = (-1.0, 1.0)

@@ -149,6 +149,8 @@ IEMOCAP = Corpus(
         "    dialog/transcriptions/Ses01F_impro01.txt  (optional)\n"
         "    sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav  (.wav or .flac)"
     ),
+    dimensions=("valence", "activation", "dominance"),
+    scale=(1.0, 5.0),
     protocols={p.name: p for p in (leave_one_out("session"), leave_one_out("speaker"))},
     read=_read,
 )

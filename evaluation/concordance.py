@@ -1,0 +1,153 @@
+"""How well numbers were told: Lin's concordance first, then correlation and distance.
+
+Concordance (CCC; Lin 1989, "A concordance correlation coefficient to evaluate reproducibility",
+Biometrics 45) is 2 cov / (var + var + squared distance of the means), of population moments: 1 for
+equal numbers, 0 for what says nothing, and less than the correlation where scale or mean is wrong.
+Where nothing varies nothing concords: 0 and not undefined, so that a student that tells one number
+is scored.
+
+As a loss it couples all utterances, which a private door does not read at once. But it depends on
+them through five means per dimension alone, so it is asked in two steps: the means of `moments`,
+and then those of the gradient of `surrogate`, which they fix.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+# Of a variance, in the squared units of targets in [-1, 1]. Noise may leave less than nothing of
+# one, and in a batch of alike items there is none; no corpus' numbers lie within 0.01.
+LEAST_VARIANCE = 1e-4
+
+
+def ccc(
+    truth: Float[np.ndarray, "n dimension"], predicted: Float[np.ndarray, "n dimension"]
+) -> Float[np.ndarray, " dimension"]:
+    """Concordance of each column, in [-1, 1].
+
+    >>> ccc(np.array([[0.0], [1.0]]), np.array([[1.0], [2.0]])).round(3).tolist()
+    [0.333]
+    """
+    return ccc_of(_means(truth, predicted))
+
+
+def pearson(
+    truth: Float[np.ndarray, "n dimension"], predicted: Float[np.ndarray, "n dimension"]
+) -> Float[np.ndarray, " dimension"]:
+    """Correlation of each column, in [-1, 1]; 0 where either is constant."""
+    return pearson_of(_means(truth, predicted))
+
+
+def mae(
+    truth: Float[np.ndarray, "n dimension"], predicted: Float[np.ndarray, "n dimension"]
+) -> Float[np.ndarray, " dimension"]:
+    """Mean absolute error of each column, in the units of the numbers."""
+    return np.asarray(np.abs(truth - predicted).mean(axis=0))
+
+
+def moment_rows(
+    truth: Float[np.ndarray, "n dimension"], predicted: Float[np.ndarray, "n dimension"]
+) -> Float[np.ndarray, "n dimension 5"]:
+    """Of each utterance: predicted, truth, both squared, and their product."""
+    parts = (predicted, truth, predicted**2, truth**2, predicted * truth)
+    return np.stack(parts, axis=-1).astype(np.float64)
+
+
+def ccc_of(means: Float[np.ndarray, "*batch 5"]) -> Float[np.ndarray, "*batch"]:
+    """Concordance from the means of `moment_rows`."""
+    covariance, variances, apart = _second(means)
+    return _quotient(2 * covariance, variances.sum(axis=0) + apart**2)
+
+
+def pearson_of(means: Float[np.ndarray, "*batch 5"]) -> Float[np.ndarray, "*batch"]:
+    """Correlation from the means of `moment_rows`."""
+    covariance, variances, _ = _second(means)
+    return _quotient(covariance, np.sqrt(variances.prod(axis=0)))
+
+
+def ccc_loss(
+    outputs: Float[Tensor, "n dimension"],
+    targets: Float[Tensor, "n dimension"],
+    weights: Float[Tensor, " dimension"] | None = None,
+) -> Float[Tensor, ""]:
+    """1 - the weighted mean of the dimensions' concordance over a batch, in [0, 2].
+
+    Variances are at least `LEAST_VARIANCE`. Where no target varies, as in a batch of one, nothing
+    can concord and the gradient is zero or next to it: add a loss of single items.
+
+    Args:
+        outputs: of a student.
+        targets: in [-1, 1].
+        weights: of the dimensions, which sum to 1; equal by default.
+    """
+    return _loss_at(moments(outputs, targets).mean(dim=0), weights)
+
+
+def moments(
+    outputs: Float[Tensor, "n dimension"], targets: Float[Tensor, "n dimension"]
+) -> Float[Tensor, "n five_dimensions"]:
+    """Rows whose mean is all that the concordance of a batch depends on.
+
+    Returns:
+        The outputs of every dimension, then the targets, both squared, and their products.
+    """
+    return torch.cat([outputs, targets, outputs**2, targets**2, outputs * targets], dim=1)
+
+
+def surrogate(
+    outputs: Float[Tensor, "n dimension"],
+    targets: Float[Tensor, "n dimension"],
+    mean_moments: Float[Tensor, " five_dimensions"],
+    weights: Float[Tensor, " dimension"] | None = None,
+) -> Float[Tensor, " n"]:
+    """A loss of each utterance, to be averaged in place of `ccc_loss`.
+
+    It is linear in an utterance's moments. Where `mean_moments` are the mean over the same
+    utterances, the mean of this loss has the value and the gradient of `ccc_loss` over them all;
+    elsewhere it is the tangent there. Noisy moments are used as they are, but for variances, which
+    are at least `LEAST_VARIANCE`.
+
+    Args:
+        outputs: of a student.
+        targets: in [-1, 1].
+        mean_moments: of `moments`, as answered; no gradient flows into them.
+        weights: of the dimensions, which sum to 1; equal by default.
+    """
+    fixed = mean_moments.detach()
+    slope, value = torch.func.grad_and_value(_loss_at)(fixed, weights)
+    return (moments(outputs, targets) - fixed) @ slope + value
+
+
+def _loss_at(
+    mean_moments: Float[Tensor, " five_dimensions"], weights: Float[Tensor, " dimension"] | None
+) -> Float[Tensor, ""]:
+    told, true, told_squared, true_squared, product = mean_moments.chunk(5)
+    variances = (told_squared - told**2).clamp_min(LEAST_VARIANCE)
+    variances = variances + (true_squared - true**2).clamp_min(LEAST_VARIANCE)
+    found = 2 * (product - told * true) / (variances + (told - true) ** 2)
+    return 1 - (found.mean() if weights is None else found @ weights)
+
+
+def _means(
+    truth: Float[np.ndarray, "n dimension"], predicted: Float[np.ndarray, "n dimension"]
+) -> Float[np.ndarray, "dimension 5"]:
+    centre = truth.mean(axis=0)  # nothing depends on it, but differences of squares lose digits
+    return np.asarray(moment_rows(truth - centre, predicted - centre).mean(axis=0))
+
+
+def _second(
+    means: Float[np.ndarray, "*batch 5"],
+) -> tuple[Float[np.ndarray, "*batch"], Float[np.ndarray, "2 *batch"], Float[np.ndarray, "*batch"]]:
+    """Covariance, both variances, and the distance of the means."""
+    told, true, told_squared, true_squared, product = np.moveaxis(means, -1, 0)
+    squares = np.stack([told_squared - told**2, true_squared - true**2])
+    # What rounding leaves of the variance of one number said again and again is none.
+    dust = 1e-12 * np.stack([told_squared, true_squared])
+    return product - told * true, np.where(squares > dust, squares, 0.0), told - true
+
+
+def _quotient(
+    above: Float[np.ndarray, "*batch"], below: Float[np.ndarray, "*batch"]
+) -> Float[np.ndarray, "*batch"]:
+    return np.divide(above, below, out=np.zeros_like(above), where=below > 0)

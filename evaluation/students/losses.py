@@ -1,0 +1,102 @@
+"""What a student is to make small, whatever there is to tell."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from evaluation.concordance import ccc_loss, surrogate
+from synth_data.task import Task
+
+# Of the cross-entropy beside the dimensions' loss, as in the re-implementation (Hex4C59/
+# SE_IMR_MTL_KD) of Mitra et al. 2022, "Speech emotion: investigating model representations,
+# multi-task learning and knowledge distillation".
+EMOTIONS_SHARE = 0.2
+# Of the squared error beside 1 - CCC, which alone says nothing of a batch whose targets are all
+# alike, such as one item: there is no covariance to win.
+SQUARED_SHARE = 0.1
+
+
+def student_loss(
+    task: Task,
+    outputs: Float[Tensor, "n column"],
+    targets: Float[Tensor, "n column"],
+    balance: Float[Tensor, " emotion"] | None = None,
+) -> Float[Tensor, ""]:
+    """The loss of a batch.
+
+    Of emotions it is the mean cross-entropy; of dimensions 1 - the mean CCC over the batch and a
+    little of the squared error; of both their sum, in which an utterance without an emotion adds
+    nothing to the cross-entropy.
+
+    Args:
+        task: what the columns are.
+        outputs: of a student.
+        targets: shares of the emotions (NaN where missing), then the dimensions in [-1, 1].
+        balance: weights of the emotions, see `class_balance`; equal by default.
+    """
+    if not task.dimensions:
+        return _of_emotions(task, outputs, targets, balance).mean()
+    told, true = task.numbers(outputs), task.numbers(targets)
+    loss = ccc_loss(told, true) + SQUARED_SHARE * (told - true).square().mean()
+    if task.emotions:
+        loss = loss + EMOTIONS_SHARE * _of_emotions(task, outputs, targets, balance).mean()
+    return loss
+
+
+def utterance_losses(
+    task: Task,
+    outputs: Float[Tensor, "n column"],
+    targets: Float[Tensor, "n column"],
+    mean_moments: Float[Tensor, " five_dimensions"] | None,
+    balance: Float[Tensor, " emotion"] | None = None,
+) -> Float[Tensor, " n"]:
+    """Losses of single utterances, whose mean has the gradient of `student_loss` over them all.
+
+    Args:
+        task: what the columns are.
+        outputs: of a student.
+        targets: as for `student_loss`.
+        mean_moments: the mean over the utterances of `concordance.moments` of their numbers;
+            None where there are no dimensions.
+        balance: weights of the emotions; equal by default.
+    """
+    if mean_moments is None:
+        return _of_emotions(task, outputs, targets, balance)
+    told, true = task.numbers(outputs), task.numbers(targets)
+    losses = surrogate(told, true, mean_moments)
+    losses = losses + SQUARED_SHARE * (told - true).square().mean(dim=1)
+    if task.emotions:
+        losses = losses + EMOTIONS_SHARE * _of_emotions(task, outputs, targets, balance)
+    return losses
+
+
+def cross_entropy(
+    logits: Float[Tensor, "n emotion"], targets: Float[Tensor, "n emotion"]
+) -> Float[Tensor, " n"]:
+    """Cross-entropy of each item against its target row."""
+    return -(targets * functional.log_softmax(logits, dim=1)).sum(dim=1)
+
+
+def class_balance(targets: Float[Tensor, "n emotion"]) -> Float[Tensor, " emotion"]:
+    """Weights under which the classes count alike and an item counts one on average.
+
+    Rows that are NaN, of utterances without an emotion, do not count.
+    """
+    shares = targets[~targets.isnan().any(dim=1)].mean(dim=0).nan_to_num(0.0)
+    present = (shares > 0).sum()
+    return torch.where(shares > 0, 1.0 / (shares * present).clamp_min(1e-6), 0.0)
+
+
+def _of_emotions(
+    task: Task,
+    outputs: Float[Tensor, "n column"],
+    targets: Float[Tensor, "n column"],
+    balance: Float[Tensor, " emotion"] | None,
+) -> Float[Tensor, " n"]:
+    wanted = task.shares(targets)
+    if task.dimensions:  # only beside numbers may an emotion be missing
+        wanted = wanted.nan_to_num(0.0)
+    if balance is not None:
+        wanted = wanted * balance
+    return cross_entropy(task.shares(outputs), wanted)

@@ -1,0 +1,103 @@
+"""What students make small: per task, for batches and for single utterances."""
+
+import pytest
+import torch
+
+from evaluation.concordance import ccc_loss, moments
+from evaluation.students.losses import (
+    EMOTIONS_SHARE,
+    SQUARED_SHARE,
+    class_balance,
+    cross_entropy,
+    student_loss,
+    utterance_losses,
+)
+from synth_data.task import Task
+
+EMOTIONS = Task(("anger", "calm"))
+NUMBERS = Task(dimensions=("valence", "activation"))
+BOTH = Task(("anger", "calm"), ("valence", "activation"))
+
+
+def batch(task: Task, n: int = 12) -> tuple[torch.Tensor, torch.Tensor]:
+    draws = torch.Generator().manual_seed(0)
+    outputs = torch.randn(n, len(task.columns), generator=draws, dtype=torch.float64)
+    shares = torch.eye(2, dtype=torch.float64)[torch.arange(n) % 2][:, : len(task.emotions)]
+    numbers = torch.rand(n, len(task.dimensions), generator=draws, dtype=torch.float64) * 2 - 1
+    return outputs.requires_grad_(), torch.cat([shares, numbers], dim=1)
+
+
+def test_of_emotions_it_is_the_cross_entropy_to_the_bit():
+    outputs, targets = batch(EMOTIONS)
+    balance = torch.tensor([0.5, 2.0], dtype=torch.float64)
+    assert torch.equal(
+        student_loss(EMOTIONS, outputs, targets), cross_entropy(outputs, targets).mean()
+    )
+    assert torch.equal(
+        student_loss(EMOTIONS, outputs, targets, balance),
+        cross_entropy(outputs, targets * balance).mean(),
+    )
+
+
+def test_both_sum_their_losses_and_a_missing_emotion_adds_nothing():
+    outputs, targets = batch(BOTH)
+    targets[3:5, :2] = torch.nan
+    told, true = outputs[:, 2:], targets[:, 2:]
+    known = [row for row in range(12) if row not in (3, 4)]
+    wanted = (
+        ccc_loss(told, true)
+        + SQUARED_SHARE * torch.nn.functional.mse_loss(told, true)
+        + EMOTIONS_SHARE * cross_entropy(outputs[known, :2], targets[known, :2]).sum() / 12
+    )
+    loss = student_loss(BOTH, outputs, targets)
+    assert torch.allclose(loss, wanted)
+    (gradient,) = torch.autograd.grad(loss, outputs)
+    assert gradient.isfinite().all()
+    assert (gradient[3:5, :2] == 0).all()
+    assert (gradient[3:5, 2:] != 0).all()
+
+
+def test_nobody_of_whom_an_emotion_is_known_trains_the_numbers():
+    outputs, targets = batch(BOTH)
+    targets[:, :2] = torch.nan
+    balance = class_balance(targets[:, :2])
+    assert student_loss(BOTH, outputs, targets, balance).isfinite()
+
+
+@pytest.mark.parametrize("task", [EMOTIONS, NUMBERS, BOTH], ids=lambda task: task.name)
+def test_the_mean_over_utterances_has_the_gradient_of_the_batch(task):
+    outputs, targets = batch(task)
+    answered = None
+    if task.dimensions:
+        answered = moments(task.numbers(outputs), task.numbers(targets)).mean(dim=0)
+    losses = utterance_losses(task, outputs, targets, answered)
+    (found,) = torch.autograd.grad(losses.mean(), outputs, retain_graph=True)
+    (wanted,) = torch.autograd.grad(student_loss(task, outputs, targets), outputs)
+    assert torch.allclose(found, wanted, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_few_items_or_alike_ones_pull_outputs_to_their_targets(n):
+    outputs, targets = batch(NUMBERS, n)
+    targets[:] = 0.5
+    (gradient,) = torch.autograd.grad(student_loss(NUMBERS, outputs, targets), outputs)
+    centre = (outputs - targets).mean(dim=0)
+    assert (gradient.sum(dim=0).sign() == centre.sign()).all()
+
+
+def test_a_few_items_are_learned_by_heart():
+    outputs, targets = batch(NUMBERS, 2)
+    learned = outputs.detach().requires_grad_()
+    adam = torch.optim.Adam([learned], lr=0.05)
+    for _ in range(300):
+        adam.zero_grad()
+        student_loss(NUMBERS, learned, targets).backward()
+        adam.step()
+    assert (learned - targets).abs().max() < 0.02
+
+
+def test_classes_count_alike_and_missing_ones_not_at_all():
+    targets = torch.tensor([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    missing = torch.full((2, 2), torch.nan)
+    assert class_balance(targets).tolist() == pytest.approx([2 / 3, 2.0])
+    assert torch.equal(class_balance(torch.cat([targets, missing])), class_balance(targets))
