@@ -9,6 +9,7 @@ What is not a mean is a separate, named method of the door (`choose_real`, `fewe
 ...), which a mechanism that is not exact refuses.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,7 +37,7 @@ from synth_data.real import RealSet
 from synth_data.task import RARE
 from synth_data.transforms import Transform, hear
 
-CLASS_SHARES = "class shares"
+CLASS_SHARES, TARGET_MEANS = "class shares", "class means of targets"
 LEAST_SHARE = 0.1  # of an even one, that an emotion is taken to have in a noisy answer
 
 # From the utterances of one emotion [n mel frame] and a count to so many distinct rows.
@@ -217,6 +218,26 @@ class Curator:
         least = 1e-6 if self.exact else LEAST_SHARE  # noise may leave nothing of a share
         return 1.0 / (self.class_shares() * len(self.task.groups)).clamp_min(least)
 
+    def mean_targets(self) -> Float[Tensor, "group column"]:
+        """What items of each group are like on average, as targets that a set may have.
+
+        Utterances whose emotion is unknown count for the dimensions alone; where nobody's in a
+        group is known, all emotions are as likely.
+        """
+        emotions, dimensions = len(self.task.emotions), len(self.task.dimensions)
+
+        def told(_: Tensor, targets: Tensor) -> Tensor:
+            shares = self.task.shares(targets)
+            known = (~shares.isnan().any(dim=1, keepdim=True)).to(targets)
+            return torch.cat([shares.nan_to_num(0.0), self.task.numbers(targets), known], dim=1)
+
+        # Shares are no longer than 1, and each of the other numbers is within 1 of 0.
+        means = self.mean(told, purpose=TARGET_MEANS, bound=math.sqrt(2 + dimensions))
+        shares = means[:, :emotions].clamp_min(0.0)
+        total = shares.sum(dim=1, keepdim=True)
+        shares = torch.where(total > 0, shares / total, 1 / max(emotions, 1))
+        return torch.cat([shares, means[:, emotions:-1].clamp(-1.0, 1.0)], dim=1)
+
     def naming_speakers(self) -> "Curator":
         """The same door, where after its emotion an utterance's target names its speaker.
 
@@ -271,7 +292,7 @@ class Curator:
     def choose_real(
         self, per_class: int, choose: Choice
     ) -> tuple[Float[Tensor, "n mel frame"], Bool[Tensor, " n"]]:
-        """Real utterances as they are, `per_class` of each emotion in order: not a mean.
+        """Real utterances as they are, `per_class` of each emotion (or cell) in order: not a mean.
 
         An emotion with fewer gives all of them, and then chosen ones a second time, and so on.
 
@@ -282,17 +303,36 @@ class Curator:
         Returns:
             Their features, and which of them have been given before.
         """
+        features, _, again = self.choose_real_with_targets(per_class, choose)
+        return features, again
+
+    def choose_real_with_targets(
+        self, per_class: int, choose: Choice
+    ) -> tuple[Float[Tensor, "n mel frame"], Float[Tensor, "n column"], Bool[Tensor, " n"]]:
+        """As `choose_real`, with the chosen utterances' own targets: features, targets, again.
+
+        In the columns of emotions a target is NaN where none is known.
+
+        Raises:
+            UserError: a group has no utterance.
+        """
         self.require_exact("giving real utterances as they are", "let items start as noise")
         rows: list[int] = []
         again: list[bool] = []
-        for group in range(len(self.task.groups)):
+        for group, name in enumerate(self.task.groups):
             members = self._real.group_rows(group)
+            if not members:
+                raise UserError(
+                    f"no utterance is in {name}, so none can be given for it: ask a door that is "
+                    f"`narrowed` to cells with speech"
+                )
             whole, rest = divmod(per_class, len(members))
             chosen = choose(self._real.features[members], rest) if rest else ()
             rows += whole * members + [members[row] for row in chosen]
             again += [item >= len(members) for item in range(per_class)]
         self.questions["real utterances, as they are"] += len(set(rows))
-        return self._real.features[rows].clone(), torch.tensor(again)
+        real = self._real
+        return real.features[rows].clone(), real.targets[rows].clone(), torch.tensor(again)
 
     def fewest_of_an_emotion(self) -> int:
         """How many utterances the rarest emotion (or cell) has: not a mean."""
