@@ -16,8 +16,9 @@ from synth_data.extraction import digests, extract
 from synth_data.feature_cache import FeatureCache, default_folder
 from synth_data.features import FEATURES, FeatureSpec
 from synth_data.protocol import Protocol
+from synth_data.ratings import Scale, notes, task_of, usable
 from synth_data.real import RealSet
-from synth_data.task import DIMENSIONS, Task, TaskName
+from synth_data.task import Task, TaskName
 from synth_data.utterance import Utterance
 
 NAMED = 5  # bad recordings named in a message; the others are counted
@@ -29,6 +30,7 @@ def load(
     spec: FeatureSpec = FEATURES["logmel64"],
     *,
     task: TaskName = "categorical",
+    scale: Scale | None = None,
     allow_missing: bool = False,
     skip_bad: bool = False,
     cache: Path | None = None,
@@ -42,7 +44,9 @@ def load(
         root: the corpus' folder (a CSV for `table`); from the environment if None (`find_root`).
         spec: the feature recipe.
         task: what is to be told: emotions, dimensions, or both.
-        allow_missing: go on when labels lack audio or audio lacks labels.
+        scale: of the dimensions, where the corpus has none of its own; if None, the first of its
+            `scales` that holds all values.
+        allow_missing: go on when labels lack audio or a value, or audio lacks labels.
         skip_bad: leave out recordings that cannot be used, and say so in the notes.
         cache: folder of feature caches; the platform's if None (`feature_cache.default_folder`).
         jobs: processes that compute features; if None, as many as are worth starting. The
@@ -53,15 +57,16 @@ def load(
         All utterances in the order of their names, with the targets of the task.
 
     Raises:
-        CorpusError: there is no root, the tree is not the corpus', or nothing usable is in it.
+        CorpusError: there is no root, the tree is not the corpus', or nothing usable is in it;
+            values of dimensions are missing or not on the scale.
         AudioError: recordings cannot be used, and `skip_bad` is not set. All are looked at first.
-        UserError: the corpus is unknown, or `jobs` is less than 1.
+        UserError: the corpus is unknown, has no such task or scale, or `jobs` is less than 1.
     """
     if isinstance(corpus, str):
         corpus = known_corpus(corpus)
     if jobs is not None and jobs < 1:
         raise UserError(f"jobs is {jobs}: give the number of processes, 1 or more")
-    listed, told = _labels(corpus, root, allow_missing, task)
+    listed, told, remarks = _labels(corpus, root, allow_missing, task, scale)
 
     hashed = list(zip(listed, digests([utterance.audio for utterance in listed]), strict=True))
     unreadable = [found for _, found in hashed if isinstance(found, AudioError)]
@@ -97,7 +102,7 @@ def load(
         features=torch.stack([rows[row] for row in kept]),
         targets=_targets(utterances, told),
         digest=_digest([readable[row] for row in kept]),
-        notes=tuple(_notes(corpus, utterances, refused)),
+        notes=(*_notes(corpus, told, utterances, refused), *remarks),
     )
 
 
@@ -107,6 +112,7 @@ def listing(
     spec: FeatureSpec,
     *,
     task: TaskName = "categorical",
+    scale: Scale | None = None,
     allow_missing: bool = False,
 ) -> RealSet:
     """The corpus as its labels list it: what `load` gives, but without a look at the speech.
@@ -116,7 +122,7 @@ def listing(
     Raises:
         CorpusError: as `load`.
     """
-    utterances, told = _labels(corpus, root, allow_missing, task)
+    utterances, told, remarks = _labels(corpus, root, allow_missing, task, scale)
     return RealSet(
         facts=corpus,
         task=told,
@@ -125,7 +131,7 @@ def listing(
         features=torch.empty(len(utterances), spec.mels, 0),
         targets=_targets(utterances, told),
         digest="",
-        notes=tuple(_notes(corpus, utterances, [])),
+        notes=(*_notes(corpus, told, utterances, []), *remarks),
     )
 
 
@@ -164,12 +170,15 @@ def protocol_line(real: RealSet, protocol: Protocol | None, feature: str) -> str
     Raises:
         CorpusError: the protocol cannot split this corpus.
     """
-    parts = [
-        real.facts.title,
-        _count(len(real.emotions), "class", "classes")
-        + (f" ({real.facts.label_note})" if real.facts.label_note else ""),
-        _count(len(real), "utterance"),
-    ]
+    parts = [real.facts.title]
+    if real.emotions:
+        note = f" ({real.facts.label_note})" if real.facts.label_note else ""
+        parts.append(_count(len(real.emotions), "class", "classes") + note)
+    if real.task.dimensions:
+        parts.append(real.task.told)
+    if real.task.proxies:
+        parts.append(f"dimensions: {real.task.proxies}")
+    parts.append(_count(len(real), "utterance"))
     if protocol is None:
         parts.append("all speakers, no test")
     else:
@@ -214,28 +223,20 @@ def find_root(corpus: Corpus, root: Path | str | None, option: str = "--data-roo
 
 
 def _labels(
-    corpus: Corpus, root: Path | str | None, allow_missing: bool, task: TaskName
-) -> tuple[list[Utterance], Task]:
-    """The utterances in the order of their names, and what is to be told of them."""
-    listed = sorted(corpus.read(find_root(corpus, root), allow_missing), key=lambda u: u.name)
-    emotions = corpus.emotions or tuple(sorted({utterance.emotion for utterance in listed}))
-    return listed, task_of(corpus, task, emotions)
-
-
-def task_of(corpus: Corpus, name: TaskName, emotions: tuple[str, ...]) -> Task:
-    """A task on a corpus.
-
-    Raises:
-        UserError: the corpus has no dimensions, and they are to be told.
-    """
-    if name == "categorical":
-        return Task(emotions=emotions)
-    if not corpus.dimensions:
-        raise UserError(
-            f"{corpus.title} has no {', '.join(DIMENSIONS)}: use --task categorical, or a corpus "
-            f"with dimensions: {', '.join(c.name for c in CORPORA.values() if c.dimensions)}"
-        )
-    return Task(emotions if name == "both" else (), corpus.dimensions, corpus.scale)
+    corpus: Corpus,
+    root: Path | str | None,
+    allow_missing: bool,
+    task: TaskName,
+    scale: Scale | None,
+) -> tuple[list[Utterance], Task, list[str]]:
+    """The utterances in the order of their names, what is to be told of them, and notes on that."""
+    read = corpus.read
+    if task != "categorical" and corpus.read_rated is not None:
+        read = corpus.read_rated
+    listed = sorted(read(find_root(corpus, root), allow_missing), key=lambda u: u.name)
+    told = task_of(corpus, task, listed, scale)
+    kept = usable(corpus, told, listed, allow_missing)
+    return kept, told, notes(corpus, told, kept, len(listed), given=scale is not None)
 
 
 def _targets(utterances: Sequence[Utterance], task: Task) -> Tensor:
@@ -247,7 +248,7 @@ def _targets(utterances: Sequence[Utterance], task: Task) -> Tensor:
 
 
 def _digest(hashed: Sequence[tuple[Utterance, bytes]]) -> str:
-    """Of speech and labels, in hexadecimal."""
+    """Of speech and labels, in hexadecimal; without dimensions, so that a task changes nothing."""
     content = sha256()
     for utterance, digest in hashed:
         u = utterance
@@ -266,10 +267,10 @@ def _refusal(corpus: Corpus, refused: Sequence[AudioError], listed: int) -> str:
 
 
 def _notes(
-    corpus: Corpus, used: Sequence[Utterance], refused: Sequence[AudioError]
+    corpus: Corpus, task: Task, used: Sequence[Utterance], refused: Sequence[AudioError]
 ) -> Iterator[str]:
     """What differs from the published corpus; the part in brackets is left out where space is."""
-    if corpus.counts:
+    if corpus.counts and (task.emotions or corpus.rated is None):
         found = Counter(utterance.emotion for utterance in used)
         differing = [
             f"{emotion} {found[emotion]} instead of {published}"
@@ -278,15 +279,18 @@ def _notes(
         ]
         total = sum(corpus.counts.values())
         if differing:
+            classed = sum(utterance.emotion in corpus.counts for utterance in used)
             headline = (
-                f"{_count(len(used), 'utterance')} instead of the published {total}"
-                if len(used) != total
+                f"{_count(classed, 'utterance')} instead of the published {total}"
+                if classed != total
                 else "counts per emotion differ from the published"
             )
             yield f"{headline} ({', '.join(differing)})"
     speakers = len({utterance.speaker for utterance in used})
     if corpus.speakers is not None and speakers != corpus.speakers:
         yield f"{_count(speakers, 'speaker')} instead of the published {corpus.speakers}"
+    if unknown := sum(utterance.of_unknown_speaker for utterance in used):
+        yield f"{_count(unknown, 'utterance')} of unknown speakers (each a speaker of its own)"
     if refused:
         named = "; ".join(map(str, refused[:NAMED])) + ("; ..." if len(refused) > NAMED else "")
         yield f"{_count(len(refused), 'recording')} skipped ({named})"

@@ -159,7 +159,7 @@ class Exact(Mechanism):
         of_speaker: OfSpeaker,
         question: Question,  # noqa: ARG002 - of all speakers alike
     ) -> Float[Tensor, "*shape"]:
-        return of_speaker(_means(real, statistic, units_of(real, "speaker"))).mean(dim=0)
+        return of_speaker(_means(real, statistic, _rows_of(real, "speaker"))).mean(dim=0)
 
     def mean_gradients(
         self, real: RealSet, loss: Loss, at: Mapping[str, Tensor], question: Question
@@ -179,13 +179,25 @@ class Exact(Mechanism):
 
 
 def units_of(real: RealSet, unit: Unit) -> list[Rows]:
-    """The rows of each unit.
+    """The rows of each unit that is to be protected.
 
     Raises:
-        UserError: an utterance has no session, and sessions are to be protected.
+        UserError: an utterance has no session, and sessions are to be protected; or its speaker is
+            not known, and speakers are.
     """
     if unit == "utterance":
         return list(torch.arange(len(real))[:, None])
+    unknown = sum(utterance.of_unknown_speaker for utterance in real.utterances)
+    if unit == "speaker" and unknown:
+        raise UserError(
+            f"the speakers of {unknown} utterances are unknown, and one may have many of them, so "
+            f"speakers cannot be protected: give --unit utterance"
+        )
+    return _rows_of(real, unit)
+
+
+def _rows_of(real: RealSet, unit: Unit) -> list[Rows]:
+    """The rows of each speaker or session."""
     rows: dict[str, list[int]] = {}
     for row, utterance in enumerate(real.utterances):
         name = utterance.speaker if unit == "speaker" else utterance.session

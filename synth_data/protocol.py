@@ -200,6 +200,34 @@ def listed_split() -> Protocol:
     return Protocol("listed-split", folds, validation="as listed, else speaker-disjoint")
 
 
+def listed_tests(name: str, tests: Sequence[str]) -> Protocol:
+    """A fold for each of several tests that the corpus' own `split` column lists.
+
+    They share their training and validation sides, and what is listed for none of them, as that
+    of another test, is on no side.
+
+    Args:
+        name: of the protocol.
+        tests: as the column has them; those that this tree has no utterance of are no folds.
+    """
+
+    def folds(utterances: Sequence[Utterance]) -> list[Fold]:
+        def side(listed: str) -> tuple[int, ...]:
+            return tuple(i for i, u in enumerate(utterances) if u.split == listed)
+
+        train, validation = side("train"), side("validation")
+        found = [listed for test in tests if (listed := side(test))]
+        if not (train and validation and found):
+            raise CorpusError(
+                f"protocol '{name}' needs utterances to train, validate and test; found "
+                f"{len(train)}, {len(validation)} and {sum(map(len, found))} (of "
+                f"{', '.join(tests)}): complete the tree"
+            )
+        return [_speakers_apart(utterances, Fold(train, validation, test)) for test in found]
+
+    return Protocol(name, folds, validation="as listed", public=True)
+
+
 def speaker_dependent(folds_count: int = 5, seed: int = 0) -> Protocol:
     """Random folds that ignore speakers: optimistic, and only ever under this name."""
 

@@ -6,6 +6,7 @@ no class, and the groups are cells of the label space: each dimension is high or
 regression's data are to be distilled is published for no speech; cells are ours.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -37,6 +38,7 @@ class Task:
         cells: those of the label space that items are made for, as numbers whose bits say which
             dimension is high (the first is the highest bit); an utterance of another belongs to
             the nearest of them. Empty for emotions alone.
+        proxies: what the values are, where nobody rated the utterances; else empty.
 
     Raises:
         UserError: there is nothing to tell, a dimension is unknown, or the scale is none.
@@ -46,6 +48,7 @@ class Task:
     dimensions: tuple[str, ...] = ()
     scale: tuple[float, float] = (-1.0, 1.0)
     cells: tuple[int, ...] = ()
+    proxies: str = ""
 
     def __post_init__(self) -> None:
         if not self.emotions and not self.dimensions:
@@ -53,8 +56,13 @@ class Task:
         for name in self.dimensions:
             if name not in DIMENSIONS:
                 raise unknown_name("dimension", name, DIMENSIONS)
+        if list(self.dimensions) != [name for name in DIMENSIONS if name in self.dimensions]:
+            raise UserError(
+                f"dimensions are each named once and in the order {', '.join(DIMENSIONS)}; found "
+                f"{', '.join(self.dimensions)}"
+            )
         low, high = self.scale
-        if not low < high:
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
             raise UserError(f"a scale goes from its lowest to its highest; found {self.scale}")
         every = range(2 ** len(self.dimensions)) if self.dimensions else range(0)
         if not self.cells:
@@ -127,6 +135,14 @@ class Task:
         """Values of the dimensions on the corpus' scale."""
         low, high = self.scale
         return low + (numbers + 1) / 2 * (high - low)
+
+    @property
+    def told(self) -> str:
+        """The dimensions and their scale in words; empty for emotions alone."""
+        if not self.dimensions:
+            return ""
+        low, high = self.scale
+        return f"{', '.join(self.dimensions)} ({low:g} to {high:g})"
 
     def narrowed(self, groups: Iterable[int]) -> "Task":
         """The same task with these of its cells alone, by their places in `groups`."""

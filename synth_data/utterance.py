@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import file_digest, sha256
 from pathlib import Path
+from typing import TypedDict
 
 from jaxtyping import Float
 from torch import Tensor
@@ -52,6 +53,17 @@ def _file_digest(path: Path, size: int, modified: int) -> bytes:  # noqa: ARG001
         return file_digest(stream, "sha256").digest()
 
 
+class Ratings(TypedDict):
+    """The dimensions of an utterance, on the corpus' own scale."""
+
+    valence: float
+    activation: float
+    dominance: float
+
+
+UNKNOWN = "unknown: "  # how a speaker's name begins who may be anybody; the utterance's follows
+
+
 @dataclass(frozen=True)
 class Utterance:
     """A row of a corpus: speech, emotion and speaker.
@@ -59,12 +71,14 @@ class Utterance:
     Attributes:
         name: unique within the corpus.
         audio: where the speech is.
-        emotion: one of the corpus' emotions.
+        emotion: one of the corpus' emotions; any other is not told.
         speaker: unique within the corpus.
         session: the recording session, where the corpus has sessions.
         gender: "female" or "male", where it is known.
-        split: "train", "validation" or "test", where the corpus lists one.
+        split: the side that the corpus lists, where it does: "train", "validation", "test", or
+            several tests by name.
         valence: on the corpus' own scale; `activation` and `dominance` likewise.
+        place: where its label stands, as errors name it.
         text: the transcript, where there is one.
     """
 
@@ -79,3 +93,9 @@ class Utterance:
     activation: float | None = None
     dominance: float | None = None
     text: str | None = None
+    place: str | None = None
+
+    @property
+    def of_unknown_speaker(self) -> bool:
+        """Whether nobody knows who speaks: then the speaker's name is for this utterance alone."""
+        return self.speaker.startswith(UNKNOWN)

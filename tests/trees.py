@@ -1,5 +1,6 @@
 """Builds corpus trees in their published layouts, from noise or from given recordings."""
 
+import json
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -176,6 +177,104 @@ def emodb_as_turns(utterances: Sequence[Utterance]) -> list[Turn]:
             )
         )
     return turns
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A segment of MSP-Podcast.
+
+    Attributes:
+        name: such as "MSP-PODCAST_0001_0008".
+        emotion: one letter of EmoClass.
+        speaker: a number, or "Unknown".
+        split: as the corpus writes it.
+        audio: the recording to place in the tree; None leaves the segment without one.
+        valence: 1 to 7, like `activation` and `dominance`; as text it stands in the labels as is.
+        gender: as the corpus writes it.
+        text: its transcript; None leaves it without one.
+    """
+
+    name: str
+    emotion: str
+    speaker: str
+    split: str
+    audio: Path | None
+    valence: float | str = 4.0
+    activation: float | str = 4.2
+    dominance: float | str = 4.4
+    gender: str = "Female"
+    text: str | None = "And that was it."
+
+
+def msp_podcast_tree(
+    root: Path, segments: Sequence[Segment], labels: str = "labels_consensus.csv"
+) -> Path:
+    """MSP-Podcast's layout, with the labels of the third test withheld.
+
+    Args:
+        root: becomes `MSP-PODCAST-Publish`.
+        segments: of all sides.
+        labels: name of their file; `.json` in place of `.csv` is written as that.
+    """
+    columns = ("EmoClass", "EmoAct", "EmoVal", "EmoDom", "SpkrID", "Gender", "Split_Set")
+    rows = {}
+    for segment in segments:
+        known = segment.split != "Test3"
+        told = (segment.emotion, segment.activation, segment.valence, segment.dominance)
+        who = (segment.speaker, segment.gender)
+        cells = (*(told if known else 4 * ("",)), *(who if known else 2 * ("",)), segment.split)
+        rows[f"{segment.name}.wav"] = cells
+        if segment.audio is not None:
+            _place(segment.audio, root / "Audios" / f"{segment.name}.wav", copy=True)
+        if segment.text is not None:
+            (root / "Transcripts").mkdir(parents=True, exist_ok=True)
+            (root / "Transcripts" / f"{segment.name}.txt").write_text(segment.text + "\n")
+    (root / "Labels").mkdir(parents=True, exist_ok=True)
+    if labels.endswith(".json"):
+        named = {name: dict(zip(columns, cells, strict=True)) for name, cells in rows.items()}
+        content = json.dumps(named)
+    else:
+        lines = [("FileName", *columns), *((name, *cells) for name, cells in rows.items())]
+        content = "".join(",".join(map(str, line)) + "\n" for line in lines)
+    (root / "Labels" / labels).write_text(content)
+    return root
+
+
+def emodb_as_segments(utterances: Sequence[Utterance]) -> list[Segment]:
+    """EmoDB as MSP-Podcast: six speakers to train, one to validate, and one for each test.
+
+    Every fifth utterance of training is of an unknown speaker. Values are the proxies of the
+    emotions, on seven points, with a spread.
+    """
+    letters = {"anger": "A", "happiness": "H", "neutral": "N", "sadness": "S", "fear": "F"}
+    sides = ("Development", "Test1", "Test2", "Test3")
+    speakers = sorted({utterance.speaker for utterance in utterances})
+    spread = numpy.random.default_rng(0)
+    segments = []
+    for i, utterance in enumerate(utterances):
+        assert isinstance(utterance.audio, AudioFile)
+        place = speakers.index(utterance.speaker)
+        side = sides[place] if place < len(sides) else "Train"
+        centre = (utterance.valence, utterance.activation, utterance.dominance)
+        values = [
+            float(numpy.clip(4 + 3 * value + spread.normal(0, 0.5), 1, 7).round(3))
+            for value in centre
+            if value is not None
+        ]
+        segments.append(
+            Segment(
+                name=f"MSP-PODCAST_{place:04}_{i:04}",
+                emotion=letters.get(utterance.emotion, "X"),
+                speaker="Unknown" if side == "Train" and i % 5 == 0 else str(place + 1),
+                split=side,
+                audio=utterance.audio.path,
+                valence=values[0],
+                activation=values[1],
+                dominance=values[2],
+                gender=(utterance.gender or "unknown").capitalize(),
+            )
+        )
+    return segments
 
 
 def _labels(folder: Path, dialog: str, named: Sequence[tuple[str, Turn]]) -> None:

@@ -5,6 +5,7 @@ from synth_data.corpora.demos import DEMOS
 from synth_data.corpora.emodb import EMODB
 from synth_data.corpora.facts import Corpus
 from synth_data.corpora.iemocap import IEMOCAP
+from synth_data.corpora.msp_podcast import MSP_PODCAST
 from synth_data.corpora.nemo import NEMO
 from synth_data.corpora.ravdess import RAVDESS
 from synth_data.corpora.table import TABLE
@@ -20,5 +21,6 @@ CORPORA: dict[str, Corpus] = {
     "nemo": NEMO,
     "iemocap": IEMOCAP,
     "demos": DEMOS,
+    "msp-podcast": MSP_PODCAST,
     "table": TABLE,
 }

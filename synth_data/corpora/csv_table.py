@@ -2,10 +2,11 @@
 
 The header is `file,emotion,speaker` and, where known, `start,end,split,session,gender,valence,
 activation,dominance,text`, in any order. `file` is relative to the table's folder, or absolute;
-`start` and `end` are in seconds.
+`start` and `end` are in seconds. Where dimensions are told there may be no `emotion`.
 """
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 from synth_data.corpora.listing import OPTIONAL, REQUIRED, Listing, no_speaker
@@ -13,8 +14,12 @@ from synth_data.corpora.tree import few
 from synth_data.errors import CorpusError, unknown_name
 
 
-def read(table: Path) -> Listing:
+def read(table: Path, required: Sequence[str] = REQUIRED) -> Listing:
     """Reads the lines below the header.
+
+    Args:
+        table: the file.
+        required: columns.
 
     Raises:
         CorpusError: it is not a CSV file in UTF-8, its header is not as above, or lines have
@@ -24,7 +29,7 @@ def read(table: Path) -> Listing:
         with table.open(encoding="utf-8-sig", newline="") as stream:
             lines = csv.reader(stream, strict=True)
             header = [name.strip() for name in next(lines, [])]
-            _check_header(table, header)
+            _check_header(table, header, required)
             rows = [(lines.line_num, cells) for cells in lines if cells]
     except (UnicodeDecodeError, csv.Error) as error:
         raise CorpusError(f"{table}: not a CSV file in UTF-8 ({error}); save it as one") from error
@@ -44,14 +49,14 @@ def read(table: Path) -> Listing:
     )
 
 
-def _check_header(table: Path, header: list[str]) -> None:
+def _check_header(table: Path, header: list[str], required: Sequence[str]) -> None:
     for name in header:
         if name not in REQUIRED + OPTIONAL:
             error = unknown_name("column", name, REQUIRED + OPTIONAL)
             raise CorpusError(f"{table}: {error}. Rename or remove it; commas separate columns")
         if header.count(name) > 1:
             raise CorpusError(f"{table}: the column '{name}' occurs twice; remove one")
-    missing = [name for name in REQUIRED if name not in header]
+    missing = [name for name in required if name not in header]
     if missing == ["speaker"]:
         raise no_speaker(table, "column", "Add one")
     if missing:

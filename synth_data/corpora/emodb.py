@@ -7,9 +7,11 @@ A file name is the label: `03a01Fa` is speaker 03, sentence a01, emotion F (Freu
 import re
 from pathlib import Path
 
+from synth_data.corpora import proxies
 from synth_data.corpora.facts import Corpus, Recordings
 from synth_data.corpora.tree import complete, is_recording, locate, recordings
 from synth_data.protocol import leave_one_out, speaker_dependent
+from synth_data.task import DIMENSIONS
 from synth_data.utterance import AudioFile, Utterance
 
 _NAME = re.compile(r"(?P<speaker>\d\d)[ab]\d\d(?P<emotion>[WLEAFTN])[a-z]")
@@ -35,13 +37,15 @@ def _read(root: Path | None, allow_missing: bool) -> list[Utterance]:
         if parts is None:
             unlabelled.append(path.name)
             continue
+        emotion = _EMOTIONS[parts["emotion"]]
         utterances.append(
             Utterance(
                 name=name,
                 audio=AudioFile(path),
-                emotion=_EMOTIONS[parts["emotion"]],
+                emotion=emotion,
                 speaker=parts["speaker"],
                 gender=_GENDER.get(parts["speaker"]),
+                **proxies.values_of(emotion),
             )
         )
     return complete(
@@ -87,4 +91,6 @@ EMODB = Corpus(
     layout="  wav/03a01Fa.wav  (speaker, sentence, emotion, version; .wav or .flac)",
     protocols={p.name: p for p in (leave_one_out("speaker"), speaker_dependent())},
     read=_read,
+    dimensions=DIMENSIONS,
+    proxies=proxies.NOTE,
 )

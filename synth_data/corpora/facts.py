@@ -51,9 +51,15 @@ class Corpus:
         protocols: by name; the first is the default.
         read: `read(root, allow_missing)` lists the utterances. Labels without audio and audio
             without labels raise `CorpusError` unless `allow_missing`.
+        read_rated: the same with all utterances that have dimensions, also those whose emotion is
+            none of `emotions`; None where they are those of `read`.
         layout: the expected tree, a few lines, shown when a tree is wrong.
         dimensions: of `task.DIMENSIONS`, that its labels have; empty where they have none.
         scale: of these, from the lowest to the highest value.
+        scales: where each copy may have its own: those that are known, and the first that holds
+            all values is taken; else empty.
+        proxies: what the values of dimensions are, where nobody rated the utterances; else empty.
+        rated: published number of utterances with dimensions; None where nothing is published.
     """
 
     name: str
@@ -74,3 +80,7 @@ class Corpus:
     recordings: Recordings | None = None
     dimensions: tuple[str, ...] = ()
     scale: tuple[float, float] = (-1.0, 1.0)
+    scales: tuple[tuple[float, float], ...] = ()
+    proxies: str = ""
+    rated: int | None = None
+    read_rated: Callable[[Path | None, bool], list[Utterance]] | None = None

@@ -1,7 +1,8 @@
 """IEMOCAP in its own layout, with the four-class set of 5531 utterances.
 
 Labels are the consensus lines of `dialog/EmoEvaluation/<dialog>.txt`; its sub-folders hold single
-annotators. Excitement counts as happiness; turns with any other label are not in the set.
+annotators. Excitement counts as happiness; turns with any other label are not in the set. Where
+dimensions are told all 10,039 turns are, which have them all.
 
 The speaker is the letter of a turn's last token: `Ses01F_impro01_M012` is spoken by the man of
 session 1. The F of the prefix only says who wore the motion-capture markers, and taking it for the
@@ -11,12 +12,14 @@ speaker, as several public readers do, is wrong for half of the corpus.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from synth_data.corpora.facts import Corpus, Recordings
 from synth_data.corpora.tree import complete, is_companion, locate, recordings
 from synth_data.errors import CorpusError
 from synth_data.protocol import leave_one_out
+from synth_data.task import DIMENSIONS
 from synth_data.utterance import AudioFile, Utterance
 
 _LABEL = re.compile(
@@ -32,6 +35,16 @@ _EMOTIONS = {
     "neu": "neutral",
     "sad": "sadness",
 }
+_OTHERS = {  # of which dimensions alone are told
+    "dis": "disgust",
+    "fea": "fear",
+    "fru": "frustration",
+    "oth": "other",
+    "sur": "surprise",
+    "xxx": "no agreement",
+}
+_SCALE = (1.0, 5.0)
+_STEP = 0.5
 
 
 @dataclass(frozen=True)
@@ -42,9 +55,11 @@ class _Label:
     valence: float
     activation: float
     dominance: float
+    place: str
 
 
-def _read(root: Path | None, allow_missing: bool) -> list[Utterance]:
+def _read(root: Path | None, allow_missing: bool, *, rated: bool = False) -> list[Utterance]:
+    """The turns of the four classes; or, `rated`, all."""
     folder = locate(root, IEMOCAP, lambda path: any(path.glob("Session[1-5]/dialog/EmoEvaluation")))
     labels: dict[str, _Label] = {}
     texts: dict[str, str] = {}
@@ -53,7 +68,7 @@ def _read(root: Path | None, allow_missing: bool) -> list[Utterance]:
     for path in _dialogs(folder, "transcriptions"):
         texts |= _texts(path)
     audio = recordings(folder.glob("Session[1-5]/sentences/wav/*/*"))
-    wanted = {turn: label for turn, label in labels.items() if label.emotion in _EMOTIONS}
+    wanted = {turn: label for turn, label in labels.items() if rated or label.emotion in _EMOTIONS}
     return complete(
         [
             _utterance(turn, label, audio[turn], texts.get(turn))
@@ -92,11 +107,22 @@ def _labels(path: Path) -> dict[str, _Label]:
             session=turn["session"],
             letter=turn["letter"],
             emotion=parts["emotion"],
-            valence=float(parts["valence"]),
-            activation=float(parts["activation"]),
-            dominance=float(parts["dominance"]),
+            valence=_on_scale(parts["valence"]),
+            activation=_on_scale(parts["activation"]),
+            dominance=_on_scale(parts["dominance"]),
+            place=f"{path}, line {number}",
         )
     return labels
+
+
+def _on_scale(text: str) -> float:
+    """A mean rating; one that is up to half a point off the scale is taken for its end.
+
+    We recall a few such in the release (5.5, 0.5), which we do not have. What is further off is
+    left as it is, to be refused where it is used.
+    """
+    value, (low, high) = float(text), _SCALE
+    return min(max(value, low), high) if low - _STEP <= value <= high + _STEP else value
 
 
 def _texts(path: Path) -> dict[str, str]:
@@ -109,7 +135,7 @@ def _utterance(turn: str, label: _Label, path: Path, text: str | None) -> Uttera
     return Utterance(
         name=turn,
         audio=AudioFile(path),
-        emotion=_EMOTIONS[label.emotion],
+        emotion=(_EMOTIONS | _OTHERS).get(label.emotion, label.emotion),
         speaker=label.session + label.letter,
         session=label.session,
         gender={"F": "female", "M": "male"}[label.letter],
@@ -117,6 +143,7 @@ def _utterance(turn: str, label: _Label, path: Path, text: str | None) -> Uttera
         activation=label.activation,
         dominance=label.dominance,
         text=text,
+        place=label.place,
     )
 
 
@@ -149,8 +176,10 @@ IEMOCAP = Corpus(
         "    dialog/transcriptions/Ses01F_impro01.txt  (optional)\n"
         "    sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav  (.wav or .flac)"
     ),
-    dimensions=("valence", "activation", "dominance"),
-    scale=(1.0, 5.0),
+    dimensions=DIMENSIONS,
+    scale=_SCALE,
+    rated=10_039,
     protocols={p.name: p for p in (leave_one_out("session"), leave_one_out("speaker"))},
     read=_read,
+    read_rated=partial(_read, rated=True),
 )

@@ -8,9 +8,11 @@ repeats the audio-only recordings, are left out.
 import re
 from pathlib import Path
 
+from synth_data.corpora import proxies
 from synth_data.corpora.facts import Corpus, Recordings
 from synth_data.corpora.tree import complete, is_recording, locate, recordings
 from synth_data.protocol import grouped, leave_one_out, speaker_dependent
+from synth_data.task import DIMENSIONS
 from synth_data.utterance import AudioFile, Utterance
 
 _NAME = re.compile(
@@ -48,13 +50,15 @@ def _read(root: Path | None, allow_missing: bool) -> list[Utterance]:
             continue
         if parts["modality"] != "03" or parts["channel"] != "01":
             continue
+        emotion = _EMOTIONS[parts["emotion"]]
         utterances.append(
             Utterance(
                 name=name,
                 audio=AudioFile(path),
-                emotion=_EMOTIONS[parts["emotion"]],
+                emotion=emotion,
                 speaker=parts["actor"],
                 gender="male" if int(parts["actor"]) % 2 else "female",
+                **proxies.values_of(emotion),
             )
         )
     return complete(
@@ -96,4 +100,6 @@ RAVDESS = Corpus(
         )
     },
     read=_read,
+    dimensions=DIMENSIONS,
+    proxies=proxies.NOTE,
 )

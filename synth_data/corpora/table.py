@@ -1,13 +1,15 @@
 """Anybody's own recordings, listed in a table: a CSV file, EmoBox's JSON lines, or audformat.
 
-Emotions are those that occur. The table is taken at its word about recordings elsewhere, but a
-recording in a folder of its own tree from which it lists others was probably forgotten, and is
-reported.
+Emotions are those that occur, and so are dimensions, which are all on one scale; where they are
+told an utterance may have no emotion. The table is taken at its word about recordings elsewhere,
+but a recording in a folder of its own tree from which it lists others was probably forgotten, and
+is reported.
 """
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from synth_data.corpora import audformat_table, csv_table, emobox
@@ -16,6 +18,7 @@ from synth_data.corpora.listing import GENDERS, REQUIRED, Listing
 from synth_data.corpora.tree import complete, few, is_companion, is_recording
 from synth_data.errors import CorpusError
 from synth_data.protocol import dealt, hashed, leave_one_out, listed_split, speaker_dependent
+from synth_data.task import DIMENSIONS
 from synth_data.utterance import AudioFile, Utterance
 
 LONGEST_EMOTION = 100  # characters: what the manifest of a set takes
@@ -24,9 +27,11 @@ _SPLITS = ("train", "validation", "test")
 _AUDFORMAT = re.compile(r"db\.(?P<table>.+)\.(?:csv|parquet)")
 
 
-def _read(root: Path | None, allow_missing: bool) -> list[Utterance]:
-    listing = _listing(root)
-    utterances = _utterances(listing)
+def _read(root: Path | None, allow_missing: bool, *, rated: bool = False) -> list[Utterance]:
+    """The rows; if `rated`, an emotion is not asked for."""
+    required = tuple(name for name in REQUIRED if not (rated and name == "emotion"))
+    listing = _listing(root, required)
+    utterances = _utterances(listing, required)
     listed = {path for path, _ in utterances}
     present = {path for path in listed if path.is_file()}
     return complete(
@@ -38,7 +43,7 @@ def _read(root: Path | None, allow_missing: bool) -> list[Utterance]:
     )
 
 
-def _listing(root: Path | None) -> Listing:
+def _listing(root: Path | None, required: Sequence[str]) -> Listing:
     """The rows of what the user named: a table, or a folder that holds one."""
     if root is None:
         raise CorpusError(f"a table needs its file: give --data-root. {_WANT}")
@@ -51,7 +56,7 @@ def _listing(root: Path | None) -> Listing:
     named = _AUDFORMAT.fullmatch(root.name)
     if named and (root.parent / audformat_table.HEADER).is_file():
         return audformat_table.read(root.parent, named["table"])
-    return (emobox if root.suffix == ".jsonl" else csv_table).read(root)
+    return emobox.read(root) if root.suffix == ".jsonl" else csv_table.read(root, required)
 
 
 def _only_table(folder: Path) -> Path:
@@ -73,14 +78,17 @@ def _only_table(folder: Path) -> Path:
     )
 
 
-def _utterances(listing: Listing) -> list[tuple[Path, Utterance]]:
+def _utterances(listing: Listing, required: Sequence[str]) -> list[tuple[Path, Utterance]]:
     """The rows as utterances, each with the path of its recording."""
     seen: dict[tuple[Path, float, float | None], str] = {}
     utterances, bad = [], []
     unsplit: list[str] = []
     for place, row in listing.rows:
         try:
-            path, utterance, segment = _utterance(row, listing.folder)
+            for column in required:
+                if not row[column]:
+                    raise ValueError(f"empty {column}")
+            path, utterance, segment = _utterance(row, listing.folder, f"{listing.source}, {place}")
             first = seen.setdefault((path, *segment), place)
             if first != place:
                 raise ValueError(f"the recording of {first} again")
@@ -101,13 +109,11 @@ def _utterances(listing: Listing) -> list[tuple[Path, Utterance]]:
 
 
 def _utterance(
-    row: Mapping[str, str], folder: Path
+    row: Mapping[str, str], folder: Path, place: str
 ) -> tuple[Path, Utterance, tuple[float, float | None]]:
     """One row's recording, utterance and segment in seconds; ValueError says what is wrong."""
-    for column in REQUIRED:
-        if not row[column]:
-            raise ValueError(f"empty {column}")
-    if not row["emotion"].isprintable() or len(row["emotion"]) > LONGEST_EMOTION:
+    emotion = row.get("emotion", "")
+    if not emotion.isprintable() or len(emotion) > LONGEST_EMOTION:
         raise ValueError(f"emotion is not a printable name of up to {LONGEST_EMOTION} characters")
     for column, words in (("split", _SPLITS), ("gender", GENDERS)):
         if row.get(column, "") not in ("", *words):
@@ -125,7 +131,7 @@ def _utterance(
     utterance = Utterance(
         name=row["file"] if whole else f"{row['file']}[{first}-{'' if end is None else end}]",
         audio=AudioFile(path, start, end),
-        emotion=row["emotion"],
+        emotion=emotion,
         speaker=row["speaker"],
         session=row.get("session") or None,
         gender=row.get("gender") or None,
@@ -134,6 +140,7 @@ def _utterance(
         activation=numbers["activation"],
         dominance=numbers["dominance"],
         text=row.get("text") or None,
+        place=place,
     )
     return path, utterance, (first, end)
 
@@ -196,4 +203,7 @@ TABLE = Corpus(
         )
     },
     read=_read,
+    read_rated=partial(_read, rated=True),
+    dimensions=DIMENSIONS,
+    scales=((0.0, 1.0), (-1.0, 1.0), (1.0, 5.0), (1.0, 7.0), (1.0, 9.0)),
 )

@@ -1,0 +1,184 @@
+"""What a corpus' labels tell of its utterances: emotions, and dimensions on which scale."""
+
+import math
+from collections.abc import Sequence
+
+from synth_data.corpora import CORPORA
+from synth_data.corpora.facts import Corpus
+from synth_data.corpora.tree import few
+from synth_data.errors import CorpusError, UserError
+from synth_data.task import DIMENSIONS, Task, TaskName
+from synth_data.utterance import Utterance
+
+Scale = tuple[float, float]
+
+
+def parse_scale(text: str) -> Scale:
+    """A scale as it is written on a command line.
+
+    >>> parse_scale("1,7")
+    (1.0, 7.0)
+
+    Raises:
+        UserError: it is not written like that.
+    """
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        low, high = math.nan, math.nan
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise UserError(f"a scale is written LOWEST,HIGHEST, such as 1,7; found '{text}'")
+    return low, high
+
+
+def task_of(
+    corpus: Corpus, name: TaskName, utterances: Sequence[Utterance], scale: Scale | None = None
+) -> Task:
+    """A task on a corpus.
+
+    Emotions and dimensions are those of the corpus; where it leaves them open, those that occur.
+    A scale that it leaves open is the first of the known ones that holds all values, if none is
+    given.
+
+    Args:
+        corpus: its facts.
+        name: what is to be told.
+        utterances: all of it.
+        scale: of the dimensions; None: the corpus' own.
+
+    Raises:
+        UserError: dimensions are to be told, and the corpus has none, or another scale, or none
+            that is known; or they are not, and a scale is given.
+    """
+    occurring = {utterance.emotion for utterance in utterances} - {""}
+    emotions = corpus.emotions or tuple(sorted(occurring))
+    if name == "categorical":
+        if scale is not None:
+            raise UserError(
+                f"a scale ({scale[0]:g} to {scale[1]:g}) is of dimensions, and none are to be "
+                f"told: leave it out, or give --task dimensional"
+            )
+        return Task(emotions)
+    dimensions = tuple(
+        dimension
+        for dimension in corpus.dimensions
+        if any(getattr(utterance, dimension) is not None for utterance in utterances)
+    )
+    if not dimensions:
+        others = ", ".join(known.name for known in CORPORA.values() if known.dimensions)
+        raise UserError(
+            f"{corpus.title} has no {', '.join(DIMENSIONS)}: use --task categorical, or a corpus "
+            f"with dimensions: {others}"
+        )
+    if name == "both" and not emotions:
+        raise UserError(
+            f"{corpus.title} has no emotions: use --task dimensional, or complete the labels"
+        )
+    found = _scale(corpus, dimensions, utterances, scale)
+    return Task(emotions if name == "both" else (), dimensions, found, proxies=corpus.proxies)
+
+
+def usable(
+    corpus: Corpus, task: Task, utterances: Sequence[Utterance], allow_missing: bool
+) -> list[Utterance]:
+    """The utterances with a value of each dimension.
+
+    Raises:
+        CorpusError: some lack one, and that is not allowed; or values are not on the scale.
+    """
+    lacking, odd = [], []
+    low, high = task.scale
+    for utterance in utterances:
+        where = utterance.place or utterance.name
+        for dimension in task.dimensions:
+            value = getattr(utterance, dimension)
+            if value is None:
+                lacking.append((utterance.name, f"{where}: {dimension}"))
+            elif not low <= value <= high:  # nor is NaN
+                odd.append(f"{where}: {dimension} {value:g}")
+    if odd:
+        cure = "mend them"
+        if corpus.scales:
+            cure += ", or give the scale they are on with --scale LOWEST,HIGHEST"
+        raise CorpusError(
+            f"values of {corpus.title} that are not on its scale from {low:g} to {high:g}: "
+            f"{len(odd)} ({few(odd)}); {cure}"
+        )
+    names = {name for name, _ in lacking}
+    if names and not allow_missing:
+        raise CorpusError(
+            f"utterances of {corpus.title} without a value: {len(names)} of {len(utterances)} "
+            f"({few(told for _, told in lacking)}). Complete them, or leave these utterances out "
+            f"with --allow-missing"
+        )
+    kept = [utterance for utterance in utterances if utterance.name not in names]
+    if names and not kept:
+        raise CorpusError(
+            f"no utterance of {corpus.title} has a value of each of "
+            f"{', '.join(task.dimensions)}: complete the labels"
+        )
+    return kept
+
+
+def notes(
+    corpus: Corpus, task: Task, utterances: Sequence[Utterance], listed: int, given: bool
+) -> list[str]:
+    """What a reader of a number must know of dimensions; what is in brackets, where space is.
+
+    Args:
+        corpus: its facts.
+        task: what is told.
+        utterances: that are used.
+        listed: how many there were before those without a value were left out.
+        given: whether the user said the scale.
+    """
+    if not task.dimensions:
+        return []
+    found = []
+    low, high = task.scale
+    if corpus.scales and not given:
+        least, most = _range(task.dimensions, utterances)
+        found.append(
+            f"scale {low:g} to {high:g} taken from the values (which go from {least:g} to "
+            f"{most:g}; --scale says another)"
+        )
+    if corpus.rated is not None and len(utterances) != corpus.rated:
+        found.append(f"{len(utterances)} rated utterances instead of the published {corpus.rated}")
+    if left := listed - len(utterances):
+        found.append(f"{left} utterances without a value left out")
+    if task.emotions and (
+        unknown := sum(utterance.emotion not in task.emotions for utterance in utterances)
+    ):
+        found.append(f"{unknown} utterances without an emotion (they tell dimensions alone)")
+    return found
+
+
+def _scale(
+    corpus: Corpus, dimensions: Sequence[str], utterances: Sequence[Utterance], given: Scale | None
+) -> Scale:
+    if not corpus.scales:
+        if given not in (None, corpus.scale):
+            low, high = corpus.scale
+            raise UserError(
+                f"{corpus.title} has values from {low:g} to {high:g}, and a scale from "
+                f"{given[0]:g} to {given[1]:g} was given: leave it out"
+            )
+        return corpus.scale
+    if given is not None:
+        return given
+    least, most = _range(dimensions, utterances)
+    for low, high in corpus.scales:
+        if low <= least and most <= high:
+            return low, high
+    known = ", ".join(f"{low:g} to {high:g}" for low, high in corpus.scales)
+    raise UserError(
+        f"the values go from {least:g} to {most:g}, which is on none of the scales that are tried "
+        f"({known}): give yours with --scale LOWEST,HIGHEST"
+    )
+
+
+def _range(dimensions: Sequence[str], utterances: Sequence[Utterance]) -> Scale:
+    """The smallest and the largest value."""
+    values = [getattr(u, dimension) for u in utterances for dimension in dimensions]
+    told = [value for value in values if value is not None and not math.isnan(value)]
+    return min(told), max(told)
