@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from torch import Tensor, nn
 
 from evaluation.systems.distil_encoder import Distillation, distilled
+from evaluation.systems.encoders import SpeechEncoder
 from evaluation.systems.fitting import Recipe, fit
 from evaluation.systems.pooled import Fusion, Head, Pooled, drawn_head
 from evaluation.systems.probing import best_layers
@@ -22,7 +23,7 @@ from evaluation.systems.representation import BOTH, SPEECH, Representation, unta
 from evaluation.systems.rows import Run
 from evaluation.systems.states import summed_up
 from evaluation.systems.system import Material, Product, Stopwatch, System, best, on_test, stored
-from evaluation.systems.teachers import SpeechTeacher, TextTeacher
+from evaluation.systems.text_encoders import TextEncoder
 from synth_data.errors import UserError
 from synth_data.randomness import generator
 
@@ -112,7 +113,7 @@ class AudioTextual(System):
                 "sample_rate": speech.sample_rate,
             },
             notes=[
-                f"layers of {speech.folder.name} that taught, chosen on validation speakers: "
+                f"layers of {speech.name} that taught, chosen on validation speakers: "
                 f"{', '.join(map(str, layers))}"
             ],
             relevance={
@@ -121,7 +122,7 @@ class AudioTextual(System):
             },
         )
 
-    def _teachers(self, material: Material) -> tuple[SpeechTeacher, TextTeacher]:
+    def _teachers(self, material: Material) -> tuple[SpeechEncoder, TextEncoder]:
         """The two encoders.
 
         Raises:
@@ -135,7 +136,7 @@ class AudioTextual(System):
             )
         return material.speech[0], material.text
 
-    def _layers(self, speech: SpeechTeacher, material: Material) -> list[int]:
+    def _layers(self, speech: SpeechEncoder, material: Material) -> list[int]:
         """The layers of the encoder of speech that teach.
 
         Raises:
@@ -144,8 +145,7 @@ class AudioTextual(System):
         beyond = [layer for layer in self.layers if not 0 <= layer <= speech.layers]
         if beyond:
             raise UserError(
-                f"layer {beyond[0]} cannot teach: {speech.folder.name} has layers 0 to "
-                f"{speech.layers}"
+                f"layer {beyond[0]} cannot teach: {speech.name} has layers 0 to {speech.layers}"
             )
         return list(self.layers) or sorted({*best_layers(speech, material), speech.layers})
 
@@ -168,12 +168,12 @@ class _Bench:
     seed: int
 
     def taught(
-        self, teacher: SpeechTeacher | TextTeacher, layers: Sequence[int], how: Distillation
+        self, teacher: SpeechEncoder | TextEncoder, layers: Sequence[int], how: Distillation
     ) -> _Student:
         """A student of the training utterances."""
         material, watch = self.material, Stopwatch()
         utterances = material.real.utterances
-        kind = "speech" if isinstance(teacher, SpeechTeacher) else "text"
+        kind = "speech" if isinstance(teacher, SpeechEncoder) else "text"
         network = distilled(
             teacher,
             [utterances[row] for row in material.train.tolist()],

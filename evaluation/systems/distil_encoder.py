@@ -11,6 +11,7 @@ decides all. Texts are taught the same way, token by token.
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Real
@@ -19,7 +20,8 @@ from torch.nn.functional import cosine_similarity, logsigmoid
 
 from evaluation.networks import draw_weights
 from evaluation.students.network import warm_cosine
-from evaluation.systems.teachers import SpeechTeacher, TextTeacher
+from evaluation.systems.encoders import SpeechEncoder
+from evaluation.systems.text_encoders import TextEncoder
 from synth_data.progress import SILENT, Progress
 from synth_data.settings import Count, NotNegative, Positive
 from synth_data.utterance import Utterance
@@ -56,8 +58,8 @@ def first_layers(teacher: nn.Module, keep: int) -> nn.Module:
         teacher: of transformers.
         keep: layers; all, if it has fewer.
     """
-    config = copy.deepcopy(teacher.config)
-    config.num_hidden_layers = min(keep, int(config.num_hidden_layers))  # type: ignore[union-attr,arg-type]
+    config: Any = copy.deepcopy(teacher.config)
+    config.num_hidden_layers = min(keep, config.num_hidden_layers)
     student: nn.Module = type(teacher)(config)
     known = teacher.state_dict()
     student.load_state_dict({name: known[name] for name in student.state_dict()})
@@ -65,7 +67,7 @@ def first_layers(teacher: nn.Module, keep: int) -> nn.Module:
 
 
 def distilled(
-    teacher: SpeechTeacher | TextTeacher,
+    teacher: SpeechEncoder | TextEncoder,
     utterances: Sequence[Utterance],
     layers: Sequence[int],
     how: Distillation,
@@ -86,7 +88,8 @@ def distilled(
         An encoder like the teacher's, without gradients.
     """
     student = first_layers(teacher.network, how.keep)
-    heads = _heads(teacher.folder.number("hidden_size"), len(layers), generator)
+    config: Any = teacher.network.config
+    heads = _heads(config.hidden_size, len(layers), generator)
     learned = [*student.parameters(), *heads.parameters()]
     optimiser = torch.optim.AdamW(learned, lr=how.learning_rate, weight_decay=0.0, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -138,13 +141,13 @@ def _heads(width: int, count: int, generator: torch.Generator) -> nn.ModuleList:
 
 
 def _batches(
-    teacher: SpeechTeacher | TextTeacher,
+    teacher: SpeechEncoder | TextEncoder,
     utterances: Sequence[Utterance],
     size: int,
     generator: torch.Generator,
 ) -> Iterator[Batch]:
     """Without end; those of an epoch hold every utterance once."""
-    if isinstance(teacher, TextTeacher):
+    if isinstance(teacher, TextEncoder):
         while True:
             for rows in _shuffled(torch.ones(len(utterances)), size, generator):
                 yield _padded(teacher, [utterances[row] for row in rows])
@@ -177,7 +180,7 @@ def _cut(waveforms: Sequence[Float[Tensor, "_"]], generator: torch.Generator) ->
     return {"input_values": torch.stack(cut)}
 
 
-def _padded(teacher: TextTeacher, utterances: Sequence[Utterance]) -> Batch:
+def _padded(teacher: TextEncoder, utterances: Sequence[Utterance]) -> Batch:
     tokens = [{name: value[0] for name, value in teacher.tokens(one).items()} for one in utterances]
     padded = dict(teacher.tokenizer.pad(tokens, return_tensors="pt"))
     return padded, padded["attention_mask"].bool()

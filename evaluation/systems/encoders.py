@@ -29,6 +29,7 @@ class SpeechEncoder:
 
     Attributes:
         name: of its folder, or on the hub.
+        digest: of its weights and settings, hexadecimal.
         network: of `transformers`, without gradients.
         layers: its transformer layers; it has one state more, which the first of them is given.
         sample_rate: in Hz.
@@ -37,27 +38,26 @@ class SpeechEncoder:
     """
 
     name: str
+    digest: str
     network: nn.Module
     layers: int
     sample_rate: int
     scaled: bool
     receptive: int
 
-    @torch.no_grad()
-    def states(self, utterance: Utterance) -> Float[Tensor, "state frame dim"]:
-        """What the first layer is given, and what every layer makes of it.
-
-        An utterance shorter than a frame is repeated.
-        """
-        waveform = utterance.audio.waveform(self.sample_rate)
-        longest = round(LONGEST * self.sample_rate)
-        first = max(0, (len(waveform) - longest) // 2)
-        waveform = waveform[first : first + longest]
+    def waveform(self, utterance: Utterance) -> Float[Tensor, " sample"]:
+        """The speech as the encoder takes it; an utterance shorter than a frame is repeated."""
+        waveform = middle(utterance.audio.waveform(self.sample_rate), self.sample_rate)
         waveform = waveform.repeat(-(-self.receptive // len(waveform)))
         if self.scaled:
             waveform = waveform - waveform.mean()
             waveform = waveform / torch.sqrt(waveform.var(correction=0) + 1e-7)
-        found = self.network(waveform[None], output_hidden_states=True)
+        return waveform
+
+    @torch.no_grad()
+    def states(self, utterance: Utterance) -> Float[Tensor, "state frame dim"]:
+        """What the first layer is given, and what every layer makes of it."""
+        found = self.network(self.waveform(utterance)[None], output_hidden_states=True)
         return torch.cat(found.hidden_states)
 
     def pooled(
@@ -66,6 +66,13 @@ class SpeechEncoder:
         """The mean over time of every state."""
         heard = progress(utterances, unit="utterance")
         return torch.stack([self.states(utterance).mean(dim=1) for utterance in heard])
+
+
+def middle(waveform: Float[Tensor, " any"], sample_rate: int) -> Float[Tensor, " sample"]:
+    """What is heard of an utterance: all of it, unless it is longer than `LONGEST`."""
+    longest = round(LONGEST * sample_rate)
+    first = max(0, (len(waveform) - longest) // 2)
+    return waveform[first : first + longest]
 
 
 def open_speech(where: str) -> SpeechEncoder:
@@ -80,7 +87,7 @@ def open_speech(where: str) -> SpeechEncoder:
     if family not in FAMILIES:
         raise UserError(
             f"{folder.path} is no speech encoder, its config.json says model_type '{family}': "
-            f"give one of {', '.join(FAMILIES)}"
+            f"give one of {', '.join(FAMILIES)}; an encoder of text goes with --text-teacher"
         )
     receptive = 1
     kernels, strides = folder.numbers("conv_kernel"), folder.numbers("conv_stride")
@@ -90,6 +97,7 @@ def open_speech(where: str) -> SpeechEncoder:
     transformers = import_module("transformers")  # an extra, and slow to import
     return SpeechEncoder(
         name=folder.name,
+        digest=folder.digest,
         network=load(folder.path, getattr(transformers, FAMILIES[family])),
         layers=folder.number("num_hidden_layers"),
         sample_rate=heard.get("sampling_rate", 16_000),

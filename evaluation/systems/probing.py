@@ -5,21 +5,22 @@ import torch
 from jaxtyping import Float
 from sklearn.linear_model import Ridge
 
+from evaluation.systems.encoders import SpeechEncoder
 from evaluation.systems.fitting import concordances
 from evaluation.systems.system import Material
-from evaluation.systems.teachers import SpeechTeacher, TextTeacher
+from evaluation.systems.text_encoders import TextEncoder
 
 PENALTIES = (1.0, 10.0, 100.0, 1000.0)
 SMALLEST_DEVIATION = 1e-3
 
 
-def best_layers(teacher: SpeechTeacher | TextTeacher, material: Material) -> list[int]:
+def best_layers(teacher: SpeechEncoder | TextEncoder, material: Material) -> list[int]:
     """The layer that tells each dimension best, each layer once, from the first."""
     return sorted(set(probed(teacher, material).argmax(axis=1).tolist()))
 
 
 def probed(
-    teacher: SpeechTeacher | TextTeacher, material: Material
+    teacher: SpeechEncoder | TextEncoder, material: Material
 ) -> Float[np.ndarray, "dimension state"]:
     """CCC of a linear regression on each layer, on validation speakers.
 

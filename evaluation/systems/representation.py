@@ -73,7 +73,7 @@ class Representation(System):
             students.append(student)
         kept = best(runs, TAUGHT)
         layers = "; ".join(
-            f"{', '.join(map(str, layers))} of {each.folder.name}"
+            f"{', '.join(map(str, layers))} of {each.name}"
             for each, layers in zip(material.speech, chosen, strict=True)
         )
         return Product(

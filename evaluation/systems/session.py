@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from evaluation.files import write_atomically
+from evaluation.systems.encoders import SpeechEncoder, open_speech
 from evaluation.systems.report import markdown, relevance_picture
 from evaluation.systems.rows import (
     REPORT,
@@ -25,13 +26,7 @@ from evaluation.systems.rows import (
 )
 from evaluation.systems.states import StateCache
 from evaluation.systems.system import Material, Product, System
-from evaluation.systems.teachers import (
-    SpeechTeacher,
-    TextTeacher,
-    open_speech,
-    open_text,
-    require_transcripts,
-)
+from evaluation.systems.text_encoders import TextEncoder, open_text, require_transcripts
 from synth_data.corpora.facts import Corpus
 from synth_data.corpus import load, protocol_line, protocol_of
 from synth_data.errors import UserError
@@ -140,8 +135,8 @@ class Session:
         self,
         real: RealSet,
         protocol: Protocol,
-        speech: Sequence[SpeechTeacher],
-        text: TextTeacher | None,
+        speech: Sequence[SpeechEncoder],
+        text: TextEncoder | None,
     ) -> None:
         """Writes the settings down, or makes sure that those of before are the same.
 
@@ -155,8 +150,8 @@ class Session:
             "recordings": real.digest,
             "transcripts": sha256(repr([one.text for one in real.utterances]).encode()).hexdigest(),
             "protocol": protocol.name,
-            "teachers": [each.folder.digest for each in speech],
-            "text_teacher": None if text is None else text.folder.digest,
+            "teachers": [each.digest for each in speech],
+            "text_teacher": None if text is None else text.digest,
             "seeds": self.seeds,
             "seed": self.seed,
             "version": package_version(),
@@ -184,8 +179,8 @@ class Session:
         real: RealSet,
         protocol: Protocol,
         number: int,
-        speech: tuple[SpeechTeacher, ...],
-        text: TextTeacher | None,
+        speech: tuple[SpeechEncoder, ...],
+        text: TextEncoder | None,
     ) -> None:
         fold = protocol.folds(real.utterances)[number - 1]
         sides = {"training": fold.train, "validation": fold.validation, "test": fold.test}

@@ -17,9 +17,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn.functional import avg_pool1d
 
-from evaluation.systems import sequences, teachers
+from evaluation.systems import encoders, sequences, text_encoders
+from evaluation.systems.encoders import SpeechEncoder, middle
 from evaluation.systems.sequences import Sequences
-from evaluation.systems.teachers import SpeechTeacher, TextTeacher, middle
+from evaluation.systems.text_encoders import TextEncoder
 from synth_data import features
 from synth_data.feature_cache import default_folder
 from synth_data.progress import SILENT, Progress
@@ -49,7 +50,7 @@ class StateCache:
         return cls(default_folder().parent / "states", progress)
 
     def pooled(
-        self, teacher: SpeechTeacher | TextTeacher, real: RealSet
+        self, teacher: SpeechEncoder | TextEncoder, real: RealSet
     ) -> Float[Tensor, "n state statistic"]:
         """Mean and deviation along each utterance of every layer's states."""
 
@@ -58,7 +59,7 @@ class StateCache:
 
         return self._kept(self._name("pooled", teacher, real), summary)["states"]
 
-    def sequences(self, teacher: SpeechTeacher, real: RealSet, layers: Sequence[int]) -> Sequences:
+    def sequences(self, teacher: SpeechEncoder, real: RealSet, layers: Sequence[int]) -> Sequences:
         """Some layers' states, one beside the other, in half precision."""
 
         def sequence() -> dict[str, Tensor]:
@@ -89,13 +90,13 @@ class StateCache:
         kept = self._kept(self._name(repr(real.spec), None, real), found_features)
         return Sequences(kept["frames"], kept["lengths"])
 
-    def _name(self, what: str, teacher: SpeechTeacher | TextTeacher | None, real: RealSet) -> str:
+    def _name(self, what: str, teacher: SpeechEncoder | TextEncoder | None, real: RealSet) -> str:
         """Everything that decides the numbers is part of it."""
-        text = [one.text for one in real.utterances] if isinstance(teacher, TextTeacher) else []
+        text = [one.text for one in real.utterances] if isinstance(teacher, TextEncoder) else []
         names = [one.name for one in real.utterances]
         software = [f"{one} {version(one)}" for one in ("torch", "transformers")]
-        code = [getsource(module) for module in (features, sequences, teachers)]
-        who = teacher.folder.digest if teacher else None
+        code = [getsource(module) for module in (features, sequences, encoders, text_encoders)]
+        who = teacher.digest if teacher else None
         parts = (what, who, real.digest, names, text, software, code)
         return sha256(repr(parts).encode()).hexdigest()[:32]
 
@@ -123,7 +124,7 @@ class StateCache:
 
 
 def summed_up(
-    encoder: SpeechTeacher | TextTeacher, utterances: Sequence[Utterance], progress: Progress
+    encoder: SpeechEncoder | TextEncoder, utterances: Sequence[Utterance], progress: Progress
 ) -> Float[Tensor, "n state statistic"]:
     """Mean and deviation along each utterance of every layer's states, computed now."""
     found = []

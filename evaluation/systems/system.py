@@ -9,10 +9,11 @@ from typing import Any
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from evaluation.systems.encoders import SpeechEncoder
 from evaluation.systems.fitting import Heard, answers, parameters, worth
 from evaluation.systems.rows import Run
 from evaluation.systems.states import StateCache
-from evaluation.systems.teachers import SpeechTeacher, TextTeacher
+from evaluation.systems.text_encoders import TextEncoder
 from synth_data.progress import SILENT, Progress
 from synth_data.real import RealSet
 
@@ -34,8 +35,8 @@ class Material:
     train: Int[Tensor, " train"]
     validation: Int[Tensor, " validation"]
     test: Int[Tensor, " test"]
-    speech: tuple[SpeechTeacher, ...]
-    text: TextTeacher | None
+    speech: tuple[SpeechEncoder, ...]
+    text: TextEncoder | None
     states: StateCache
     progress: Progress = SILENT
 
