@@ -1,6 +1,9 @@
-"""Paired differences of UAR: what is compared with what, on the same test speakers."""
+"""Paired differences: what is compared with what, on the same test speakers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from jaxtyping import Float
 
 from evaluation.intervals import interval
 from evaluation.options import (
@@ -13,7 +16,7 @@ from evaluation.options import (
     TEACHER,
     UNTRAINED,
 )
-from evaluation.records import Comparison, Estimate
+from evaluation.records import Comparison, Estimate, FoldName
 from evaluation.runs import FULL, Condition
 from evaluation.scope import Scope
 
@@ -24,13 +27,27 @@ def comparisons(scope: Scope) -> list[Comparison]:
     A student by its set's native schedule meets those that others train by the common recipe, and
     one by DP-SGD those of the judged sets.
     """
-    return [_difference(scope, one, other) for one, other in _pairs(scope)]
+    judged = {one: sample.runs[0].judged for one, sample in scope.samples.items()}
+    return [
+        difference(
+            scope.fold,
+            *(one, other),
+            scope.samples[one].uar - scope.samples[other].uar,
+            scope.speakers,
+        )
+        for one, other in pairs(judged)
+    ]
 
 
-def _pairs(scope: Scope) -> Iterator[tuple[Condition, Condition]]:
-    judged = [one for one, sample in scope.samples.items() if sample.runs[0].judged]
+def pairs(conditions: Mapping[Condition, bool]) -> Iterator[tuple[Condition, Condition]]:
+    """Who is compared with whom.
+
+    Args:
+        conditions: whether the set of each is a judged one.
+    """
+    judged = [one for one in conditions if conditions[one]]
     others = [
-        one for one in scope.samples if one not in judged and one.set not in (UNTRAINED, MAJORITY)
+        one for one in conditions if one not in judged and one.set not in (UNTRAINED, MAJORITY)
     ]
     for position, one in enumerate(judged):
         for other in others:
@@ -63,15 +80,30 @@ def _common(one: Condition, other: Condition) -> Condition:
     return one
 
 
-def _difference(scope: Scope, one: Condition, other: Condition) -> Comparison:
-    values = scope.samples[one].uar - scope.samples[other].uar
+def difference(
+    fold: FoldName,
+    one: Condition,
+    other: Condition,
+    values: Float[np.ndarray, " row"],
+    speakers: int,
+    within: tuple[float, float] = (-1.0, 1.0),
+) -> Comparison:
+    """The record of a pair.
+
+    Args:
+        fold: of the report.
+        one: who is compared.
+        other: with whom.
+        values: the difference as it is, then of each resample of the speakers.
+        speakers: that were resampled.
+        within: the range of a difference.
+    """
     return Comparison(
         **one._asdict(),
         against=other.set,
-        fold=scope.fold,
+        fold=fold,
         difference=Estimate(
-            mean=float(values[0]),
-            interval=interval(values, scope.speakers, within=(-1.0, 1.0)),
+            mean=float(values[0]), interval=interval(values, speakers, within=within)
         ),
-        speakers=scope.speakers,
+        speakers=speakers,
     )

@@ -9,16 +9,13 @@ from evaluation import models
 from evaluation.attacks import ATTACKS
 from evaluation.attacks.attempts import Attempt, Scene, Shared, Speech
 from evaluation.attacks.speaker import Voices
-from evaluation.bench import Bench
-from evaluation.choosing import chosen_by
+from evaluation.benches import Benches, who_speaks
 from evaluation.hearing import Hearing, by_hearing
-from evaluation.jobs import Heard
 from evaluation.named_sets import NamedSet
-from evaluation.networks import skeleton
 from evaluation.options import DP_SGD, MAJORITY, MODEL, Options
 from evaluation.outcomes import Outcomes
-from evaluation.runner import Runner
-from evaluation.runs import CLEAN, DISTILLED, FULL, FULL_AS, FoldResult
+from evaluation.runs import DISTILLED, FULL, FULL_AS, FoldResult
+from evaluation.session_checks import require_fit
 from synth_data.errors import SetError
 from synth_data.progress import SILENT, Progress
 from synth_data.real import RealSet
@@ -72,8 +69,13 @@ def evaluate(
     """
     judged = (NamedSet(DISTILLED, sets),) if isinstance(sets, SyntheticSet) else tuple(sets)
     for one in judged:
+        if one.synthetic.task.dimensions:
+            raise SetError(
+                f"{one.name} tells {', '.join(one.synthetic.task.dimensions)}: judge it with "
+                f"evaluate_dimensional, and sets of emotions alone with evaluate"
+            )
         for side in (train_set, validation, test):
-            _check_fit(one.synthetic, side)
+            require_fit(one.synthetic, side)
     plain, hearings = by_hearing(judged)
     for name in anchors or {}:
         if any(hearing.full == f"{FULL_AS}{name}" for hearing in hearings):
@@ -81,30 +83,9 @@ def evaluate(
                 f"a set cannot be called {name}, as a baseline that it is compared with is called "
                 f"that: give it another name"
             )
-    students = options.students or (_own_students(judged) or tuple(options.recipes))
-
-    def bench_of(
-        hearing: Hearing,
-        of: Sequence[NamedSet],
-        options: Options,
-        full: str,
-        sides: tuple[RealSet, RealSet, RealSet],
-    ) -> Bench:
-        train, to_choose_by, asked = (hearing.of(side).features for side in sides)
-        more = {name: hearing.of(side).features for name, side in (also_heard or {}).items()}
-        heard = Heard(to_choose_by, {CLEAN: asked} | (more if sides is real else {}))
-        runner = Runner(
-            heard,
-            chosen_by(validation),
-            jobs=jobs,
-            outcomes=outcomes,
-            progress=progress,
-        )
-        side = replace(sides[0], features=train)
-        return Bench(of, hearing.sets, side, heard, students, options, runner, full)
-
-    real, alone = (train_set, validation, test), replace(options, baselines=())
-    bench = bench_of(plain, judged, options, FULL, real)
+    benches = Benches(judged, options, also_heard or {}, jobs, outcomes, progress)
+    real = train_set, validation, test
+    bench = benches.of(plain, real)
     runs = [*bench.sets(), *models.untrained(bench)]
     if MODEL in options.baselines:
         runs += models.shipped_models(bench)
@@ -114,33 +95,22 @@ def evaluate(
         runs += models.majority(bench)
     for teacher in options.teachers:
         runs += models.taught(bench, teacher, richer)
-    benches = [bench]
     for hearing in hearings:
-        benches.append(bench_of(hearing, hearing.sets, alone, hearing.full, real))
-        runs += benches[-1].sets()
+        runs += benches.of(hearing, real, hearing.full).sets()
     ways = {hearing.full: (hearing, real) for hearing in (plain, *hearings)}
     for name, sides in (anchors or {}).items():
         nobody = replace(plain, sets=())
         ways[f"{FULL_AS}{name}"] = nobody, sides
-        benches.append(bench_of(nobody, (), alone, f"{FULL_AS}{name}", sides))
-        runs += benches[-1].sets()
-    for each in benches:
-        each.runner.close()
-    found, impossible = _attacked(ways, options, progress)
-    return FoldResult(
+        runs += benches.of(nobody, sides, f"{FULL_AS}{name}", anchor=True).sets()
+    result = FoldResult(
         fold=test.fold_number or 1,
         emotions=test.emotions,
-        utterances=tuple(utterance.name for utterance in test.utterances),
-        speakers=tuple(test.speakers),
-        genders=tuple(utterance.gender or "" for utterance in test.utterances),
         truth=tuple(test.targets.argmax(dim=1).tolist()),
-        runs=tuple(runs),
-        unavailable=tuple(
-            dict.fromkeys([*(w for each in benches for w in each.unavailable), *impossible])
-        ),
-        attempts=tuple(found),
-        failed=tuple(w for each in benches for w in each.failed),
+        **who_speaks(test),
+        **benches.closed(runs),
     )
+    found, impossible = _attacked(ways, options, progress)
+    return replace(result, unavailable=(*result.unavailable, *impossible), attempts=tuple(found))
 
 
 def _attacked(
@@ -188,29 +158,3 @@ def _attacked(
         found += tried
         impossible += not_tried
     return found, impossible
-
-
-def _check_fit(synthetic: SyntheticSet, real: RealSet) -> None:
-    if synthetic.emotions != real.emotions:
-        raise SetError(
-            f"the set has the emotions {', '.join(synthetic.emotions)}; "
-            f"{real.facts.title} has {', '.join(real.emotions)}: use the corpus it was made for, "
-            f"or say which emotions are the same with --label-map"
-        )
-    if synthetic.spec != real.spec:
-        raise SetError(
-            f"the set's feature recipe is not that of the real speech: {synthetic.spec} "
-            f"against {real.spec}; load the corpus with the set's recipe"
-        )
-    if start := synthetic.start:
-        network = skeleton(start.network, real.spec.mels, len(real.emotions))
-        expected = {name: weight.shape for name, weight in network.state_dict().items()}
-        if {name: weight.shape for name, weight in start.weights.items()} != expected:
-            raise SetError(
-                f"the set's start weights do not fit its network {start.network}: it was written "
-                f"by another version of this package, or by another; make it again with this one"
-            )
-
-
-def _own_students(judged: Sequence[NamedSet]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one.network for one in judged if one.network))

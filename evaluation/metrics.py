@@ -26,10 +26,14 @@ def confusion(
 def speaker_confusions(
     truth: Sequence[int], predicted: Sequence[int], speakers: Sequence[str], classes: int
 ) -> Int[np.ndarray, "speaker truth predicted"]:
-    """One confusion matrix per speaker, in the sorted order of their names."""
+    """One confusion matrix per speaker, in the sorted order of their names.
+
+    Utterances whose true class is -1 do not count: nobody knows it.
+    """
     names, speaker = np.unique(speakers, return_inverse=True)
     counts = np.zeros((len(names), classes, classes), dtype=np.int64)
-    np.add.at(counts, (speaker, np.asarray(truth), np.asarray(predicted)), 1)
+    known = np.asarray(truth) >= 0
+    np.add.at(counts, (speaker[known], np.asarray(truth)[known], np.asarray(predicted)[known]), 1)
     return counts
 
 

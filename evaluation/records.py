@@ -46,8 +46,8 @@ class Key(Record):
     """What the students were trained on: full, random, or another baseline; distilled, or the name
     it was given, for a set that is judged."""
     ipc: int | None
-    """Items per class of the set, or of the set that a baseline competes with; null for all of the
-    real training data."""
+    """Items per class (or cell of the label space) of the set, or of the set that a baseline
+    competes with; null for all of the real training data."""
     student: str
     """The network's name, or that of a classifier of pooled statistics."""
     initialisation: str
@@ -62,8 +62,8 @@ class Key(Record):
     """How the test speech was heard: clean, or a degradation by name."""
 
 
-class Row(Key):
-    """One set, judged by one kind of student, on one fold or on all. Metrics are fractions."""
+class Judged(Key):
+    """One set, judged by one kind of student, on one fold or on all: what it is and costs."""
 
     fold: FoldName
     """The fold, or "all": the predictions of all folds pooled. A report on a single fold has no
@@ -75,19 +75,6 @@ class Row(Key):
     ships: str
     """What leaves whoever holds the recordings: real items, synthetic items, means of items,
     a generator, weights, or nothing."""
-    uar: Spread
-    """Unweighted average recall, over the emotions present in the test data."""
-    wa: Spread
-    """Weighted accuracy: the share of utterances recognised."""
-    macro_f1: Spread
-    """Mean F1 over the emotions present in the test data."""
-    relative_uar: Estimate | None
-    """UAR divided by that of the full row of the same fold, student, initialisation and speech, by
-    the common recipe; null without such a row."""
-    recovery: Estimate | None
-    """(UAR - chance) / (UAR of that full row - chance), where chance is one over the number of
-    emotions present; null unless that full row is above chance. Its interval is null if some
-    resample has full data at chance."""
     utterances: int
     """Items in the set, a mean over folds."""
     parameters: int
@@ -108,6 +95,24 @@ class Row(Key):
     """Students per fold: draws of the set times seeds."""
     speakers: int
     """Test speakers, which the intervals resample."""
+
+
+class Row(Judged):
+    """How well emotions were told after a set. Metrics are fractions."""
+
+    uar: Spread
+    """Unweighted average recall, over the emotions present in the test data."""
+    wa: Spread
+    """Weighted accuracy: the share of utterances recognised."""
+    macro_f1: Spread
+    """Mean F1 over the emotions present in the test data."""
+    relative_uar: Estimate | None
+    """UAR divided by that of the full row of the same fold, student, initialisation and speech, by
+    the common recipe; null without such a row."""
+    recovery: Estimate | None
+    """(UAR - chance) / (UAR of that full row - chance), where chance is one over the number of
+    emotions present; null unless that full row is above chance. Its interval is null if some
+    resample has full data at chance."""
 
 
 class Confusion(Key):
@@ -143,7 +148,7 @@ class Score(Key):
 
 
 class Comparison(Key):
-    """A paired difference of UAR: a judged set against another on the same speakers.
+    """A paired difference of UAR, or of mean CCC: a judged set against another, same speakers.
 
     Also a teacher, or its pupil, against full data.
     """
@@ -154,7 +159,8 @@ class Comparison(Key):
     fold: FoldName
     """As in the rows: all folds if there are several."""
     difference: Estimate
-    """UAR of `set` minus UAR of `against`; its interval says whether other speakers would agree."""
+    """UAR (where dimensions are told, mean CCC) of `set` minus that of `against`; its interval says
+    whether other speakers would agree."""
     speakers: int
     """Test speakers, which the interval resamples."""
 

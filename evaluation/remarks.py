@@ -1,10 +1,9 @@
 """What a reader must know of the folds behind a number: what is missing, and why."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from evaluation.options import DP_SGD
 from evaluation.runs import Condition, FoldResult
-from evaluation.scope import Scope
 
 
 def untested(folds: Sequence[FoldResult]) -> list[str]:
@@ -31,38 +30,37 @@ def adding_up(folds: Sequence[FoldResult]) -> list[str]:
     ]
 
 
-def reasons(texts: Sequence[Sequence[str]], folds: Sequence[FoldResult]) -> tuple[str, ...]:
+def reasons(texts: Sequence[Sequence[str]], folds: Sequence[int]) -> tuple[str, ...]:
     """Each reason once, with its folds where that is not all of them.
 
     Args:
         texts: of each fold.
-        folds: in the same order.
+        folds: their numbers, in the same order.
     """
     found: dict[str, list[str]] = {}
-    for reasons, result in zip(texts, folds, strict=True):
+    for reasons, fold in zip(texts, folds, strict=True):
         for reason in dict.fromkeys(reasons):
-            found.setdefault(reason, []).append(str(result.fold))
+            found.setdefault(reason, []).append(str(fold))
     return tuple(
         reason if len(at) == len(folds) else f"{reason} (fold {', '.join(at)})"
         for reason, at in found.items()
     )
 
 
-def not_pooled(scope: Scope) -> list[str]:
+def not_pooled(incomplete: Sequence[Condition]) -> list[str]:
     """Conditions with rows per fold, but none over all of them."""
     return _once(
         f"{_in_words(one)} over all folds: some folds lack it, or have other draws or seeds of it; "
         f"see the rows per fold"
-        for one in scope.incomplete
+        for one in incomplete
     )
 
 
-def partly_pooled(scope: Scope) -> list[str]:
-    """Conditions of which some students are only in the rows per fold."""
+def partly_pooled(partial: Mapping[Condition, int]) -> list[str]:
+    """Conditions of which some students are only in the rows per fold; how many are pooled."""
     return _once(
-        f"{_in_words(one)} over all folds: only what every fold has, students per fold: "
-        f"{len(scope.samples[one].confusions)}"
-        for one in scope.partial
+        f"{_in_words(one)} over all folds: only what every fold has, students per fold: {pooled}"
+        for one, pooled in partial.items()
     )
 
 

@@ -18,7 +18,17 @@ from evaluation.files import write_atomically
 from evaluation.intervals import REPLICATES
 from evaluation.options import AUGMENTED, HARD_LABELS, NATIVE, PUPIL, TEACHER
 from evaluation.ranking import scores
-from evaluation.records import Attack, Comparison, Confusion, Group, Record, Row, Score, Versions
+from evaluation.records import (
+    Attack,
+    Comparison,
+    Confusion,
+    Group,
+    Judged,
+    Record,
+    Row,
+    Score,
+    Versions,
+)
 from evaluation.remarks import adding_up, not_pooled, partly_pooled, reasons, untested
 from evaluation.runs import CLEAN, FoldResult
 from evaluation.scope import Scope
@@ -116,12 +126,13 @@ class Report(Record):
         scopes = [Scope.of(result.fold, [result], generator) for result in folds]
         if len(folds) > 1:
             scopes.insert(0, Scope.of("all", folds, generator))
-        main = scopes[0]
+        main, numbers = scopes[0], [result.fold for result in folds]
+        partly = {one: len(main.samples[one].confusions) for one in main.partial}
         return cls(
             protocol=protocol,
             corpus=corpus,
             emotions=folds[0].emotions,
-            notes=(*notes, *untested(folds), *adding_up(folds), *partly_pooled(main)),
+            notes=(*notes, *untested(folds), *adding_up(folds), *partly_pooled(partly)),
             guarantees=tuple(guarantees),
             command=command,
             versions=Versions.here(),
@@ -132,18 +143,16 @@ class Report(Record):
             scores=tuple(scores(main)),
             attacks=tuple(attacks(folds, generator)),
             unavailable=(
-                *reasons([result.unavailable for result in folds], folds),
-                *not_pooled(main),
+                *reasons([result.unavailable for result in folds], numbers),
+                *not_pooled(main.incomplete),
             ),
-            failed=reasons([result.failed for result in folds], folds),
+            failed=reasons([result.failed for result in folds], numbers),
         )
 
     @property
     def privacy(self) -> str:
         """What is guaranteed about whom, in words."""
-        if not self.guarantees:
-            return NO_GUARANTEE
-        return f"Privacy: {'; '.join(self.guarantees)}. {NOT_COVERED}"
+        return privacy(self.guarantees)
 
     def save(self, folder: Path) -> None:
         """Writes `report.json` and `report.md`, each whole."""
@@ -256,10 +265,7 @@ class Report(Record):
     def _heading(self, row: Row, recipe: str) -> str:
         count = len({row.fold for row in self.rows} - {"all"})
         data = f"{count} folds pooled" if row.fold == "all" else f"fold {row.fold}"
-        return (
-            f"{row.student} ({row.parameters:,} parameters), {recipe} recipe, {data}, "
-            f"{_count(row.speakers, 'test speaker')}"
-        )
+        return heading(row, recipe, data)
 
     def _differences(self, student: str, recipe: str) -> list[tables.Table]:
         return tables.differences(
@@ -272,6 +278,11 @@ class Report(Record):
                 and not one.set.startswith((TEACHER, PUPIL))
             ]
         )
+
+
+def privacy(guarantees: Sequence[str]) -> str:
+    """What is guaranteed about whom, in words."""
+    return f"Privacy: {'; '.join(guarantees)}. {NOT_COVERED}" if guarantees else NO_GUARANTEE
 
 
 def limits(speakers: int) -> str:
@@ -297,16 +308,29 @@ def limits(speakers: int) -> str:
     )
 
 
+def heading(row: Judged, recipe: str, data: str) -> str:
+    """Over a table: whose students they are, and who tests them."""
+    return (
+        f"{row.student} ({row.parameters:,} parameters), {recipe} recipe, {data}, "
+        f"{_count(row.speakers, 'test speaker')}"
+    )
+
+
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _require_one_experiment(folds: Sequence[FoldResult]) -> None:
-    numbers = [result.fold for result in folds]
+def require_each_once(numbers: Sequence[int]) -> None:
+    """Raises `ReportError` unless there is a fold, and none stands twice."""
     if len(set(numbers)) != len(numbers) or not numbers:
         raise ReportError(
-            f"a report needs one result per fold, and at least one; found folds {numbers}"
+            f"a report needs one result per fold, and at least one; found folds {list(numbers)}"
         )
+
+
+def _require_one_experiment(folds: Sequence[FoldResult]) -> None:
+    numbers = [result.fold for result in folds]
+    require_each_once(numbers)
     for result in folds:
         if result.emotions != folds[0].emotions:
             raise ReportError(

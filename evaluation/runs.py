@@ -80,8 +80,8 @@ class Run:
         peak_memory: bytes that training a student on the set takes beyond the loaded libraries;
             None where it was not measured.
         predicted: a class index per test utterance; none where there are no emotions to tell.
-        numbers: per test utterance, what was told of each dimension, from -1 to 1 for the lowest
-            and the highest of the corpus' scale; none where there are no dimensions to tell.
+        numbers: per test utterance, what was told of each dimension, on the corpus' scale; none
+            where there are no dimensions to tell.
     """
 
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
@@ -188,7 +188,7 @@ class FoldResult:
         writer = csv.writer(table, lineterminator="\n")
         writer.writerow(COLUMNS)
         for run in self.runs:
-            key = _key(run)
+            key = key_of(run)
             rows = zip(*self.aligned, run.predicted, strict=True)
             for *heard, truth, predicted in rows:
                 writer.writerow([*heard, self.emotions[truth], *key, self.emotions[predicted]])
@@ -198,7 +198,7 @@ class FoldResult:
             "unavailable": self.unavailable,
             "failed": self.failed,
             "attempts": [asdict(attempt) for attempt in self.attempts],
-            "runs": [_without_predictions(run) for run in self.runs],
+            "runs": [without_predictions(run) for run in self.runs],
         }
         write_atomically(folder / PREDICTIONS, table.getvalue())
         write_atomically(folder / RUNS, json.dumps(rest, indent=1, ensure_ascii=False) + "\n")
@@ -213,17 +213,17 @@ class FoldResult:
         file = RUNS
         try:
             rest = json.loads((folder / RUNS).read_text(encoding="utf-8"))
-            fold = _checked(int, rest["fold"])
-            emotions = _checked(tuple[str, ...], rest["emotions"])
-            unavailable = _checked(tuple[str, ...], rest["unavailable"])
-            failed = _checked(tuple[str, ...], rest["failed"])
-            attempts = _checked(tuple[Attempt, ...], rest["attempts"])
-            silent = [_checked(Run, {**fields, "predicted": []}) for fields in rest["runs"]]
+            fold = checked(int, rest["fold"])
+            emotions = checked(tuple[str, ...], rest["emotions"])
+            unavailable = checked(tuple[str, ...], rest["unavailable"])
+            failed = checked(tuple[str, ...], rest["failed"])
+            attempts = checked(tuple[Attempt, ...], rest["attempts"])
+            silent = [checked(Run, {**fields, "predicted": []}) for fields in rest["runs"]]
             file = PREDICTIONS
-            rows = _rows_by_run(folder / PREDICTIONS)
+            rows = rows_by_run(folder / PREDICTIONS, COLUMNS)
             runs, tests = [], set()
             for run in silent:
-                own = rows.pop(_key(run))
+                own = rows.pop(key_of(run))
                 predicted = tuple(emotions.index(row["predicted"]) for row in own)
                 runs.append(replace(run, predicted=predicted))
                 tests.add(tuple(tuple(row[c] for c in COLUMNS[:4]) for row in own))
@@ -249,28 +249,35 @@ class FoldResult:
             ) from error
 
 
-def _checked(kind: Any, value: object) -> Any:
+def checked(kind: Any, value: object) -> Any:
     """A value out of JSON as `kind`, or a `ValueError`."""
     return TypeAdapter(kind).validate_json(json.dumps(value), strict=True)
 
 
-def _without_predictions(run: Run) -> dict[str, Any]:
+def without_predictions(run: Run) -> dict[str, Any]:
+    """What is stored of a run beside the table."""
     fields = asdict(run)
     del fields["predicted"], fields["numbers"]
     return fields
 
 
-def _key(run: Run) -> tuple[str, ...]:
+def key_of(run: Run) -> tuple[str, ...]:
     """The cells of a run's rows that name it."""
     values = [getattr(run, column) for column in KEY]
     return tuple("" if value is None else str(value) for value in values)
 
 
-def _rows_by_run(path: Path) -> dict[tuple[str, ...], list[dict[str, str]]]:
+def rows_by_run(path: Path, columns: Sequence[str]) -> dict[tuple[str, ...], list[dict[str, str]]]:
+    """The rows of a table of predictions, by what names their run.
+
+    Raises:
+        ValueError: it has other columns.
+        OSError: it cannot be read.
+    """
     with path.open(encoding="utf-8", newline="") as stream:
         reader = csv.DictReader(stream, strict=True)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            raise ValueError(f"its columns should be {', '.join(COLUMNS)}")
+        if tuple(reader.fieldnames or ()) != tuple(columns):
+            raise ValueError(f"its columns should be {', '.join(columns)}")
         rows = defaultdict(list)
         for row in reader:
             rows[tuple(row[column] for column in KEY)].append(row)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -20,6 +21,41 @@ from evaluation import metrics
 from evaluation.intervals import interval, ratio, resample, share_interval, speaker_weights
 from evaluation.records import Estimate, FoldName, Row, Spread
 from evaluation.runs import FULL, Condition, FoldResult, Run
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The runs of several folds, put together.
+
+    Attributes:
+        replicas: by condition, of each draw and seed that all folds have its runs, fold by fold.
+        partial: conditions of which some folds have draws or seeds that others lack: those that
+            all folds have are pooled.
+        incomplete: conditions without a draw and seed that all folds have. They are not pooled: a
+            number over some of the test speakers compares with no other.
+    """
+
+    replicas: Mapping[Condition, Sequence[Sequence[Run]]]
+    partial: tuple[Condition, ...]
+    incomplete: tuple[Condition, ...]
+
+    @classmethod
+    def of(cls, folds: Sequence[Sequence[Run]]) -> "Pool":
+        """Pools the runs of some folds, in their order."""
+        by_fold = [_by_condition(runs) for runs in folds]
+        replicas, partial, incomplete = {}, [], []
+        for condition in dict.fromkeys(found for runs in by_fold for found in runs):
+            own = [runs.get(condition, {}) for runs in by_fold]
+            common = [one for one in own[0] if all(one in runs for runs in own)]
+            if not common:
+                incomplete.append(condition)
+                continue
+            if any(len(runs) != len(common) for runs in own):
+                partial.append(condition)
+            replicas[condition] = [[runs[one] for runs in own] for one in common]
+        return cls(replicas, tuple(partial), tuple(incomplete))
 
 
 @dataclass(frozen=True)
@@ -67,10 +103,7 @@ class Scope:
         genders: of the same; empty where one is not known.
         chance: UAR of guessing, for the speakers as they are and for each resample.
         samples: by condition.
-        partial: conditions of which some folds have draws or seeds that others lack: those that
-            all folds have are pooled.
-        incomplete: conditions without a draw and seed that all folds have. They are not pooled: a
-            number over some of the test speakers compares with no other.
+        partial, incomplete: as in the pool.
     """
 
     fold: FoldName
@@ -100,22 +133,14 @@ class Scope:
         names = tuple(sorted(gender_of))
         weights = speaker_weights(len(names), generator)
         heard = metrics.speaker_confusions(truth, truth, speakers, classes)
-        by_fold = [_by_condition(result.runs) for result in results]
-        samples, partial, incomplete = {}, [], []
-        for condition in dict.fromkeys(found for runs in by_fold for found in runs):
-            folds = [runs.get(condition, {}) for runs in by_fold]
-            replicas = [one for one in folds[0] if all(one in runs for runs in folds)]
-            if not replicas:
-                incomplete.append(condition)
-                continue
-            if any(len(runs) != len(replicas) for runs in folds):
-                partial.append(condition)
+        pool = Pool.of([result.runs for result in results])
+        samples = {}
+        for condition, replicas in pool.replicas.items():
             predictions = [
-                [index for runs in folds for index in runs[replica].predicted]
-                for replica in replicas
+                [index for run in replica for index in run.predicted] for replica in replicas
             ]
             samples[condition] = Sample(
-                runs=tuple(runs[replica] for runs in folds for replica in replicas),
+                runs=tuple(run for replica in replicas for run in replica),
                 confusions=np.stack(
                     [metrics.speaker_confusions(truth, p, speakers, classes) for p in predictions]
                 ),
@@ -127,8 +152,8 @@ class Scope:
             tuple(gender_of[name] for name in names),
             1 / metrics.classes_present(resample(heard, weights)),
             samples,
-            tuple(partial),
-            tuple(incomplete),
+            pool.partial,
+            pool.incomplete,
         )
 
     @property
@@ -142,28 +167,15 @@ class Scope:
 
     def _row(self, condition: Condition, sample: Sample) -> Row:
         relative, recovery = self._against_full(condition, sample)
-        runs = sample.runs
-        memory = [run.peak_memory for run in runs if run.peak_memory is not None]
-        settings = Counter(run.setting for run in runs if run.setting)
         return Row(
             **condition._asdict(),
+            **costs(sample.runs),
             fold=self.fold,
-            judged=runs[0].judged,
-            made_for=runs[0].made_for,
-            ships=runs[0].ships,
             uar=sample.spread(metrics.uar),
             wa=sample.spread(metrics.wa),
             macro_f1=sample.spread(metrics.macro_f1),
             relative_uar=relative,
             recovery=recovery,
-            utterances=round(fmean(run.utterances for run in runs)),
-            parameters=runs[0].parameters,
-            bytes=round(fmean(run.bytes for run in runs)),
-            seconds=fmean(run.making_seconds + run.student_seconds for run in runs),
-            student_seconds=fmean(run.student_seconds for run in runs),
-            steps=fmean(run.steps for run in runs),
-            settings=tuple(setting for setting, _ in settings.most_common()),
-            peak_memory=max(memory) if memory else None,
             runs=len(sample.confusions),
             speakers=self.speakers,
         )
@@ -171,23 +183,12 @@ class Scope:
     def _against_full(
         self, condition: Condition, sample: Sample
     ) -> tuple[Estimate | None, Estimate | None]:
-        full = self._full(condition)
+        full = full_beside(condition, self.samples)
         if full is None:
             return None, None
         relative = ratio(sample.uar, full.uar)
         recovery = ratio(sample.uar - self.chance, full.uar - self.chance)
         return self._estimate(relative, least=0.0), self._estimate(recovery)
-
-    def _full(self, condition: Condition) -> Sample | None:
-        """Students of the same kind, trained on full data."""
-        found = [
-            other
-            for other in self.samples
-            if other == condition._replace(set=FULL, ipc=other.ipc, recipe=other.recipe)
-        ]
-        # A set may have a recipe of its own; full data then stand under the common one.
-        found.sort(key=lambda other: other.recipe != condition.recipe)
-        return self.samples[found[0]] if found else None
 
     def _estimate(
         self, values: Float[np.ndarray, " row"] | None, least: float = -math.inf
@@ -198,6 +199,37 @@ class Scope:
             mean=float(values[0]),
             interval=interval(values, self.speakers, within=(least, math.inf)),
         )
+
+
+def costs(runs: Sequence[Run]) -> dict[str, Any]:
+    """What a row says of these runs beside how well they did."""
+    memory = [run.peak_memory for run in runs if run.peak_memory is not None]
+    settings = Counter(run.setting for run in runs if run.setting)
+    return {
+        "judged": runs[0].judged,
+        "made_for": runs[0].made_for,
+        "ships": runs[0].ships,
+        "utterances": round(fmean(run.utterances for run in runs)),
+        "parameters": runs[0].parameters,
+        "bytes": round(fmean(run.bytes for run in runs)),
+        "seconds": fmean(run.making_seconds + run.student_seconds for run in runs),
+        "student_seconds": fmean(run.student_seconds for run in runs),
+        "steps": fmean(run.steps for run in runs),
+        "settings": tuple(setting for setting, _ in settings.most_common()),
+        "peak_memory": max(memory) if memory else None,
+    }
+
+
+def full_beside(condition: Condition, samples: Mapping[Condition, S]) -> S | None:
+    """Students of the same kind, trained on full data."""
+    found = [
+        other
+        for other in samples
+        if other == condition._replace(set=FULL, ipc=other.ipc, recipe=other.recipe)
+    ]
+    # A set may have a recipe of its own; full data then stand under the common one.
+    found.sort(key=lambda other: other.recipe != condition.recipe)
+    return samples[found[0]] if found else None
 
 
 def _by_condition(runs: Sequence[Run]) -> dict[Condition, dict[tuple[int, int], Run]]:

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 
 from evaluation.named_sets import NamedSet
+from evaluation.networks import skeleton
 from synth_data.corpora.facts import Corpus
 from synth_data.errors import SetError, UserError
 from synth_data.real import RealSet
+from synth_data.synthetic import SyntheticSet
+from synth_data.task import Task
 
 
 def require_same(one: NamedSet, real: RealSet) -> None:
@@ -32,6 +35,43 @@ def not_another(one: NamedSet, corpus: Corpus) -> SetError:
         f"{one.folder} was made from {corpus.name} itself, so that its training speakers would be "
         f"among the test speakers: --label-map is for another corpus; leave it out"
     )
+
+
+def require_fit(synthetic: SyntheticSet, real: RealSet) -> None:
+    """Raises `SetError` unless students of the set can be asked about these utterances."""
+    asked, found = synthetic.task, real.task
+    if (asked.dimensions, asked.scale) != (found.dimensions, found.scale):
+        raise SetError(
+            f"the set tells {_told(asked)}; {real.facts.title} was read to tell {_told(found)}: "
+            f"load the corpus for the set's task, {asked.name}"
+        )
+    if asked.emotions != found.emotions:
+        raise SetError(
+            f"the set has the emotions {', '.join(asked.emotions)}; "
+            f"{real.facts.title} has {', '.join(found.emotions)}: use the corpus it was made for, "
+            f"or say which emotions are the same with --label-map"
+        )
+    if synthetic.spec != real.spec:
+        raise SetError(
+            f"the set's feature recipe is not that of the real speech: {synthetic.spec} "
+            f"against {real.spec}; load the corpus with the set's recipe"
+        )
+    if start := synthetic.start:
+        network = skeleton(start.network, real.spec.mels, len(found.columns))
+        expected = {name: weight.shape for name, weight in network.state_dict().items()}
+        if {name: weight.shape for name, weight in start.weights.items()} != expected:
+            raise SetError(
+                f"the set's start weights do not fit its network {start.network}: it was written "
+                f"by another version of this package, or by another; make it again with this one"
+            )
+
+
+def _told(task: Task) -> str:
+    if not task.dimensions:
+        return "emotions"
+    low, high = task.scale
+    emotions = "emotions, " if task.emotions else ""
+    return f"{emotions}{', '.join(task.dimensions)} from {low:g} to {high:g}"
 
 
 def require_distinct(sets: Sequence[NamedSet]) -> None:

@@ -60,6 +60,9 @@ def told(task: Task, said: Answers) -> dict[str, Any]:
     if not task.dimensions:
         return {"predicted": said}
     outputs = torch.tensor(said, dtype=torch.float64)
-    numbers = [tuple(round(value, 6) for value in row) for row in task.numbers(outputs).tolist()]
+    numbers = [
+        tuple(round(value, 6) for value in row)
+        for row in task.on_scale(task.numbers(outputs)).tolist()
+    ]
     classes = task.shares(outputs).argmax(dim=1).tolist() if task.emotions else ()
     return {"predicted": tuple(classes), "numbers": tuple(numbers)}

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from evaluation.options import OF_ITS_OWN, PUPIL, TEACHER
-from evaluation.records import Comparison, Estimate, Key, Row, Spread
+from evaluation.records import Comparison, Estimate, Judged, Key, Row, Spread
 from evaluation.runs import FULL, RANDOM_SUBSET
 
 NONE = "-"
@@ -14,10 +14,11 @@ LONG = 12  # lines, beyond which a table is broken into blocks
 # Columns of words.
 LEFT = (
     *("set", "init", "student", "recipe", "made for", "leaves the owner", "speaker"),
-    *("speech", "game", "voices", "strongest attacker"),
+    *("speech", "game", "voices", "strongest attacker", "dimension"),
 )
 # Left out, in this order, where names are so long that a terminal's line does not hold all.
 EXPENDABLE = ("recovery", "WA", "F1", "minutes", "bytes")
+R = TypeVar("R", bound=Judged)
 
 
 class Table(NamedTuple):
@@ -27,14 +28,14 @@ class Table(NamedTuple):
     lines: Sequence[Sequence[str]]
 
 
-def by_student(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
+def by_student(rows: Sequence[R]) -> dict[tuple[str, str], list[R]]:
     """The main table's rows of each student and recipe.
 
     They stand by initialisation: full data first, then judged sets, then the others in their
     order. Those with a recipe of their own stand with what they are compared with. Teachers are no
     students of theirs, and stand elsewhere with their pupils.
     """
-    groups: dict[tuple[str, str], list[Row]] = {}
+    groups: dict[tuple[str, str], list[R]] = {}
     recipes = common_recipes(rows)
     for row in sorted(rows, key=lambda row: (start(row), row.set != FULL, not row.judged)):
         if not row.set.startswith((TEACHER, PUPIL)):
@@ -43,7 +44,7 @@ def by_student(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
     return groups
 
 
-def common_recipes(rows: Sequence[Row]) -> dict[str, str]:
+def common_recipes(rows: Sequence[Key]) -> dict[str, str]:
     """By student, the recipe that all sets share; one of a row's own if there is no other."""
     ordered = sorted(rows, key=lambda row: row.recipe not in OF_ITS_OWN)
     return {row.student: row.recipe for row in ordered}

@@ -228,6 +228,11 @@ def listed_tests(name: str, tests: Sequence[str]) -> Protocol:
     return Protocol(name, folds, validation="as listed", public=True)
 
 
+def pooled(folds: Sequence[Fold]) -> bool:
+    """Whether predictions of these folds stand for one number: not where tests share training."""
+    return len({fold.train for fold in folds}) == len(folds)
+
+
 def speaker_dependent(folds_count: int = 5, seed: int = 0) -> Protocol:
     """Random folds that ignore speakers: optimistic, and only ever under this name."""
 

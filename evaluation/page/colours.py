@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 from matplotlib import colormaps
 
-from evaluation.records import Row
+from evaluation.records import Judged
 from evaluation.runs import FULL, RANDOM_SUBSET
 
 ACCENT = "#0072B2"
@@ -36,7 +36,7 @@ class Look:
     shape: str
 
 
-def looks(rows: Sequence[Row]) -> dict[str, Look]:
+def looks(rows: Sequence[Judged]) -> dict[str, Look]:
     """By name: full data black, judged sets in colours, random subsets orange, others grey.
 
     More than five judged sets share colours; their names stand beside them everywhere.

@@ -1,6 +1,6 @@
 """Students without a network: they judge by each band's mean and deviation over time."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -14,10 +14,12 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from evaluation.networks import Weights
 from evaluation.students.recipe import CannotTrain, Examples, Fitted, Setting, StudentRecipe
 from synth_data.settings import Positive
+from synth_data.task import Task
 
 # Classifiers, from their penalty C and a seed.
 CLASSIFIERS: Mapping[str, Callable[[float, int], Any]] = {
@@ -37,8 +39,8 @@ class PooledRecipe(StudentRecipe):
 
     An item whose target is soft counts as several, one per emotion, weighted by their shares;
     classes are weighed alike. Dimensions are told by the regressor of the same kind, which makes
-    squared or absolute errors small, and so tells them too timidly for a high CCC. Emotions and
-    dimensions at once are refused. So are lessons of a teacher: a solver takes targets only.
+    squared or absolute errors small, and so tells them too timidly for a high CCC. Both at once
+    are two solvers with one penalty. Lessons of a teacher are refused: a solver takes targets only.
 
     Attributes:
         classifier: by its name in `CLASSIFIERS`.
@@ -62,41 +64,46 @@ class PooledRecipe(StudentRecipe):
     ) -> Fitted:
         if examples.lesson is not None:
             raise CannotTrain(f"{student} learns from targets only, not from a teacher")
-        if examples.told.dimensions:
-            return self._regressed(student, examples, setting)
-        items, classes = (examples.targets > 0).nonzero(as_tuple=True)
+        task, inputs, models = examples.told, pooled(examples.features), []
+        seed = int(torch.randint(2**31, (1,), generator=generator))
+        if task.emotions:
+            shares = task.shares(examples.targets).nan_to_num(0.0)
+            models.append(self._classifies(student, inputs, shares, setting, seed))
+        if task.dimensions:
+            regressor = REGRESSORS[self.classifier](setting.strength)
+            numbers = task.numbers(examples.targets).double().numpy()
+            models.append(make_pipeline(StandardScaler(), regressor).fit(inputs, numbers))
+        return Fitted(
+            predict=lambda features: _predict(models, task, features),
+            parameters=sum(_numbers(model) for model in models),
+            weights={},
+        )
+
+    def _classifies(
+        self,
+        student: str,
+        inputs: Float[np.ndarray, "n statistic"],
+        shares_of: Float[Tensor, "n emotion"],
+        setting: Setting,
+        seed: int,
+    ) -> Pipeline:
+        items, classes = (shares_of > 0).nonzero(as_tuple=True)
         if len(classes.unique()) < 2:
             raise CannotTrain(f"{student} needs items of two emotions or more")
-        shares = examples.targets[items, classes].double().numpy()
+        shares = shares_of[items, classes].double().numpy()
         totals = np.bincount(classes.numpy(), weights=shares)
         weight = shares / totals[classes.numpy()]
-        weight *= len(examples.targets) / weight.sum()
-        seed = int(torch.randint(2**31, (1,), generator=generator))
+        weight *= len(shares_of) / weight.sum()
         model = make_pipeline(
             StandardScaler(), CLASSIFIERS[self.classifier](setting.strength, seed)
         )
         last = model.steps[-1][0]
         model.fit(
-            pooled(examples.features)[items.numpy()],
+            inputs[items.numpy()],
             classes.numpy(),
             **{f"{last}__sample_weight": weight, "standardscaler__sample_weight": shares},
         )
-        return Fitted(
-            predict=lambda features: _predict(model, features),
-            parameters=_numbers(model),
-            weights={},
-        )
-
-    def _regressed(self, student: str, examples: Examples, setting: Setting) -> Fitted:
-        if examples.told.emotions:
-            raise CannotTrain(f"{student} tells emotions or dimensions, but not both at once")
-        model = make_pipeline(StandardScaler(), REGRESSORS[self.classifier](setting.strength))
-        model.fit(pooled(examples.features), examples.targets.double().numpy())
-        return Fitted(
-            predict=lambda features: _regress(model, features, examples.targets.shape[1]),
-            parameters=_numbers(model),
-            weights={},
-        )
+        return model
 
 
 def pooled(features: Float[Tensor, "n mel frame"]) -> Float[np.ndarray, "n statistic"]:
@@ -106,15 +113,15 @@ def pooled(features: Float[Tensor, "n mel frame"]) -> Float[np.ndarray, "n stati
     return torch.cat(parts, dim=1).double().numpy()
 
 
-def _predict(model: Pipeline, features: Float[Tensor, "n mel frame"]) -> Int[Tensor, " n"]:
-    return torch.as_tensor(model.predict(pooled(features)))
-
-
-def _regress(
-    model: Pipeline, features: Float[Tensor, "n mel frame"], columns: int
-) -> Float[Tensor, "n column"]:
-    said = model.predict(pooled(features)).reshape(len(features), columns)
-    return torch.as_tensor(said, dtype=torch.float32)
+def _predict(
+    models: Sequence[Pipeline], task: Task, features: Float[Tensor, "n mel frame"]
+) -> Int[Tensor, " n"] | Float[Tensor, "n column"]:
+    inputs = pooled(features)
+    said = [torch.as_tensor(model.predict(inputs)) for model in models]
+    if not task.dimensions:
+        return said[0]
+    parts = [one_hot(said[0], len(task.emotions))] if task.emotions else []
+    return torch.cat([*parts, said[-1].reshape(len(features), -1)], dim=1).float()
 
 
 def _numbers(model: Pipeline) -> int:

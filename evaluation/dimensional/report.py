@@ -1,0 +1,330 @@
+"""The report on dimensions: `report.json` for machines, `report.md` and a table for people.
+
+The JSON schema is `DimensionalReport.model_json_schema()`.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from textwrap import fill
+
+import numpy as np
+from pydantic import ValidationError
+
+from evaluation import tables
+from evaluation.comparisons import difference, pairs
+from evaluation.dimensional.records import DimensionalRow
+from evaluation.dimensional.results import DimensionalResult
+from evaluation.dimensional.scope import Scope
+from evaluation.files import write_atomically
+from evaluation.options import NATIVE
+from evaluation.records import Comparison, FoldName, Record, Versions
+from evaluation.remarks import not_pooled, partly_pooled, reasons
+from evaluation.report import NATIVES, ReportError, heading, limits, privacy, require_each_once
+from evaluation.runs import CLEAN
+from evaluation.starts import noise_of
+from evaluation.tables import WIDTH
+
+COLUMNS = (
+    "CCC: concordance (Lin 1989), a mean over the dimensions, ± standard deviation over draws of "
+    "the set and seeds of the student. interval: of that mean, 95 %, over test speakers. ratio: "
+    "mean CCC relative to full data. MAE: mean absolute error, on the corpus' scale from {low:g} "
+    "to {high:g}. ipc: items per cell of the label space. minutes: to make the set and train one "
+    "student on it, per fold."
+)
+EMOTIONS = "UAR: of the emotions that are told beside the dimensions, where they are known."
+DIFFERENCES = "Differences of mean CCC on the same test speakers [95 % interval]"
+
+
+class DimensionalReport(Record):
+    """What sets of dimensions are worth under one protocol."""
+
+    protocol: str
+    """The protocol line; a number without it means nothing."""
+    corpus: str
+    """The corpus' name."""
+    emotions: tuple[str, ...]
+    """Class names of the emotions that are told as well; none where dimensions alone are."""
+    dimensions: tuple[str, ...]
+    """What is told, in the order of the rows' metrics."""
+    scale: tuple[float, float]
+    """Their lowest and highest value, in the corpus' own terms."""
+    cells: tuple[str, ...]
+    """Of the label space, that sets have equally many items of."""
+    notes: tuple[str, ...]
+    """What a reader of the numbers must know."""
+    guarantees: tuple[str, ...] = ()
+    """What is guaranteed about the speakers of which set."""
+    command: str
+    """Makes this report again."""
+    versions: Versions
+    """What computed it."""
+    rows: tuple[DimensionalRow, ...]
+    """Pooled rows first, then fold by fold."""
+    tests: dict[int, str]
+    """By fold, the name of its test where the corpus' own split lists one."""
+    comparisons: tuple[Comparison, ...]
+    """Judged sets against the others: pooled over folds if they are, else fold by fold."""
+    unavailable: tuple[str, ...]
+    """Sets that are not in the rows, and why."""
+    failed: tuple[str, ...]
+    """Students that are missing from the rows because their training failed, and why."""
+
+    @classmethod
+    def of(
+        cls,
+        protocol: str,
+        folds: Sequence[DimensionalResult],
+        *,
+        corpus: str,
+        command: str,
+        notes: Sequence[str] = (),
+        guarantees: Sequence[str] = (),
+        pooled: bool = True,
+        seed: int = 0,
+    ) -> "DimensionalReport":
+        """Summarises folds.
+
+        Args:
+            protocol: the protocol line.
+            folds: at least one, in the order of the report.
+            corpus: the corpus' name.
+            command: the command line that makes this report again.
+            notes: what a reader of the numbers must know.
+            guarantees: about the speakers of sets; none for sets without.
+            pooled: whether several folds are one test in parts; else each is a test of its own
+                (`synth_data.protocol.pooled`).
+            seed: of the resamples behind the intervals.
+
+        Raises:
+            ReportError: there is no fold, a fold stands twice, or they tell different things.
+        """
+        numbers = [result.fold for result in folds]
+        require_each_once(numbers)
+        task = folds[0].task
+        for result in folds:
+            if (result.task.columns, result.task.scale) != (task.columns, task.scale):
+                raise ReportError(
+                    f"fold {result.fold} tells {', '.join(result.task.columns)}, but fold "
+                    f"{numbers[0]} tells {', '.join(task.columns)}: they are of different runs; "
+                    f"give each run its own output folder"
+                )
+        generator = np.random.default_rng(seed)
+        scopes = [Scope.of(result.fold, [result], generator) for result in folds]
+        main = scopes
+        if pooled and len(folds) > 1:
+            main = [Scope.of("all", folds, generator)]
+            scopes = [*main, *scopes]
+        partly = {one: len(main[0].samples[one].sums) for one in main[0].pool.partial}
+        cells = dict.fromkeys(name for result in folds for name in result.task.groups)
+        return cls(
+            protocol=protocol,
+            corpus=corpus,
+            emotions=task.emotions,
+            dimensions=task.dimensions,
+            scale=task.scale,
+            cells=tuple(cells),
+            notes=(*notes, *partly_pooled(partly)),
+            guarantees=tuple(guarantees),
+            command=command,
+            versions=Versions.here(),
+            rows=tuple(row for scope in scopes for row in scope.rows()),
+            tests={result.fold: result.listed for result in folds if result.listed},
+            comparisons=tuple(one for scope in main for one in _comparisons(scope)),
+            unavailable=(
+                *reasons([result.unavailable for result in folds], numbers),
+                *not_pooled(main[0].pool.incomplete),
+            ),
+            failed=reasons([result.failed for result in folds], numbers),
+        )
+
+    @property
+    def privacy(self) -> str:
+        """What is guaranteed about whom, in words."""
+        return privacy(self.guarantees)
+
+    @property
+    def main_folds(self) -> tuple[FoldName, ...]:
+        """What stands for itself: all folds, where they are pooled; else each."""
+        names = tuple(dict.fromkeys(row.fold for row in self.rows))
+        return ("all",) if "all" in names else names
+
+    def classrooms(
+        self, *, speech: str = CLEAN, start_noise: bool = False
+    ) -> Iterator[tuple[str, list[DimensionalRow], list[Comparison]]]:
+        """The students of each kind on each test: a heading, their rows, and differences."""
+        for fold in self.main_folds:
+            shown = [
+                row
+                for row in self.rows
+                if (row.fold, row.speech) == (fold, speech)
+                and (start_noise or noise_of(row.initialisation) is None)
+            ]
+            for (student, recipe), rows in tables.by_student(shown).items():
+                compared = [
+                    one
+                    for one in self.comparisons
+                    if (one.fold, one.student, one.speech) == (fold, student, speech)
+                    and one.recipe in (recipe, NATIVE)
+                    and noise_of(one.initialisation) is None
+                ]
+                yield heading(rows[0], recipe, self.tested(fold)), rows, compared
+
+    def tested(self, fold: FoldName) -> str:
+        """Names the data behind a row."""
+        if fold == "all":
+            return f"{len({row.fold for row in self.rows} - {'all'})} folds pooled"
+        listed = self.tests.get(fold, "")
+        return f"fold {fold}" + (f" ({listed})" if listed else "")
+
+    @property
+    def about(self) -> list[str]:
+        """What the columns mean."""
+        low, high = self.scale
+        natives = [NATIVES] if any(row.recipe == NATIVE for row in self.rows) else []
+        return [
+            COLUMNS.format(low=low, high=high),
+            *([EMOTIONS] if self.emotions else []),
+            *natives,
+        ]
+
+    def save(self, folder: Path) -> None:
+        """Writes `report.json` and `report.md`, each whole."""
+        write_atomically(folder / "report.json", self.model_dump_json(indent=1) + "\n")
+        write_atomically(folder / "report.md", self.markdown())
+
+    @classmethod
+    def load(cls, path: Path) -> "DimensionalReport":
+        """Reads a `report.json`.
+
+        Raises:
+            ReportError: it is missing, or is not one.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise ReportError(
+                f"{path}: not a report on dimensions that this version can read; make it again "
+                f"with the command in its report.md, or give another file ({error})"
+            ) from error
+
+    def table(self) -> str:
+        """The main table for a terminal: 110 characters or less, for names of usual length."""
+        parts = []
+        for title, rows, compared in self.classrooms():
+            parts += [title, tables.plain(self._main(rows, short=True))]
+            for number, differences in enumerate(tables.differences(compared)):
+                start = f"{DIFFERENCES}:\n" if number == 0 else ""
+                parts.append(start + tables.plain(differences))
+        for word, texts in (("not available", self.unavailable), ("failed", self.failed)):
+            parts.append("\n".join(fill(f"{word}: {text}", WIDTH) for text in texts))
+        parts.append("\n".join(fill(text, WIDTH) for text in (*self.about, self.privacy)))
+        return "\n\n".join(part for part in parts if part)
+
+    def markdown(self) -> str:
+        """The whole report for people."""
+        protocol = tables.escaped(self.protocol)
+        parts = [f"# {protocol}", self.privacy]
+        for title, rows, compared in self.classrooms():
+            parts += [f"## {title}", tables.markdown(self._main(rows))]
+            if compared:
+                parts += [
+                    f"{DIFFERENCES}:",
+                    *map(tables.markdown, tables.differences(compared)),
+                ]
+            parts += ["Each dimension:", tables.markdown(_each(rows))]
+        parts += self.about
+        speeches = dict.fromkeys(row.speech for row in self.rows if row.speech != CLEAN)
+        for speech in speeches:
+            parts += [f"## Test speech: {speech}"]
+            for title, rows, _ in self.classrooms(speech=speech):
+                parts += [f"{title}:", tables.markdown(self._main(rows))]
+        if "all" in self.main_folds:
+            every = [row for row in self.rows if row.fold != "all" and row.speech == CLEAN]
+            parts += ["## Mean CCC per fold", tables.markdown(_per_fold(every))]
+        for title, lines in (
+            ("Not available", self.unavailable),
+            ("Failed", self.failed),
+            ("Notes", self.notes),
+        ):
+            if lines:
+                parts += [f"## {title}", "\n".join(f"- {tables.escaped(line)}" for line in lines)]
+        v = self.versions
+        parts += [
+            "## What the intervals mean",
+            limits(max(row.speakers for row in self.rows)),
+            "## To make this report again",
+            f"```\n{self.command}\n```",
+            f"distill-data {v.package}, Python {v.python}, PyTorch {v.torch}.",
+            protocol,
+        ]
+        return "\n\n".join(part for part in parts if part) + "\n"
+
+    def _main(self, rows: Sequence[DimensionalRow], short: bool = False) -> tables.Table:
+        """A line per set; `short` names of dimensions for a terminal."""
+        names = [name[:3] if short else name for name in self.dimensions]
+        emotions = ["UAR"] if self.emotions else []
+        lines = []
+        for row in rows:
+            uar = [tables.mean(row.uar)] if emotions else []
+            lines.append(
+                [
+                    row.set,
+                    tables.items(row.ipc),
+                    tables.start(row),
+                    tables.spread(row.mean.ccc),
+                    tables.interval(row.mean.ccc),
+                    *(f"{one.ccc.mean:.3f}" for one in row.dimensions),
+                    tables.mean(row.relative_ccc),
+                    f"{row.mean.mae.mean:.3f}",
+                    *uar,
+                    tables.size(row.bytes),
+                    f"{row.seconds / 60:.1f}",
+                ]
+            )
+        header = ("set", "ipc", "init", "CCC", "interval", *names, "ratio", "MAE", *emotions)
+        return tables.Table((*header, "bytes", "minutes"), lines)
+
+
+def _each(rows: Sequence[DimensionalRow]) -> tables.Table:
+    """Every metric of every dimension."""
+    return tables.Table(
+        ("set", "ipc", "init", "dimension", "CCC", "interval", "Pearson", "MAE"),
+        [
+            [
+                row.set,
+                tables.items(row.ipc),
+                tables.start(row),
+                one.dimension,
+                tables.spread(one.ccc),
+                tables.interval(one.ccc),
+                f"{one.pearson.mean:.3f}",
+                f"{one.mae.mean:.3f}",
+            ]
+            for row in rows
+            for one in row.dimensions
+        ],
+    )
+
+
+def _per_fold(rows: Sequence[DimensionalRow]) -> tables.Table:
+    """Mean CCC: a line per set and start, a column per fold."""
+    folds = list(dict.fromkeys(row.fold for row in rows))
+    found: dict[tuple[str, ...], dict[FoldName, str]] = {}
+    for row in rows:
+        name = (row.set, tables.items(row.ipc), row.student, tables.start(row))
+        found.setdefault(name, {})[row.fold] = f"{row.mean.ccc.mean:.3f}"
+    return tables.Table(
+        ("set", "ipc", "student", "init", *map(str, folds)),
+        [
+            [*name, *(by_fold.get(fold, tables.NONE) for fold in folds)]
+            for name, by_fold in found.items()
+        ],
+    )
+
+
+def _comparisons(scope: Scope) -> Iterator[Comparison]:
+    """Each judged set against every other of its size."""
+    samples = scope.samples
+    for one, other in pairs({name: sample.runs[0].judged for name, sample in samples.items()}):
+        lead = samples[one].ccc - samples[other].ccc
+        yield difference(scope.fold, one, other, lead, scope.speakers, within=(-2.0, 2.0))

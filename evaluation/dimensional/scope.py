@@ -1,0 +1,199 @@
+"""From what was told to a report's rows: means, spreads, and intervals over speakers.
+
+As `evaluation.scope` does it for emotions. Concordance depends on sums over utterances alone, so
+the sums of each speaker are resampled as confusion matrices are. Intervals of CCC and of
+correlation are taken on the scale of Fisher's z, as Lin (1989) does: that is the logit of
+(1 + r) / 2, up to a factor.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from evaluation import metrics
+from evaluation.concordance import ccc_of, moment_rows, pearson_of
+from evaluation.dimensional.records import Dimension, DimensionalRow, Metrics
+from evaluation.dimensional.results import DimensionalResult
+from evaluation.intervals import interval, ratio, resample, share_interval, speaker_weights
+from evaluation.records import Estimate, FoldName, Spread
+from evaluation.runs import Condition, Run
+from evaluation.scope import Pool, costs, full_beside
+
+# A metric of each dimension, from the means of `Sample.sums`.
+Metric = Callable[[Float[np.ndarray, "*batch 6"]], Float[np.ndarray, "*batch"]]
+Interval = Callable[[Float[np.ndarray, " row"], int], tuple[float, float] | None]
+
+
+def correlation_interval(
+    values: Float[np.ndarray, " row"], speakers: int
+) -> tuple[float, float] | None:
+    """The interval of a number in [-1, 1]: as `intervals.interval`, on the scale of Fisher's z."""
+    found = share_interval((1 + values) / 2, speakers)
+    return found and (2 * found[0] - 1, 2 * found[1] - 1)
+
+
+def error_interval(values: Float[np.ndarray, " row"], speakers: int) -> tuple[float, float] | None:
+    """The interval of a mean error."""
+    return interval(values, speakers, within=(0.0, math.inf))
+
+
+METRICS: Mapping[str, tuple[Metric, Interval]] = {
+    "ccc": (lambda means: ccc_of(means[..., :5]), correlation_interval),
+    "pearson": (lambda means: pearson_of(means[..., :5]), correlation_interval),
+    "mae": (lambda means: means[..., 5], error_interval),
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One condition in one scope.
+
+    Attributes:
+        runs: of every fold.
+        sums: over each speaker's utterances, the moments of each dimension (`concordance`), the
+            absolute error, and the number of utterances.
+        confusions: of the emotions, the same; None where none are told.
+        weights: the scope's resamples of the speakers.
+    """
+
+    runs: tuple[Run, ...]
+    sums: Float[np.ndarray, "replica speaker dimension 7"]
+    confusions: Int[np.ndarray, "replica speaker truth predicted"] | None
+    weights: Int[np.ndarray, "row speaker"]
+
+    @cached_property
+    def means(self) -> Float[np.ndarray, "replica row dimension 6"]:
+        """Over the utterances: of the speakers as they are, then of each resample."""
+        sums = np.einsum("rs,psdk->prdk", self.weights.astype(np.float64), self.sums)
+        return sums[..., :6] / sums[..., 6:]
+
+    @cached_property
+    def ccc(self) -> Float[np.ndarray, " row"]:
+        """Mean CCC of the dimensions and replicas: of the speakers as they are, then resampled."""
+        return ccc_of(self.means[..., :5]).mean(axis=(0, 2))
+
+    def mean(self) -> Metrics:
+        """Of all dimensions."""
+        return Metrics(**{name: self._spread(*how, slice(None)) for name, how in METRICS.items()})
+
+    def dimension(self, place: int, name: str) -> Dimension:
+        """Of one dimension."""
+        own = slice(place, place + 1)
+        found = {metric: self._spread(*how, own) for metric, how in METRICS.items()}
+        return Dimension(dimension=name, **found)
+
+    def uar(self) -> Spread | None:
+        """Of the emotions, if they are told and any is known."""
+        if self.confusions is None or not self.confusions.any():
+            return None
+        with np.errstate(invalid="ignore"):  # a resample without any emotion has no interval
+            rows = metrics.uar(resample(self.confusions, self.weights))
+        return _spread(rows, self.weights.shape[1], share_interval)
+
+    def _spread(self, metric: Metric, reach: Interval, of: slice) -> Spread:
+        rows = metric(self.means[:, :, of]).mean(axis=-1)
+        return _spread(rows, self.weights.shape[1], reach)
+
+
+def _spread(rows: Float[np.ndarray, "replica row"], speakers: int, reach: Interval) -> Spread:
+    each = rows[:, 0]
+    return Spread(
+        mean=float(each.mean()),
+        interval=reach(rows.mean(axis=0), speakers),
+        sd=float(each.std(ddof=1)) if len(each) > 1 else None,
+    )
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Every condition on the same test speakers.
+
+    Attributes:
+        fold: its name in the report.
+        dimensions: that were told.
+        speakers: how many there are.
+        samples: by condition.
+        pool: whose runs they are.
+    """
+
+    fold: FoldName
+    dimensions: tuple[str, ...]
+    speakers: int
+    samples: Mapping[Condition, Sample]
+    pool: Pool
+
+    @classmethod
+    def of(
+        cls, fold: FoldName, results: Sequence[DimensionalResult], generator: np.random.Generator
+    ) -> "Scope":
+        """Pools the results of some folds.
+
+        Args:
+            fold: the scope's name.
+            results: of the folds, of one task.
+            generator: of the speakers' resamples.
+        """
+        task = results[0].task
+        truth = np.array([row for result in results for row in result.truth])
+        emotions = [index for result in results for index in result.emotions]
+        speakers = [speaker for result in results for speaker in result.speakers]
+        names, whose = np.unique(speakers, return_inverse=True)
+        weights = speaker_weights(len(names), generator)
+        centre = truth.mean(axis=0)  # nothing depends on it, but differences of squares lose digits
+        pool = Pool.of([result.runs for result in results])
+
+        def sums(replica: Sequence[Run]) -> Float[np.ndarray, "speaker dimension 7"]:
+            told = np.array([row for run in replica for row in run.numbers])
+            moments = moment_rows(truth - centre, told - centre)
+            error = np.abs(told - truth)[..., None]
+            rows = np.concatenate([moments, error, np.ones_like(error)], axis=-1)
+            total = np.zeros((len(names), *rows.shape[1:]))
+            np.add.at(total, whose, rows)
+            return total
+
+        def confusions(replica: Sequence[Run]) -> Int[np.ndarray, "speaker truth predicted"]:
+            said = [index for run in replica for index in run.predicted]
+            return metrics.speaker_confusions(emotions, said, speakers, len(task.emotions))
+
+        samples = {
+            condition: Sample(
+                runs=tuple(run for replica in replicas for run in replica),
+                sums=np.stack([sums(replica) for replica in replicas]),
+                confusions=np.stack([confusions(replica) for replica in replicas])
+                if task.emotions
+                else None,
+                weights=weights,
+            )
+            for condition, replicas in pool.replicas.items()
+        }
+        return cls(fold, task.dimensions, len(names), samples, pool)
+
+    def rows(self) -> list[DimensionalRow]:
+        """A row per condition."""
+        return [self._row(condition, sample) for condition, sample in self.samples.items()]
+
+    def _row(self, condition: Condition, sample: Sample) -> DimensionalRow:
+        return DimensionalRow(
+            **condition._asdict(),
+            **costs(sample.runs),
+            fold=self.fold,
+            mean=sample.mean(),
+            dimensions=tuple(
+                sample.dimension(place, name) for place, name in enumerate(self.dimensions)
+            ),
+            relative_ccc=self._against_full(condition, sample),
+            uar=sample.uar(),
+            runs=len(sample.sums),
+            speakers=self.speakers,
+        )
+
+    def _against_full(self, condition: Condition, sample: Sample) -> Estimate | None:
+        full = full_beside(condition, self.samples)
+        values = None if full is None else ratio(sample.ccc, full.ccc)
+        if values is None:
+            return None
+        return Estimate(mean=float(values[0]), interval=interval(values, self.speakers))
