@@ -22,6 +22,7 @@ WHOLE = {
     "test_benchmark",
     "test_cluster",
     "test_distill_data_command",
+    "test_distill_model_command",
     "test_engine",
     "test_evaluate",
     "test_evaluate_data_command",

@@ -10,9 +10,11 @@ from synth_data.corpora.nemo import NEMO
 from synth_data.corpora.ravdess import RAVDESS
 from synth_data.corpora.table import TABLE
 from synth_data.corpora.toy import TOY
+from synth_data.corpora.toy_words import TOY_WORDS
 
 CORPORA: dict[str, Corpus] = {
     "toy": TOY,
+    "toy-words": TOY_WORDS,
     "emodb": EMODB,
     "ravdess": RAVDESS,
     "crema-d": CREMA_D,

@@ -49,9 +49,12 @@ RATINGS: Mapping[str, Mapping[str, float]] = {
 }
 
 
-def draw_voice(speaker: int) -> Voice:
-    """The voice of speaker number `speaker`, from 0; even ones are women."""
-    random = default_rng([SEED, speaker])
+def draw_voice(speaker: int, seed: int = SEED) -> Voice:
+    """The voice of speaker number `speaker`, from 0; even ones are women.
+
+    Another seed gives other people.
+    """
+    random = default_rng([seed, speaker])
     female = speaker % 2 == 0
     size = (1.16 if female else 1.0) * np.exp(0.05 * random.standard_normal())
     return Voice(

@@ -1,9 +1,9 @@
-"""The toy corpus' synthesiser: a voice and an expression -> a speech-like waveform.
+"""The toy corpora's synthesiser: a voice, an expression and syllables -> a speech-like waveform.
 
 Source and filter in the short-time spectrum: a pulse train with a jittered pitch contour and
-aspiration noise, shaped step by step by formant resonators (all-pole, of unit gain at 0 Hz), over
-a random sequence of syllables. Who speaks (`Voice`), how (`Expression`) and what (the seed) are
-separate values, so one can be changed while the others stay.
+aspiration noise, shaped step by step by formant resonators (all-pole, of unit gain at 0 Hz). Who
+speaks (`Voice`), how (`Expression`) and what (`Syllables`; random ones, drawn from the seed, in
+`ToyVoice`) are separate values, so one can be changed while the others stay.
 """
 
 from dataclasses import astuple, dataclass
@@ -119,14 +119,43 @@ class ToyVoice(Source):
         return sha256(repr(factors).encode()).digest()
 
 
+@dataclass(frozen=True)
+class Syllables:
+    """What is said, one entry per syllable; times in seconds, vowels in Hz."""
+
+    starts: Float[np.ndarray, " syllable"]
+    lengths: Float[np.ndarray, " syllable"]
+    stress: Float[np.ndarray, " syllable"]
+    vowels: Int[np.ndarray, "syllable 3"]
+    fricative: Bool[np.ndarray, " syllable"]
+
+
 def _synthesise(
     voice: Voice, expression: Expression, seed: tuple[int, ...]
 ) -> Float[np.ndarray, " sample"]:
-    """The waveform at `RATE`, float32."""
+    """The waveform at `RATE`, float32, of random syllables."""
     random = default_rng(seed)
     duration = random.uniform(0.85, 1.55)  # in seconds
+    text = _random_syllables(expression, duration, random)
+    return say(text, duration, voice, expression, random)
+
+
+def say(
+    text: Syllables, duration: float, voice: Voice, expression: Expression, random: Generator
+) -> Float[np.ndarray, " sample"]:
+    """The waveform of some syllables.
+
+    Args:
+        text: the syllables; the first starts at 0.
+        duration: in seconds; after the last syllable it is silent.
+        voice: who speaks.
+        expression: how; the timing is the text's alone.
+        random: of the noise and of the level.
+
+    Returns:
+        At `RATE`, float32, with a peak between 0.3 and 0.9.
+    """
     time = np.arange(HOP / RATE / 2, duration, HOP / RATE)  # the middle of each step
-    text = _text(expression, duration, random)
     syllable = np.searchsorted(text.starts, time, side="right") - 1
     # From 0 to 1 in each syllable; it stays there in a pause.
     phase = np.minimum((time - text.starts[syllable]) / text.lengths[syllable], 1.0)
@@ -168,25 +197,14 @@ def _synthesise(
     return waveform.astype(np.float32)
 
 
-@dataclass(frozen=True)
-class _Text:
-    """What is said, one entry per syllable; times in seconds, vowels in Hz."""
-
-    starts: Float[np.ndarray, " syllable"]
-    lengths: Float[np.ndarray, " syllable"]
-    stress: Float[np.ndarray, " syllable"]
-    vowels: Int[np.ndarray, "syllable 3"]
-    fricative: Bool[np.ndarray, " syllable"]
-
-
-def _text(expression: Expression, duration: float, random: Generator) -> _Text:
+def _random_syllables(expression: Expression, duration: float, random: Generator) -> Syllables:
     spoken = duration - expression.pause
     count = max(2, round(expression.syllable_rate * spoken))
     lengths = np.exp(0.2 * random.standard_normal(count))
     lengths *= spoken / lengths.sum()
     starts = np.cumsum(lengths) - lengths
     starts[random.integers(1, count) :] += expression.pause
-    return _Text(
+    return Syllables(
         starts=starts,
         lengths=lengths,
         stress=random.uniform(0.2, 1.0, count),
@@ -196,7 +214,7 @@ def _text(expression: Expression, duration: float, random: Generator) -> _Text:
 
 
 def _formants(
-    text: _Text, time: Float[np.ndarray, " step"], voice: Voice
+    text: Syllables, time: Float[np.ndarray, " step"], voice: Voice
 ) -> Float[np.ndarray, "step formant"]:
     """In Hz; they glide from the middle of one syllable to the next."""
     middles = text.starts + text.lengths / 2

@@ -1,0 +1,113 @@
+"""The network of Mitra et al. 2022: a convolution along time, a GRU, an embedding, outputs.
+
+TC-GRU after Kowtha et al. 2020 ("Detecting emotion primitives from speech and their use in
+discerning categorical emotions"), with the sizes that a re-implementation of Mitra et al. reports.
+The published network reads its embedding from the last frame's state; this one from the mean of all
+states, as our features repeat short utterances and cut long ones, so that the last frame is no end.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import silu
+
+from evaluation.networks import draw_weights
+from evaluation.systems.sequences import Sequences
+from synth_data.settings import Count
+
+SMALLEST_DEVIATION = 1e-3
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a network is.
+
+    Attributes:
+        channels: of the convolution.
+        width: frames that the convolution sees at once.
+        stride: frames from one place of the convolution to the next.
+        states: of the GRU.
+        embedding: numbers that tell all of an utterance.
+        both_ways: a second GRU goes from the end to the start, so that a state knows what follows,
+            as those of encoders do.
+    """
+
+    channels: Count = 128
+    width: Count = 5
+    stride: Count = 2
+    states: Count = 128
+    embedding: Count = 128
+    both_ways: bool = False
+
+
+TEACHER = Size()
+# Less than a tenth of a teacher's, which counts its encoder; log-mels have 100 frames a second.
+STUDENT = Size(channels=48, stride=4, states=64, embedding=64)
+
+
+class TCGRU(nn.Module):
+    """From frames to an embedding of the utterance and outputs.
+
+    Frames are first brought to mean 0 and deviation 1 by statistics of the training frames, which
+    are part of the network, so that its weights are all that it takes.
+
+    Args:
+        dim: numbers in a frame.
+        outputs: columns of the targets.
+        size: of the layers.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, dim: int, outputs: int, size: Size = TEACHER) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("deviation", torch.ones(dim))
+        padding = size.width // 2
+        self.convolution = nn.Conv1d(dim, size.channels, size.width, size.stride, padding)
+        self.gru = nn.GRU(
+            size.channels, size.states, batch_first=True, bidirectional=size.both_ways
+        )
+        self.embedding = nn.Linear(size.states * (1 + size.both_ways), size.embedding)
+        self.outputs = nn.Linear(size.embedding, outputs)
+
+    def forward(
+        self, heard: Sequences
+    ) -> tuple[Float[Tensor, "n embedding"], Float[Tensor, "n output"]]:
+        """(embedding, outputs); an utterance's do not depend on those beside it."""
+        return self.read(self.along(heard))
+
+    def along(self, heard: Sequences) -> Sequences:
+        """The GRU's states, for every `stride` frames."""
+        frames = (heard.frames - self.mean) / self.deviation
+        frames = (frames * heard.inside[:, :, None]).transpose(1, 2)
+        states, _ = self.gru(silu(self.convolution(frames)).transpose(1, 2))
+        return Sequences(states, (heard.lengths - 1) // self.convolution.stride[0] + 1)
+
+    def read(
+        self, states: Sequences
+    ) -> tuple[Float[Tensor, "n embedding"], Float[Tensor, "n output"]]:
+        """What the states say of the whole utterance."""
+        kept = states.inside[:, :, None]
+        mean = (states.frames * kept).sum(dim=1) / kept.sum(dim=1)
+        embedding = silu(self.embedding(mean))
+        return embedding, self.outputs(embedding)
+
+
+def drawn(dim: int, outputs: int, size: Size, generator: torch.Generator) -> TCGRU:
+    """A network with random weights from `generator`."""
+    with torch.device("meta"):
+        network = TCGRU(dim, outputs, size)
+    weights = draw_weights(network, generator)
+    network.load_state_dict({**weights, "deviation": torch.ones(dim)}, assign=True)
+    return network.requires_grad_()
+
+
+def settle(network: TCGRU, heard: Sequences) -> None:
+    """Sets the statistics that a network brings frames to one scale by."""
+    frames = heard.frames[heard.inside].float()
+    network.mean.copy_(frames.mean(dim=0))
+    network.deviation.copy_(frames.std(dim=0, correction=0).clamp_min(SMALLEST_DEVIATION))

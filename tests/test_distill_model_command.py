@@ -1,0 +1,197 @@
+"""`distill-model`, end to end with small encoders, and what it refuses."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from commands import Command, Outcome, run_here
+from safetensors.torch import load_file
+from small_teachers import save_speech, save_text, small_corpus
+
+from evaluation.systems import cli
+from evaluation.systems.rows import LOW_LEVEL, read_rows
+from evaluation.systems.table import SYSTEMS
+from synth_data.corpora import CORPORA
+from synth_data.errors import UserError
+
+QUICK = """\
+[settings.recipe]
+epochs = 2
+batch = 8
+"""
+REPRESENTATION = """\
+[settings.teacher]
+channels = 8
+states = 8
+embedding = 8
+[settings.student]
+channels = 4
+states = 4
+embedding = 4
+[settings.listening]
+steps = 2
+"""
+AUDIO_TEXTUAL = """\
+[settings.speech]
+steps = 2
+batch = 4
+[settings.text]
+steps = 2
+keep = 1
+[settings.beside.recipe]
+epochs = 1
+"""
+OWN = {"representation": REPRESENTATION, "audio-textual": AUDIO_TEXTUAL}
+
+
+@pytest.fixture(scope="module")
+def encoders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("encoders")
+    return save_speech(folder / "speech"), save_text(folder / "text")
+
+
+@pytest.fixture
+def distill_model(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Command:
+    monkeypatch.setenv("DISTILL_DATA_CACHE", str(tmp_path / "cache" / "features"))
+    monkeypatch.setitem(CORPORA, "toy-words", small_corpus())
+    return lambda *words: run_here(cli.main, words, monkeypatch, capsys)
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> dict[str, Path]:
+    files = {}
+    for name, own in OWN.items():
+        files[name] = tmp_path / f"{name}.toml"
+        files[name].write_text(QUICK + own)
+    return files
+
+
+def words(system: str, encoders: tuple[Path, Path], quick: dict[str, Path], out: Path) -> list:
+    speech, text = encoders
+    both = ["--text-teacher", text] if system == "audio-textual" else []
+    return [
+        *("--system", system, "--dataset", "toy-words", "--teacher", speech, *both),
+        *("--config", quick[system], "--seeds", 1, "--out", out),
+    ]
+
+
+def refused(done: Outcome) -> str:
+    assert done.code == 2, done.err
+    assert "Traceback" not in done.err
+    return done.err
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_system_leaves_a_table_a_student_and_a_report(
+    system, distill_model, encoders, quick, tmp_path
+):
+    out = tmp_path / "out"
+    given = words(system, encoders, quick, out)
+    done = distill_model(*given, "--fold", 1)
+    assert done.code == 0, done.err
+    rows = read_rows(out)
+    assert rows[0].model == LOW_LEVEL
+    assert all(list(row.ccc) == ["valence", "activation", "dominance"] for row in rows)
+    assert {row.fraction is None for row in rows if row.model.startswith("teacher")} == {True}
+    assert rows[-1].fraction is not None
+    assert rows[-1].fraction < 1
+    assert all(row.raw_speech == "who makes it" for row in rows)
+    weights = out / "fold-1" / "student.safetensors"
+    manifest = json.loads((out / "fold-1" / "manifest.json").read_text())
+    assert manifest["system"] == system
+    assert sum(each.nbytes for each in load_file(weights).values()) == rows[-1].bytes
+    assert "folds 1 of 3" in done.out
+    assert LOW_LEVEL in (out / "report.md").read_text()
+
+    made = weights.stat().st_mtime_ns
+    again = distill_model(*given, "--json", "--fold", 2)  # goes on: the first is not made again
+    assert again.code == 0, again.err
+    assert weights.stat().st_mtime_ns == made
+    assert json.loads(again.out)["rows"][0]["system"] == system
+    assert (out / "fold-2" / "result.json").is_file()
+
+
+def test_the_same_seed_makes_the_same_student(distill_model, encoders, quick, tmp_path):
+    outs = [tmp_path / name for name in "ab"]
+    for out in outs:
+        distill_model(*words("audio-textual", encoders, quick, out), "--fold", 1)
+    first, second = ((out / "fold-1" / "student.safetensors").read_bytes() for out in outs)
+    assert first == second
+
+
+def test_another_run_is_not_gone_on_with(distill_model, encoders, quick, tmp_path):
+    out = tmp_path / "out"
+    given = words("representation", encoders, quick, out)
+    distill_model(*given, "--fold", 1)
+    assert "differs in seed:" in refused(distill_model(*given, "--seed", 1))
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thing").touch()
+    given = words("representation", encoders, quick, tmp_path / "full")
+    assert "no run's folder" in refused(distill_model(*given))
+
+
+def test_missing_transcripts_are_counted_and_named(
+    distill_model, encoders, quick, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(CORPORA, "toy-words", small_corpus(transcripts=False))
+    said = refused(distill_model(*words("audio-textual", encoders, quick, tmp_path / "out")))
+    assert "16 of 24 utterances of toy corpus with words" in said
+    assert "have no transcript" in said
+    assert "w0001-calm-01" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_audio_textual_needs_a_text_teacher(distill_model, encoders, quick, tmp_path):
+    speech, _ = encoders
+    said = refused(
+        distill_model(
+            *("--system", "audio-textual", "--dataset", "toy-words", "--teacher", speech),
+            *("--config", quick["audio-textual"], "--out", tmp_path / "out"),
+        )
+    )
+    assert "give one --teacher and a --text-teacher" in said
+
+
+def test_what_is_no_encoder_is_refused(distill_model, encoders, tmp_path, monkeypatch):
+    def said(*others: object) -> str:
+        return refused(
+            distill_model(
+                *("--system", "representation", "--dataset", "toy-words", "--out", tmp_path / "o"),
+                *others,
+            )
+        )
+
+    speech, text = encoders
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    (bare / "config.json").write_text((speech / "config.json").read_text())
+    assert "no weights as safetensors" in said("--teacher", bare)
+    assert "no speech encoder" in said("--teacher", text)
+    assert "no text encoder" in said("--teacher", speech, "--text-teacher", speech)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert "nobody/knows-this" in said("--teacher", "nobody/knows-this")
+    assert "takes a number or all" in said("--teacher", speech, "--fold", "first")
+    assert "folds 1 to 3" in said("--teacher", speech, "--fold", 9)
+    assert "Known: representation, audio-textual" in refused(
+        distill_model("--system", "both", "--dataset", "toy-words", "--teacher", speech)
+    )
+
+
+def test_a_corpus_without_dimensions_is_refused(
+    distill_model, encoders, quick, tmp_path, monkeypatch
+):
+    plain = replace(small_corpus(), dimensions=())
+    monkeypatch.setitem(CORPORA, "toy-words", plain)
+    given = words("representation", encoders, quick, tmp_path / "out")
+    assert "has no valence, activation, dominance" in refused(distill_model(*given))
+
+
+def test_rows_of_a_folder_that_is_no_run(tmp_path):
+    with pytest.raises(UserError, match="holds no report"):
+        read_rows(tmp_path)
+    (tmp_path / "report.json").write_text("{}")
+    with pytest.raises(UserError, match="damaged"):
+        read_rows(tmp_path)
