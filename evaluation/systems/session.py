@@ -223,7 +223,7 @@ class Session:
             "system": self.name,
             "outputs": list(real.task.columns),
             "scale": list(real.task.scale),
-            "features": asdict(real.spec),
+            "features": real.spec.settings(),
             **product.manifest,
             "sha256": sha256((folder / WEIGHTS).read_bytes()).hexdigest(),
             "corpus": real.facts.title,

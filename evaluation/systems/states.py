@@ -23,6 +23,7 @@ from evaluation.systems.sequences import Sequences
 from evaluation.systems.text_encoders import TextEncoder
 from synth_data import features
 from synth_data.feature_cache import default_folder
+from synth_data.features import FeatureSpec
 from synth_data.progress import SILENT, Progress
 from synth_data.real import RealSet
 from synth_data.utterance import Utterance
@@ -77,13 +78,15 @@ class StateCache:
 
     def low_level(self, real: RealSet) -> Sequences:
         """The features of the corpus' recipe, but each utterance at its own length."""
+        spec = real.spec
+        assert isinstance(spec, FeatureSpec)  # as systems load corpora
 
         def found_features() -> dict[str, Tensor]:
             found = []
             for one in self.progress(real.utterances, unit="utterance"):
-                waveform = middle(one.audio.waveform(real.spec.sample_rate), real.spec.sample_rate)
-                frames = 1 + len(waveform) // round(real.spec.hop * real.spec.sample_rate)
-                found.append(replace(real.spec, frames=frames)(waveform).T.half())
+                waveform = middle(one.audio.waveform(spec.sample_rate), spec.sample_rate)
+                frames = 1 + len(waveform) // round(spec.hop * spec.sample_rate)
+                found.append(replace(spec, frames=frames)(waveform).T.half())
             of_all = Sequences.of(found)
             return {"frames": of_all.frames, "lengths": of_all.lengths}
 
