@@ -236,6 +236,17 @@ def test_targets_take_a_byte_for_the_class_and_one_for_each_number():
     assert (whole.tolist(), size) == ([[0.0, 1.0]], 1)
 
 
+def test_on_another_corpus_numbers_are_on_its_scale():
+    here = sides()
+    there = [replace(side, task=replace(side.task, scale=(0.0, 100.0))) for side in here]
+    how = {"sets": a_set(here[0]), "baselines": (), "seeds": 1}
+    found, own = judged(sides=there, **how), judged(sides=here, **how)
+    assert (found.task.scale, own.task.scale) == ((0.0, 100.0), (1.0, 5.0))
+    for one, other in zip(found.runs, own.runs, strict=True):
+        told = (np.array(one.numbers) / 50 - 1, (np.array(other.numbers) - 3) / 2)
+        assert told[0] == pytest.approx(told[1], abs=1e-4)
+
+
 @pytest.mark.parametrize(
     ("option", "message"),
     [

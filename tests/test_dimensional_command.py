@@ -77,7 +77,6 @@ def test_a_report_on_dimensions(evaluate_data, folder, tmp_path):
         (["--teachers", "ensemble"], "model distillation by teachers are for sets of emotions"),
         (["--attacks", "speaker"], "attacks are for sets of emotions alone"),
         (["--scores"], "DD-Ranking's scores are for sets of emotions alone"),
-        (["--label-map", ""], "--label-map is of emotions, and these sets tell dimensions"),
     ],
 )
 def test_what_there_is_for_emotions_alone(evaluate_data, folder, words, message):
