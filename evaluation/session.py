@@ -104,11 +104,6 @@ class Session:
         require_one_task(self.sets)
         if first.synthetic.task.dimensions:
             require_possible(self.options)
-            if self.label_map is not None:
-                raise UserError(
-                    "--label-map is of emotions, and these sets tell dimensions: leave it out; "
-                    "how they do on another corpus, with a scale of its own, is not judged"
-                )
         for other in self.sets[1:]:
             if other.synthetic.spec != first.synthetic.spec:
                 raise SetError(
@@ -176,6 +171,7 @@ class Session:
             self.data_root,
             spec or self.spec,
             task=self.task.name,
+            scale=self.task.scale if self.task.dimensions and self.label_map is None else None,
             allow_missing=self.allow_missing,
             skip_bad=self.skip_bad,
             progress=self.show_progress,
@@ -186,7 +182,7 @@ class Session:
                 if one.synthetic.provenance.holds(real.corpus, real.digest):
                     raise not_another(one, self.corpus)
             made = ", ".join(sorted({one.synthetic.provenance.corpus for one in self.sets}))
-            mapped = relabelled(real, first.emotions, self.label_map)
+            mapped = relabelled(real, first.emotions, self.label_map, self.task.dimensions)
             note = f"sets made from {made}, full data and baselines from {self.corpus.name}"
             return replace(mapped, notes=(*mapped.notes, note))
         for one in self.sets:
