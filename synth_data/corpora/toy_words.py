@@ -1,13 +1,11 @@
 """The toy corpus with words: valence is in what is said, activation in how loudly.
 
-Sentences of three made-up words. A sentence's valence is the mean of its words' (`WORDS`), its
-activation is how energetically it is said, whatever the words, and its dominance is half that and
-half how far the pitch falls. So it is known where each is: a word takes the order of its vowels to
-tell, which long-term spectra do not have, while energy is heard anywhere in it.
-
-Every vowel begins one pleasant, one unpleasant and one neutral word and ends one of each, so no
-vowel, nor the place of one, tells a valence: `sile` is pleasant, `seli` is not. The numbers below
-set how hard the corpus is, which tests hold: change none of them lightly.
+Sentences of two made-up words. A sentence's valence is the mean of its words' (`WORDS`); its
+activation is how energetically it is said, whatever the words; its dominance is half that and half
+how far the pitch falls. So it is known where each is: energy is heard anywhere in a sentence, while
+a valence takes three vowels in their order, as pleasant and unpleasant words have the same vowels
+in the same places, and the same vowels next to each other. The numbers below set how hard the
+corpus is, which tests hold: change none of them lightly.
 """
 
 from collections.abc import Mapping
@@ -34,6 +32,7 @@ from synth_data.corpora.toy_speech import (
     say,
 )
 from synth_data.protocol import grouped, leave_one_out
+from synth_data.task import DIMENSIONS
 from synth_data.utterance import Source, Utterance
 
 SPEAKERS = 16
@@ -42,8 +41,9 @@ SEED = 8
 
 LOWEST, MIDDLE, HIGHEST = 1.0, 3.0, 5.0  # of valence, activation and dominance
 
-# Each word's valence. It is spelled as it is said: `s` hisses, `l` does not, and a word begins
-# with the one and goes on with the other.
+# Each word's valence. Words are spelled as they are said: a word begins with `s`, which hisses, and
+# goes on with `l`, which does not. With the vowels in a ring, a pleasant word goes one step on and
+# then two, or two and then one; an unpleasant one goes one and one, or two and two.
 WORDS: Mapping[str, float] = {
     "silelo": 5.0,
     "selalu": 5.0,
@@ -77,7 +77,7 @@ WORDS: Mapping[str, float] = {
     "sulelo": 1.0,
 }
 FORMANTS = dict(zip("ieaou", VOWELS[[0, 1, 3, 4, 5]], strict=True))
-IN_A_SENTENCE = 2  # words
+SYLLABLES, IN_A_SENTENCE = 3, 2  # of a word; words
 
 # The emotion of each quadrant: (pleasant, energetic). No sentence is between two.
 EMOTIONS: Mapping[str, tuple[bool, bool]] = {
@@ -130,16 +130,16 @@ class Spoken(Source):
         text = self._syllables(default_rng(self.seed))
         ends = text.starts + text.lengths
         spans = list(zip(text.starts.tolist(), ends.tolist(), strict=True))
-        return [spans[first : first + 3] for first in range(0, len(spans), 3)]
+        return [spans[first : first + SYLLABLES] for first in range(0, len(spans), SYLLABLES)]
 
     def _syllables(self, random: Generator) -> Syllables:
         letters = "".join(self.words)
-        count = len(letters) // 2
+        count = len(self.words) * SYLLABLES
         lengths = np.exp(0.15 * random.standard_normal(count)) / self.expression.syllable_rate
         starts = np.cumsum(lengths) - lengths
-        pause = 3 * random.integers(1, len(self.words))  # before this syllable, between two words
-        starts[pause:] += self.expression.pause
-        first = np.arange(count) % 3 == 0
+        after = SYLLABLES * random.integers(1, len(self.words))  # one of the words
+        starts[after:] += self.expression.pause
+        first = np.arange(count) % SYLLABLES == 0
         return Syllables(
             starts=starts,
             lengths=lengths,
@@ -184,7 +184,7 @@ def toy_word_utterances(
                         gender=voice.gender,
                         valence=valence_of(words),
                         activation=activation,
-                        dominance=(activation + fall) / 2,
+                        dominance=round((activation + fall) / 2, 3),
                         text=" ".join(words),
                     )
                 )
@@ -194,10 +194,10 @@ def toy_word_utterances(
 def valence_of(words: tuple[str, ...]) -> float:
     """The mean of the words' valences.
 
-    >>> valence_of(("sile", "sila", "sela"))
-    4.333
+    >>> valence_of(("silelo", "silola"))
+    4.0
     """
-    return round(sum(WORDS[word] for word in words) / len(words), 3)
+    return sum(WORDS[word] for word in words) / len(words)
 
 
 def draw_words(emotion: str, random: Generator) -> tuple[str, ...]:
@@ -274,7 +274,9 @@ TOY_WORDS = Corpus(
         )
     },
     read=_read,
-    language="none: fifteen made-up words",
+    dimensions=DIMENSIONS,
+    scale=(LOWEST, HIGHEST),
+    language="none: thirty made-up words",
     access="built-in",
     licence="MIT, as this package",
     derivatives="yes",
