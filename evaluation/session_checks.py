@@ -42,7 +42,7 @@ def require_fit(synthetic: SyntheticSet, real: RealSet) -> None:
     asked, found = synthetic.task, real.task
     if (asked.dimensions, asked.scale) != (found.dimensions, found.scale):
         raise SetError(
-            f"the set tells {_told(asked)}; {real.facts.title} was read to tell {_told(found)}: "
+            f"the set tells {told(asked)}; {real.facts.title} was read to tell {told(found)}: "
             f"load the corpus for the set's task, {asked.name}"
         )
     if asked.emotions != found.emotions:
@@ -66,12 +66,28 @@ def require_fit(synthetic: SyntheticSet, real: RealSet) -> None:
             )
 
 
-def _told(task: Task) -> str:
+def told(task: Task) -> str:
+    """What there is to tell, in words."""
     if not task.dimensions:
-        return "emotions"
+        return ", ".join(task.emotions)
     low, high = task.scale
-    emotions = "emotions, " if task.emotions else ""
-    return f"{emotions}{', '.join(task.dimensions)} from {low:g} to {high:g}"
+    return f"{', '.join(task.columns)} from {low:g} to {high:g}"
+
+
+def require_one_task(sets: Sequence[NamedSet]) -> None:
+    """Raises `SetError` if sets tell different things."""
+    first = sets[0]
+    for other in sets[1:]:
+        one, another = first.synthetic.task, other.synthetic.task
+        if (one.name, one.dimensions, one.scale) != (
+            another.name,
+            another.dimensions,
+            another.scale,
+        ):
+            raise SetError(
+                f"{first.folder} tells {told(one)}, and {other.folder} {told(another)}: what they "
+                f"are worth is no one number; judge them in separate reports"
+            )
 
 
 def require_distinct(sets: Sequence[NamedSet]) -> None:

@@ -47,8 +47,9 @@ _SPLITS = {
     "Test2": "test2",
 }
 _WITHHELD = "Test3"
-_FILES = tuple(
-    f"labels_{spelled}.{kind}" for kind in ("csv", "json") for spelled in ("consensus", "concensus")
+_FILES = (
+    *("labels_consensus.csv", "labels_concensus.csv"),
+    *("labels_consensus.json", "labels_concensus.json"),
 )
 _VALUES = {"valence": "EmoVal", "activation": "EmoAct", "dominance": "EmoDom"}
 _COLUMNS = ("EmoClass", *_VALUES.values(), "SpkrID", "Gender", "Split_Set")
