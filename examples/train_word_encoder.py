@@ -42,7 +42,7 @@ from transformers import (  # isort: skip
 RATE = 16_000  # Hz
 STRIDES, KERNELS, CHANNELS = (10, 8, 4), (20, 16, 8), (48, 64, 64)
 FRAME = 320  # samples from one to the next: the product of the strides
-FIRST = 180  # sample in the middle of the first frame
+RECEPTIVE = 730  # samples that one frame hears
 HIDDEN = 64
 VOWELS_AFTER = 2  # layers; words after the last
 SILENCE = 0  # the first name of each kind: neither a vowel nor a word
@@ -74,12 +74,15 @@ def sentences(speakers: int, per_speaker_and_emotion: int, seed: int) -> list[He
     """
     assert seed != SEED, "these are the corpus' own speakers"
     listed = toy_word_utterances(speakers, per_speaker_and_emotion, seed)
-    return [_heard(utterance.audio) for utterance in listed if isinstance(utterance.audio, Spoken)]
+    return [
+        frames_of(utterance.audio) for utterance in listed if isinstance(utterance.audio, Spoken)
+    ]
 
 
-def _heard(spoken: Spoken) -> Heard:
+def frames_of(spoken: Spoken) -> Heard:
+    """A sentence and the names of its frames."""
     waveform = spoken.waveform(RATE)
-    middles = (torch.arange(FIRST, len(waveform) - FIRST, FRAME)) / RATE
+    middles = (torch.arange(0, len(waveform) - RECEPTIVE + 1, FRAME) + RECEPTIVE / 2) / RATE
     words, vowels = (torch.full((len(middles),), SILENCE) for _ in range(2))
     for word, syllables in zip(spoken.words, spoken.spans(), strict=True):
         for vowel, (start, end) in zip(word[1::2], syllables, strict=True):
@@ -193,7 +196,7 @@ def word_accuracy(namer: Namer, heard: Sequence[Heard]) -> float:
     for one in heard:
         _, words = namer(one.waveform[None])
         scores = words[0, :, 1:].log_softmax(dim=1)
-        truth = one.words[: len(scores)]
+        truth = one.words
         # A word may be said twice in a row, and then counts once.
         right += [
             scores[truth == word].sum(dim=0).argmax() + 1 == word

@@ -1,11 +1,13 @@
 """What all tests share."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import torch
 from commands import ENTRIES, Command, run_here
+from scripts import script
 
 from evaluation import student_runs
 from evaluation.baselines import BASELINES
@@ -59,6 +61,25 @@ def data_root() -> Path:
     if not root:
         pytest.skip("SER_DATA_ROOT names no folder of real corpora")
     return Path(root)
+
+
+@pytest.fixture(scope="session")
+def word_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with encoders for `toy-words`: `speech`, which has learned its words, and `text`.
+
+    Half a minute on a core, once: processes that test side by side share what one has finished.
+    """
+    training = script("train_word_encoder")
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "word-encoder"
+    if not shared.exists():
+        own = tmp_path_factory.mktemp("word-encoder-")
+        heard = training.sentences(64, 7, training.SEED + 1)
+        training.save_speech_encoder(training.train(heard, epochs=5), own / "speech")
+        training.save_text_encoder(own / "text")
+        with suppress(OSError):  # another was faster
+            own.rename(shared)
+    return shared
 
 
 @pytest.fixture(autouse=True)

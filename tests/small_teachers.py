@@ -44,6 +44,7 @@ def save_speech(folder: Path, layers: int = 4, family: str = "Hubert", seed: int
         conv_kernel=(80, 16),
         num_conv_pos_embeddings=4,
         num_conv_pos_embedding_groups=2,
+        initializer_range=0.2,  # or every layer would do next to nothing
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -11,6 +11,7 @@ utterance and stand side by side, and the student of text is the first layers of
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -55,6 +56,8 @@ class AudioTextual(System):
     recipe: Recipe = field(default_factory=lambda: Recipe(epochs=80))
     beside: Representation = field(default_factory=Representation)
 
+    asks_layers: ClassVar[bool] = True
+
     def run(self, material: Material, seeds: int, seed: int) -> Product:
         speech, text = self._teachers(material)
         layers = self._layers(speech, material)
@@ -93,8 +96,6 @@ class AudioTextual(System):
                 runs.append(run)
         fused = _name("student", ("audio", "text"))
         kept = best(runs, fused)
-        columns = material.real.task.columns
-        audible = heads[_name("teacher", ("audio",)), 0].relevance(0)
         return Product(
             runs=runs,
             weights={
@@ -114,12 +115,13 @@ class AudioTextual(System):
             },
             notes=[
                 f"layers of {speech.name} that taught, chosen on validation speakers: "
-                f"{', '.join(map(str, layers))}"
+                f"{', '.join(map(str, layers))}",
+                *(
+                    f"the loss of the student of {part} went from {each.losses[0]:.3f} to "
+                    f"{each.losses[1]:.3f}"
+                    for part, each in taught.items()
+                ),
             ],
-            relevance={
-                name: audible[columns.index(name)].tolist()
-                for name in material.real.task.dimensions
-            },
         )
 
     def _teachers(self, material: Material) -> tuple[SpeechEncoder, TextEncoder]:
@@ -152,11 +154,12 @@ class AudioTextual(System):
 
 @dataclass(frozen=True, eq=False)
 class _Student:
-    """A distilled encoder, and what its layers sum up of all utterances."""
+    """A distilled encoder, what its layers sum up of all utterances, first and last loss."""
 
     network: nn.Module
     states: Tensor
     seconds: float
+    losses: tuple[float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +177,7 @@ class _Bench:
         material, watch = self.material, Stopwatch()
         utterances = material.real.utterances
         kind = "speech" if isinstance(teacher, SpeechEncoder) else "text"
-        network = distilled(
+        network, losses = distilled(
             teacher,
             [utterances[row] for row in material.train.tolist()],
             layers,
@@ -183,7 +186,7 @@ class _Bench:
             material.progress,
         )
         states = summed_up(replace(teacher, network=network), utterances, material.progress)
-        return _Student(network, states, watch.seconds)
+        return _Student(network, states, watch.seconds, (losses[0], losses[-1]))
 
     def judged(
         self,

@@ -73,7 +73,7 @@ def distilled(
     how: Distillation,
     generator: torch.Generator,
     progress: Progress = SILENT,
-) -> nn.Module:
+) -> tuple[nn.Module, list[float]]:
     """A student of some of the teacher's layers.
 
     Args:
@@ -85,7 +85,7 @@ def distilled(
         progress: over the steps.
 
     Returns:
-        An encoder like the teacher's, without gradients.
+        An encoder like the teacher's, without gradients; and the loss at each step.
     """
     student = first_layers(teacher.network, how.keep)
     config: Any = teacher.network.config
@@ -95,6 +95,7 @@ def distilled(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: warm_cosine(step, how.steps, max(1, how.steps // 15))
     )
+    told = []
     batches = _batches(teacher, utterances, how.batch, generator)
     for _ in progress(range(how.steps), unit="step"):
         heard, inside = next(batches)
@@ -105,12 +106,14 @@ def distilled(
             layer_loss(head(last), states[layer], inside, how.cosine_weight)
             for head, layer in zip(heads, layers, strict=True)
         ]
+        loss = torch.stack(losses).mean()
+        told.append(loss.item())
         optimiser.zero_grad(set_to_none=True)
-        torch.stack(losses).mean().backward()
+        loss.backward()
         nn.utils.clip_grad_norm_(learned, 1.0)
         optimiser.step()
         schedule.step()
-    return student.requires_grad_(False)
+    return student.requires_grad_(False), told
 
 
 def layer_loss(

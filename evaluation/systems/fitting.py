@@ -18,6 +18,7 @@ from torch.nn.functional import cross_entropy, mse_loss
 from evaluation.augment import Augment
 from evaluation.concordance import ccc, ccc_loss
 from evaluation.students.network import warm_cosine
+from evaluation.systems.listening import Hint
 from evaluation.systems.sequences import Sequences
 from synth_data.settings import Count, NotNegative, Positive
 from synth_data.task import Task
@@ -50,6 +51,7 @@ class Recipe:
         emotion_weight: of the cross-entropy of the emotions, where a corpus has them.
         embedding_weight: of the distance to a teacher's embedding, where there is one.
         output_weight: of 1 minus the CCC to a teacher's outputs, where there is one.
+        frame_weight: of the distance to what its encoders hear, frame by frame.
     """
 
     epochs: Count = 60
@@ -61,6 +63,7 @@ class Recipe:
     emotion_weight: NotNegative = 0.2
     embedding_weight: NotNegative = 1.0
     output_weight: NotNegative = 1.0
+    frame_weight: NotNegative = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,10 +73,12 @@ class Lesson:
     Attributes:
         embedding: a linear map of the student's embedding should be this.
         outputs: with the columns of the targets.
+        hint: of what its encoders hear, frame by frame.
     """
 
     embedding: Float[Tensor, "n any"]
     outputs: Float[Tensor, "n column"]
+    hint: Hint | None = None
 
 
 def fit(
@@ -112,6 +117,7 @@ def fit(
         aims = (lesson.embedding - lesson.embedding.mean(dim=0)) / scale
         projection = _projection(network, train, aims.shape[1], generator)
         learned = [*learned, *projection.parameters()]
+        learned += [] if lesson.hint is None else lesson.hint.parameters()
     optimiser = torch.optim.AdamW(
         learned, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
@@ -128,12 +134,19 @@ def fit(
             if isinstance(heard, Sequences) and augment != Augment():
                 frames = augment(heard.frames.transpose(1, 2), generator).transpose(1, 2)
                 heard = Sequences(frames, heard.lengths)
-            embedding, outputs = network(heard)
+            if lesson is None or lesson.hint is None:
+                embedding, outputs = network(heard)
+                hinted = torch.zeros(())
+            else:  # of a network that goes along frames
+                states = network.along(heard)  # type: ignore[operator]
+                embedding, outputs = network.read(states)  # type: ignore[operator]
+                hinted = lesson.hint(states, rows)
             loss = task_loss(outputs, targets[rows], task, recipe.emotion_weight)
             if lesson is not None and aims is not None and projection is not None:
                 taught = mse_loss(projection(embedding), aims[rows])
                 said = task.numbers(lesson.outputs[rows])
                 loss = loss + recipe.embedding_weight * taught
+                loss = loss + recipe.frame_weight * hinted
                 loss = loss + recipe.output_weight * ccc_loss(task.numbers(outputs), said)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()

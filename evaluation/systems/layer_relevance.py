@@ -161,11 +161,15 @@ def layer_relevance(
             f"layers know: use one that keeps speakers apart, such as leave-one-speaker-out"
         )
     folds = protocol.folds(utterances)
+    known = {
+        dimension: np.array([_known(utterance, dimension) for utterance in utterances])
+        for dimension in dimensions
+    }
+    for dimension, truth in known.items():
+        _require_sides(dimension, truth, folds, protocol.name)
     found = []
     for dimension in progress(dimensions, unit="dimension"):
-        truth = np.array([_known(utterance, dimension) for utterance in utterances])
-        _require_sides(dimension, truth, folds, protocol.name)
-        listener = _Listener(states, truth, mixing, seed, dimension)
+        listener = _Listener(states, known[dimension], mixing, seed, dimension)
         found.append(listener.relevance(utterances, folds))
     return LayerRelevance(encoder, corpus, protocol.name, tuple(found))
 

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from evaluation.students.network import warm_cosine
@@ -36,10 +36,43 @@ class Listening:
     weight_decay: NotNegative = 0.01
 
 
+class Hint(nn.Module):
+    """What a student's states should tell, frame by frame, and the linear map they tell it by.
+
+    Args:
+        aims: an encoder's states of the training utterances, at whatever rate.
+        width: numbers in a state of the student.
+        generator: of the linear map.
+    """
+
+    def __init__(self, aims: Sequences, width: int, generator: torch.Generator) -> None:
+        super().__init__()
+        own = aims.frames[aims.inside].float()
+        self.aims = aims
+        self.mean = own.mean(dim=0)
+        self.deviation = own.std(dim=0, correction=0).clamp_min(SMALLEST_DEVIATION)
+        self.reading = nn.Linear(width, aims.dim)
+        with torch.no_grad():
+            drawn = torch.randn(aims.dim, width, generator=generator)
+            self.reading.weight.copy_(drawn / math.sqrt(width))
+            self.reading.bias.zero_()
+
+    def forward(self, states: Sequences, rows: Int[Tensor, " n"]) -> Float[Tensor, ""]:
+        """The mean squared distance over frames.
+
+        Args:
+            states: of the student.
+            rows: which of the training utterances these are.
+        """
+        aim = (in_step(self.aims.rows(rows), states) - self.mean) / self.deviation
+        apart = (self.reading(states.frames) - aim).square().mean(dim=2)
+        return apart[states.inside].mean()
+
+
 def listen(
     student: TCGRU,
     heard: Sequences,
-    aims: Sequences,
+    hint: Hint,
     how: Listening,
     generator: torch.Generator,
     progress: Progress = SILENT,
@@ -47,24 +80,14 @@ def listen(
     """Moves a student's weights, those before its embedding, to where it hears as an encoder does.
 
     Args:
-        student: is changed in place.
+        student: is changed in place, as the hint's linear map.
         heard: by the student.
-        aims: the encoder's states of the same utterances, at whatever rate.
+        hint: of the same utterances.
         how: it learns.
-        generator: of batches and the linear map.
+        generator: of batches.
         progress: over the steps.
     """
-    if not how.steps:
-        return
-    own = aims.frames[aims.inside].float()
-    mean, deviation = own.mean(dim=0), own.std(dim=0, correction=0).clamp_min(SMALLEST_DEVIATION)
-    width = student.embedding.in_features
-    reading = nn.Linear(width, aims.dim)
-    with torch.no_grad():
-        drawn = torch.randn(aims.dim, width, generator=generator)
-        reading.weight.copy_(drawn / math.sqrt(width))
-        reading.bias.zero_()
-    learned = [*student.convolution.parameters(), *student.gru.parameters(), *reading.parameters()]
+    learned = [*student.parameters(), *hint.parameters()]
     optimiser = torch.optim.AdamW(
         learned, lr=how.learning_rate, weight_decay=how.weight_decay, fused=True
     )
@@ -74,10 +97,7 @@ def listen(
     batch = min(how.batch, len(heard))
     for _ in progress(range(how.steps), unit="step"):
         rows = torch.randperm(len(heard), generator=generator)[:batch]
-        states = student.along(heard.rows(rows))
-        aim = (in_step(aims.rows(rows), states) - mean) / deviation
-        apart = (reading(states.frames) - aim).square().mean(dim=2)
-        loss = apart[states.inside].mean()
+        loss = hint(student.along(heard.rows(rows)), rows)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(learned, 1.0)

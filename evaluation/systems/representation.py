@@ -13,14 +13,14 @@ hears the low-level features as well, since many encoders bring speech to one lo
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import torch
 from torch import nn
 
 from evaluation.augment import Augment
 from evaluation.systems.fitting import Lesson, Recipe, answers, fit
-from evaluation.systems.listening import Listening, listen
+from evaluation.systems.listening import Hint, Listening, listen
 from evaluation.systems.probing import best_layers
 from evaluation.systems.rows import LOW_LEVEL, Run
 from evaluation.systems.sequences import Sequences, fuse
@@ -140,15 +140,11 @@ class _Room:
         """The student, which starts from the same weights as the one that nobody taught."""
         watch, material, system = Stopwatch(), self.material, self.system
         network = self._student(number)
-        listen(
-            network,
-            self.low.rows(material.train),
-            speech.rows(material.train),
-            system.listening,
-            generator(self.seed, "systems", "listening", number),
-            material.progress,
-        )
-        self._fit(network, self.low, number, lesson)
+        draws = generator(self.seed, "systems", "listening", number)
+        hint = Hint(speech.rows(material.train), network.embedding.in_features, draws)
+        heard = self.low.rows(material.train)
+        listen(network, heard, hint, system.listening, draws, material.progress)
+        self._fit(network, self.low, number, replace(lesson, hint=hint))
         took = teacher.seconds + watch.seconds
         run = self._tested(TAUGHT, network, self.low, number, took, teachers=teacher.parameters)
         return run, network

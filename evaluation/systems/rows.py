@@ -1,19 +1,22 @@
 """What a model-distillation system is worth: rows of a table, and the runs they are made of."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from pydantic import TypeAdapter
 from torch import Tensor
 
-from evaluation.systems.fitting import concordances
+from evaluation.concordance import ccc_of, moment_rows
+from evaluation.intervals import interval, speaker_weights
+from evaluation.records import FoldName
 from synth_data.errors import UserError
+
+FloatRows = Float[np.ndarray, "dimension _"]
 
 RESULT = "result.json"
 REPORT = "report.json"
@@ -62,8 +65,6 @@ class Fold:
         truth: rows in [-1, 1]; None where nothing is known.
         runs: at least one.
         notes: what was chosen, such as the layers that taught.
-        relevance: by dimension, how much a teacher's head listens to each layer; empty where the
-            system has no such head.
     """
 
     __pydantic_config__ = {"strict": True, "extra": "forbid"}  # noqa: RUF012
@@ -75,14 +76,17 @@ class Fold:
     truth: list[list[float | None]]
     runs: list[Run]
     notes: list[str]
-    relevance: dict[str, list[float]]
 
-    def concordance(self, run: Run) -> Float[np.ndarray, " dimension"]:
-        """A run's CCC of each dimension."""
-        truth = torch.tensor(
-            [[np.nan if value is None else value for value in row] for row in self.truth]
-        )
-        return concordances(truth, torch.tensor(run.said))
+    def sums(self, run: Run) -> dict[str, tuple[FloatRows, FloatRows]]:
+        """By speaker: sums of a run's moments `[dimension, 5]`, and how many `[dimension, 1]`."""
+        truth = np.array(self.truth, dtype=np.float64)  # None becomes NaN
+        known = np.isfinite(truth)[:, :, None]
+        rows = np.where(known, moment_rows(truth, np.array(run.said)), 0.0)
+        who = np.array(self.speakers)
+        return {
+            name: (rows[who == name].sum(axis=0), known[who == name].sum(axis=0) + 0.0)
+            for name in dict.fromkeys(self.speakers)
+        }
 
 
 @dataclass(frozen=True)
@@ -91,10 +95,12 @@ class SystemRow:
 
     Attributes:
         system: "representation" or "audio-textual".
+        fold: whose test utterances; "all" where several folds are pooled.
         model: its name.
-        ccc: by dimension: mean over seeds, then over folds.
+        ccc: by dimension, over the test utterances; the mean over seeds.
         mean: of these.
-        spread: standard deviation of the mean over seeds and folds; None for a single one.
+        sd: standard deviation of `mean` over seeds; None for a single one.
+        interval: of `mean`, 95 %, from a bootstrap over test speakers; None if there is one.
         relative: `mean` over that of the low-level model that nobody taught; None where that is
             not above zero.
         parameters: as in `Run`.
@@ -108,10 +114,12 @@ class SystemRow:
     __pydantic_config__ = {"strict": True, "extra": "forbid"}  # noqa: RUF012
 
     system: str
+    fold: FoldName
     model: str
     ccc: dict[str, float]
     mean: float
-    spread: float | None
+    sd: float | None
+    interval: list[float] | None
     relative: float | None
     parameters: int
     fraction: float | None
@@ -121,31 +129,47 @@ class SystemRow:
     raw_speech: str
 
 
-def rows_of(system: str, folds: Sequence[Fold]) -> list[SystemRow]:
-    """A row for each model, in the order in which they were trained."""
-    found: dict[str, list[tuple[int, Run, Float[np.ndarray, " dimension"]]]] = {}
+def rows_of(system: str, folds: Sequence[Fold], pooled: bool = True) -> list[SystemRow]:
+    """A row for each model, in the order in which they were trained.
+
+    Args:
+        system: its name.
+        folds: at least one, all of the same dimensions.
+        pooled: whether several folds are one test in parts, whose utterances are taken together;
+            else each is a test of its own, with its own rows.
+    """
+    if len(folds) > 1 and not pooled:
+        return [row for fold in folds for row in rows_of(system, [fold])]
+    speakers = sorted({name for fold in folds for name in fold.speakers})
+    weights = speaker_weights(len(speakers), np.random.default_rng(0))
+    by_model: dict[str, list[tuple[Fold, Run]]] = {}
     for fold in folds:
         for run in fold.runs:
-            found.setdefault(run.model, []).append((fold.fold, run, fold.concordance(run)))
-    means = {model: _over_folds(runs) for model, runs in found.items()}
-    plain = float(np.nanmean(means[LOW_LEVEL])) if LOW_LEVEL in means else 0.0
+            by_model.setdefault(run.model, []).append((fold, run))
+    ccc = {model: _concordances(runs, speakers, weights) for model, runs in by_model.items()}
+    plain = float(ccc[LOW_LEVEL][:, 0].mean()) if LOW_LEVEL in ccc else 0.0
     rows = []
-    for model, runs in found.items():
-        _, first, _ = runs[0]
-        each = [float(np.nanmean(ccc)) for _, _, ccc in runs]
-        mean = float(np.nanmean(means[model]))
+    for model, runs in by_model.items():
+        _, first = runs[0]
+        seeds = ccc[model].mean(axis=2)[:, 0]  # mean over the dimensions, with all speakers once
+        mean = float(seeds.mean())
+        reach = interval(ccc[model].mean(axis=(0, 2)), len(speakers), within=(-1.0, 1.0))
         rows.append(
             SystemRow(
                 system=system,
+                fold="all" if len(folds) > 1 else folds[0].fold,
                 model=model,
-                ccc=dict(zip(folds[0].dimensions, map(float, means[model]), strict=True)),
+                ccc=dict(
+                    zip(folds[0].dimensions, ccc[model][:, 0].mean(axis=0).tolist(), strict=True)
+                ),
                 mean=mean,
-                spread=float(np.std(each, ddof=1)) if len(each) > 1 else None,
+                sd=float(seeds.std(ddof=1)) if len(seeds) > 1 else None,
+                interval=None if reach is None else list(reach),
                 relative=mean / plain if plain > 0 else None,
                 parameters=first.parameters,
                 fraction=first.parameters / first.teachers if first.teachers else None,
                 bytes=first.bytes,
-                minutes=float(np.mean([run.seconds for _, run, _ in runs])) / 60,
+                minutes=float(np.mean([run.seconds for _, run in runs])) / 60,
                 hears=first.hears,
                 raw_speech=MAKER,
             )
@@ -186,13 +210,27 @@ def known_or_none(targets: Tensor) -> list[list[float | None]]:
     return [[value if np.isfinite(value) else None for value in row] for row in targets.tolist()]
 
 
-def _over_folds(
-    runs: Iterable[tuple[int, Run, Float[np.ndarray, " dimension"]]],
-) -> Float[np.ndarray, " dimension"]:
-    by_fold: dict[int, list[Any]] = {}
-    for fold, _, ccc in runs:
-        by_fold.setdefault(fold, []).append(ccc)
-    return np.asarray(np.mean([np.mean(each, axis=0) for each in by_fold.values()], axis=0))
+def _concordances(
+    runs: Sequence[tuple[Fold, Run]],
+    speakers: Sequence[str],
+    weights: Int[np.ndarray, "row speaker"],
+) -> Float[np.ndarray, "seed row dimension"]:
+    """CCC under each resample of the speakers, over the test utterances of all folds."""
+    by_seed: dict[int, list[tuple[Fold, Run]]] = {}
+    for fold, run in runs:
+        by_seed.setdefault(run.seed, []).append((fold, run))
+    found = []
+    for own in by_seed.values():
+        said: dict[str, tuple[FloatRows, FloatRows]] = {}
+        for fold, run in own:
+            for name, (sums, counts) in fold.sums(run).items():
+                before = said.get(name, (0.0, 0.0))
+                said[name] = (sums + before[0], counts + before[1])
+        sums, counts = (np.stack([said[name][part] for name in speakers]) for part in (0, 1))
+        total = np.einsum("rs,sdm->rdm", weights.astype(np.float64), sums)
+        count = np.einsum("rs,sdm->rdm", weights.astype(np.float64), counts)
+        found.append(ccc_of(total / np.maximum(count, 1.0)))
+    return np.stack(found)
 
 
 def _read(file: Path, kind: Any, part: Any) -> Any:

@@ -2,8 +2,8 @@
 
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ from safetensors.torch import save_file
 
 from evaluation.files import write_atomically
 from evaluation.systems.encoders import SpeechEncoder, open_speech
-from evaluation.systems.report import markdown, relevance_picture
+from evaluation.systems.layer_plot import picture
+from evaluation.systems.layer_relevance import LayerRelevance, layer_relevance
+from evaluation.systems.report import markdown
 from evaluation.systems.rows import (
     REPORT,
     RESULT,
@@ -32,7 +34,7 @@ from synth_data.corpus import load, protocol_line, protocol_of
 from synth_data.errors import UserError
 from synth_data.features import FEATURES
 from synth_data.progress import SILENT, bar
-from synth_data.protocol import Protocol
+from synth_data.protocol import Protocol, pooled
 from synth_data.provenance import package_version
 from synth_data.real import RealSet
 
@@ -124,9 +126,31 @@ class Session:
         line = protocol_line(real, protocol, LOW_LEVEL)
         if len(done) < count:
             line += f" · folds {', '.join(str(each.fold) for each in done)} of {count}"
-        rows = rows_of(self.name, done)
-        self._report(rows, done, line)
+        every = protocol.folds(real.utterances)
+        rows = rows_of(self.name, done, pooled([every[each.fold - 1] for each in done]))
+        relevance = {}
+        if self.system.asks_layers:
+            part = replace(protocol, folds=lambda _: [every[each.fold - 1] for each in done])
+            for place, encoder in enumerate(speech, start=1):
+                name = f"layers-{place}.svg" if len(speech) > 1 else "layers.svg"
+                relevance[name] = self._relevance(real, part, encoder)
+        self._report(rows, done, line, relevance)
         return rows, line
+
+    def _relevance(
+        self, real: RealSet, protocol: Protocol, encoder: SpeechEncoder
+    ) -> LayerRelevance:
+        """Which layers tell which dimension, on the test speakers; nothing is chosen by it."""
+        progress = bar("layers") if self.show_progress else SILENT
+        pooled_states = StateCache.of_this_machine().pooled(encoder, real)
+        means = pooled_states[:, :, : pooled_states.shape[2] // 2]
+        dimensions, seed = real.task.dimensions, self.seed
+        return layer_relevance(
+            *(means, real.utterances, protocol, encoder.name, real.corpus),
+            dimensions=dimensions,
+            seed=seed,
+            progress=progress,
+        )
 
     def _folder(self, number: int) -> Path:
         return self.out / f"fold-{number}"
@@ -204,7 +228,6 @@ class Session:
             truth=known_or_none(real.task.numbers(real.targets[test])),
             runs=list(product.runs),
             notes=list(product.notes),
-            relevance={name: list(weights) for name, weights in product.relevance.items()},
         )
         self._ship(product, real, number)
         write_atomically(self._folder(number) / RESULT, save(result))  # last: it marks the end
@@ -233,20 +256,24 @@ class Session:
         }
         write_atomically(folder / MANIFEST, json.dumps(manifest, indent=1, default=list) + "\n")
 
-    def _report(self, rows: list[SystemRow], done: Sequence[Fold], line: str) -> None:
-        notes = list(
-            dict.fromkeys(f"fold {each.fold}: {note}" for each in done for note in each.notes)
-        )
+    def _report(
+        self,
+        rows: list[SystemRow],
+        done: Sequence[Fold],
+        line: str,
+        relevance: Mapping[str, LayerRelevance],
+    ) -> None:
+        notes = [f"fold {each.fold}: {note}" for each in done for note in each.notes]
+        for name, found in relevance.items():
+            write_atomically(self.out / name, picture(found))
+            write_atomically((self.out / name).with_suffix(".json"), found.to_json())
+        report = markdown(rows, line, self.command, notes, relevance)
+        write_atomically(self.out / "report.md", report)
         content = {
             "protocol": line,
             "command": self.command,
             "notes": notes,
             "rows": [asdict(row) for row in rows],
         }
-        picture = relevance_picture(done)
-        if picture is not None:
-            write_atomically(self.out / "relevance.svg", picture)
-        write_atomically(self.out / "report.md", markdown(rows, line, self.command, notes, done))
-        write_atomically(
-            self.out / REPORT, json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-        )
+        written = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        write_atomically(self.out / REPORT, written)  # last: it marks the end

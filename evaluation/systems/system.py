@@ -4,7 +4,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -60,18 +60,22 @@ class Product:
         weights: of the student that validation speakers like best: what is shipped.
         manifest: how to use them.
         notes: what was chosen.
-        relevance: of each layer, by dimension, where the system looked at that.
     """
 
     runs: Sequence[Run]
     weights: Mapping[str, Tensor]
     manifest: Mapping[str, Any]
     notes: Sequence[str] = ()
-    relevance: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 class System(ABC):
-    """A published way to make a small model of a large one; its fields are its settings."""
+    """A published way to make a small model of a large one; its fields are its settings.
+
+    Attributes:
+        asks_layers: whether a run says how relevant each layer of its teachers is.
+    """
+
+    asks_layers: ClassVar[bool] = False
 
     @abstractmethod
     def run(self, material: Material, seeds: int, seed: int) -> Product:

@@ -9,7 +9,7 @@ states, as our features repeat short utterances and cut long ones, so that the l
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
@@ -43,8 +43,9 @@ class Size:
 
 
 TEACHER = Size()
-# Less than a tenth of a teacher's, which counts its encoder; log-mels have 100 frames a second.
-STUDENT = Size(channels=48, stride=4, states=64, embedding=64)
+# A sixth of a teacher with a small encoder, and a thousandth of one with a large one. Log-mels have
+# a hundred frames a second, and a state knows what follows, as those of encoders do.
+STUDENT = Size(channels=64, stride=4, states=64, embedding=64, both_ways=True)
 
 
 class TCGRU(nn.Module):
@@ -68,9 +69,10 @@ class TCGRU(nn.Module):
         self.register_buffer("deviation", torch.ones(dim))
         padding = size.width // 2
         self.convolution = nn.Conv1d(dim, size.channels, size.width, size.stride, padding)
-        self.gru = nn.GRU(
-            size.channels, size.states, batch_first=True, bidirectional=size.both_ways
-        )
+        self.onwards = nn.GRU(size.channels, size.states, batch_first=True)
+        self.backwards = None
+        if size.both_ways:
+            self.backwards = nn.GRU(size.channels, size.states, batch_first=True)
         self.embedding = nn.Linear(size.states * (1 + size.both_ways), size.embedding)
         self.outputs = nn.Linear(size.embedding, outputs)
 
@@ -84,8 +86,13 @@ class TCGRU(nn.Module):
         """The GRU's states, for every `stride` frames."""
         frames = (heard.frames - self.mean) / self.deviation
         frames = (frames * heard.inside[:, :, None]).transpose(1, 2)
-        states, _ = self.gru(silu(self.convolution(frames)).transpose(1, 2))
-        return Sequences(states, (heard.lengths - 1) // self.convolution.stride[0] + 1)
+        seen = silu(self.convolution(frames)).transpose(1, 2)
+        lengths = (heard.lengths - 1) // self.convolution.stride[0] + 1
+        states, _ = self.onwards(seen)
+        if self.backwards is not None:
+            before, _ = self.backwards(reversed_in_time(seen, lengths))
+            states = torch.cat([states, reversed_in_time(before, lengths)], dim=2)
+        return Sequences(states, lengths)
 
     def read(
         self, states: Sequences
@@ -95,6 +102,19 @@ class TCGRU(nn.Module):
         mean = (states.frames * kept).sum(dim=1) / kept.sum(dim=1)
         embedding = silu(self.embedding(mean))
         return embedding, self.outputs(embedding)
+
+
+def reversed_in_time(
+    frames: Float[Tensor, "n frame dim"], lengths: Int[Tensor, " n"]
+) -> Float[Tensor, "n frame dim"]:
+    """Each utterance from its own end to its start; what is beyond its end means nothing.
+
+    >>> reversed_in_time(torch.tensor([[[1.0], [2.0], [0.0]]]), torch.tensor([2])).flatten()
+    tensor([2., 1., 1.])
+    """
+    time = torch.arange(frames.shape[1])
+    source = (lengths[:, None] - 1 - time).clamp_min(0)
+    return frames.gather(1, source[:, :, None].expand_as(frames))
 
 
 def drawn(dim: int, outputs: int, size: Size, generator: torch.Generator) -> TCGRU:

@@ -14,6 +14,7 @@ from synth_data.errors import UserError
 from synth_data.representations.encoder_folder import load, open_encoder
 from synth_data.utterance import Utterance
 
+VOCABULARIES = ("tokenizer.json", "vocab.*", "*.model")  # without one, every word is unknown
 LONGEST = 512  # tokens that are read at most; fewer where the encoder knows fewer places
 
 
@@ -65,6 +66,11 @@ def open_text(where: str) -> TextEncoder:
         raise UserError(
             f"{folder.path} is no text encoder, its config.json says model_type "
             f"{folder.config.get('model_type')!r}: give one such as BERT, MPNet or MiniLM"
+        )
+    if not any(found for pattern in VOCABULARIES for found in folder.path.glob(pattern)):
+        raise UserError(
+            f"{folder.path}: no vocabulary of a tokenizer (tokenizer.json): save it beside the "
+            f"encoder, with the tokenizer's save_pretrained"
         )
     try:
         tokenizer = AutoTokenizer.from_pretrained(

@@ -1,0 +1,242 @@
+"""The parts of model distillation: networks, losses, lessons, and what is made of runs."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from felt_speech import felt_speech
+from small_dimensional import a_set
+from small_teachers import save_speech, save_text, small_corpus
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+
+from evaluation.concordance import ccc
+from evaluation.systems.distil_encoder import Distillation, distilled, first_layers, layer_loss
+from evaluation.systems.encoders import SpeechEncoder, open_speech
+from evaluation.systems.fitting import (
+    Lesson,
+    Recipe,
+    answers,
+    concordance_loss,
+    concordances,
+    fit,
+    worth,
+)
+from evaluation.systems.listening import Hint, Listening, listen
+from evaluation.systems.pooled import Head, Pooled, drawn_head
+from evaluation.systems.rows import LOW_LEVEL, Fold, Run, rows_of
+from evaluation.systems.sequences import Sequences, fuse
+from evaluation.systems.taught_set import teach
+from evaluation.systems.tc_gru import Size, drawn, settle
+from evaluation.systems.text_encoders import TextEncoder, open_text, require_transcripts
+from synth_data.errors import SetError, UserError
+from synth_data.task import Task
+
+SMALL = Size(channels=8, stride=2, states=8, embedding=8, both_ways=True)
+TASK = Task(dimensions=("valence", "activation"))
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> SpeechEncoder:
+    return open_speech(str(save_speech(tmp_path_factory.mktemp("speech"))))
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> TextEncoder:
+    return open_text(str(save_text(tmp_path_factory.mktemp("text"))))
+
+
+def spoken(n: int = 4):
+    return small_corpus().read(None, False)[:n]
+
+
+def draws(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def random_sequences(lengths: list[int], dim: int = 5) -> Sequences:
+    generator = draws()
+    return Sequences.of([torch.randn(length, dim, generator=generator) for length in lengths])
+
+
+@pytest.mark.parametrize("both_ways", [False, True])
+def test_an_utterance_is_heard_alike_beside_longer_ones(both_ways):
+    heard = random_sequences([7, 20, 13])
+    network = drawn(5, 2, replace(SMALL, both_ways=both_ways), draws())
+    _, together = answers(network, heard)
+    _, alone = answers(network, heard.rows(torch.tensor([0])))
+    torch.testing.assert_close(together[:1], alone)
+
+
+def test_fusion_takes_the_rate_of_the_first():
+    first = Sequences.of([torch.arange(4.0)[:, None], torch.arange(2.0)[:, None]])
+    second = Sequences.of([torch.arange(8.0)[:, None], torch.tensor([[5.0]])])
+    found = fuse([first, second])
+    assert found.lengths.tolist() == [4, 2]
+    assert found.frames[0].tolist() == [[0.0, 0.5], [1.0, 2.5], [2.0, 4.5], [3.0, 6.5]]
+    assert found.frames[1, :2].tolist() == [[0.0, 5.0], [1.0, 5.0]]
+
+
+def test_unknown_numbers_are_left_out_of_concordance():
+    truth, said = torch.randn(9, 2, generator=draws()), torch.randn(9, 2, generator=draws(1))
+    holes = truth.clone()
+    holes[3, 1] = torch.nan
+    kept = [row for row in range(9) if row != 3]
+    expected = [
+        ccc(truth[:, :1].numpy(), said[:, :1].numpy())[0],
+        ccc(truth[kept, 1:].numpy(), said[kept, 1:].numpy())[0],
+    ]
+    np.testing.assert_allclose(concordances(holes, said), expected, rtol=1e-6)
+    assert float(concordance_loss(said, holes)) == pytest.approx(1 - np.mean(expected), rel=1e-5)
+
+
+def test_training_ends_with_the_weights_that_validation_liked_best():
+    heard, other = random_sequences([9] * 24), random_sequences([8] * 12)
+    targets = torch.randn(24, 2, generator=draws(2)).tanh()
+    wanted = torch.randn(12, 2, generator=draws(3)).tanh()
+    network = drawn(5, 2, SMALL, draws())
+    settle(network, heard)
+    recipe = Recipe(epochs=6, batch=8, patience=6)
+    best = fit(network, heard, targets, other, wanted, TASK, recipe, draws())
+    assert best == pytest.approx(worth(network, other, wanted, TASK))
+
+
+def test_a_lesson_brings_a_student_nearer_to_its_teacher():
+    """Targets are noise, so that all that can be learned is the teacher's."""
+    heard = random_sequences([12] * 64)
+    noise = torch.randn(64, 2, generator=draws(2)).tanh()
+    teacher = drawn(5, 2, SMALL, draws(5))
+    settle(teacher, heard)
+    embedding, outputs = answers(teacher, heard)
+    far = {}
+    for taught in (False, True):
+        student = drawn(5, 2, SMALL, draws(6))
+        settle(student, heard)
+        lesson = Lesson(embedding, outputs) if taught else None
+        recipe = Recipe(epochs=15, batch=16, learning_rate=1e-2)
+        fit(student, heard, noise, heard, outputs, TASK, recipe, draws(), lesson)
+        far[taught] = 1 - worth(student, heard, outputs, TASK)
+    assert far[True] < 0.5 * far[False]
+
+
+def test_a_student_learns_to_hear_what_an_encoder_hears():
+    heard = random_sequences([12] * 32)
+    aims = Sequences(heard.frames[:, ::2].tanh(), heard.lengths // 2)
+    student = drawn(5, 2, SMALL, draws())
+    settle(student, heard)
+    hint = Hint(aims, student.embedding.in_features, draws())
+    rows = torch.arange(32)
+    before = hint(student.along(heard), rows).item()
+    listen(student, heard, hint, Listening(steps=60, learning_rate=1e-2), draws())
+    assert hint(student.along(heard), rows).item() < 0.5 * before
+
+
+def test_the_loss_of_a_layer_is_that_of_distilhubert():
+    said, taught = (torch.randn(2, 3, 4, generator=draws(n)) for n in (0, 1))
+    inside = torch.tensor([[True, True, False], [True, True, True]])
+    slow = []
+    for n in range(2):
+        for frame in range(3):
+            if inside[n, frame]:
+                a, b = said[n, frame], taught[n, frame]
+                angle = torch.sigmoid(cosine_similarity(a, b, dim=0))
+                slow.append((a - b).abs().mean() - 2.0 * angle.log())
+    torch.testing.assert_close(layer_loss(said, taught, inside, 2.0), torch.stack(slow).mean())
+
+
+@pytest.mark.parametrize("family", ["Hubert", "Wav2Vec2", "WavLM"])
+def test_a_student_starts_as_its_teachers_first_layers(tmp_path, family):
+    teacher = open_speech(str(save_speech(tmp_path, family=family)))
+    student = first_layers(teacher.network, 2)
+    one = spoken(1)[0]
+    with torch.no_grad():
+        found = student(teacher.waveform(one)[None]).last_hidden_state[0]
+    torch.testing.assert_close(found, teacher.states(one)[2])
+    assert sum(w.numel() for w in student.parameters()) < sum(
+        w.numel() for w in teacher.network.parameters()
+    )
+
+
+def test_distillation_brings_both_students_nearer_and_leaves_teachers_alone(speech, text):
+    for teacher in (speech, text):
+        before = {name: weight.clone() for name, weight in teacher.network.named_parameters()}
+        how = Distillation(keep=1, steps=30, batch=4, learning_rate=3e-3)
+        student, losses = distilled(teacher, spoken(), [teacher.layers], how, draws())
+        assert losses[-1] < 0.8 * losses[0]
+        assert not any(weight.requires_grad for weight in student.parameters())
+        assert all(torch.equal(before[name], w) for name, w in teacher.network.named_parameters())
+
+
+def test_text_students_read_alike_alone_and_beside_longer_texts(text):
+    listed = spoken()
+    long = replace(listed[0], text="silelo " * 6)
+    student, _ = distilled(text, [long, *listed], [1], Distillation(1, 2, 2), draws())
+    one = replace(text, network=student).states(listed[0])
+    assert one.isfinite().all()
+
+
+def test_a_head_finds_the_layer_that_tells_each_output():
+    states = torch.randn(160, 3, 4, generator=draws())
+    targets = torch.stack([states[:, 0, 0], states[:, 2, 1]], dim=1).clamp(-2, 2) / 2
+    heard = Pooled((states,))
+    train, rest = torch.arange(120), torch.arange(120, 160)
+    head = drawn_head(heard.rows(train), 2, Head(hidden=8), draws())
+    recipe = Recipe(epochs=60, batch=30, learning_rate=3e-2)
+    sides = (heard.rows(train), targets[train], heard.rows(rest), targets[rest])
+    assert fit(head, *sides, TASK, recipe, draws()) > 0.8
+    assert head.relevance(0).argmax(dim=1).tolist() == [0, 2]
+
+
+def _fold(number: int, speakers: list[str], said: Tensor, truth: Tensor) -> Fold:
+    run = Run(LOW_LEVEL, 0, "speech", 10, 0, 40, 60.0, 0.5, said.tolist())
+    taught = replace(run, model="distilled student", teachers=100, said=truth.tolist())
+    names = [f"{number}-{n}" for n in range(len(speakers))]
+    return Fold(number, ["valence"], names, speakers, truth.tolist(), [run, taught], [])
+
+
+def test_folds_are_pooled_utterance_by_utterance():
+    said, truth = (torch.randn(12, 1, generator=draws(n)).double() for n in (0, 1))
+    said = said + truth
+    folds = [
+        _fold(1, ["a", "b", "c"] * 2, said[:6], truth[:6]),
+        _fold(2, ["d", "e", "f"] * 2, said[6:], truth[6:]),
+    ]
+    plain, taught = rows_of("representation", folds)
+    assert plain.fold == "all"
+    assert plain.mean == pytest.approx(float(ccc(truth.numpy(), said.numpy())[0]))
+    assert plain.interval is not None
+    assert plain.interval[0] < plain.mean < plain.interval[1]
+    assert taught.mean == pytest.approx(1.0)
+    assert taught.relative == pytest.approx(1 / plain.mean)
+    assert taught.fraction == pytest.approx(0.1)
+    assert [row.fold for row in rows_of("representation", folds, pooled=False)] == [1, 1, 2, 2]
+
+
+def test_a_teacher_labels_the_items_of_a_set():
+    train, validation = (felt_speech((9, 8, 8), task="both", seed=seed) for seed in (1, 2))
+    synthetic = replace(a_set(train), schedule=None)
+    found = teach(synthetic, train, validation, SMALL, Recipe(epochs=2, batch=8))
+    assert found.targets.shape == synthetic.targets.shape
+    assert torch.equal(found.features, synthetic.features)
+    assert not torch.equal(found.targets, synthetic.targets)
+    assert "teacher" in found.provenance.notes[-1]
+    with pytest.raises(SetError, match="feature recipe"):
+        teach(synthetic, felt_speech((9, 8, 8), task="dimensional"), validation)
+
+
+def test_what_a_text_encoder_cannot_read_is_named():
+    listed = small_corpus(transcripts=False).read(None, False)
+    with pytest.raises(UserError, match=r"16 of 24 .* and 11 more"):
+        require_transcripts("the corpus", listed)
+
+
+def test_a_text_encoder_without_its_tokenizer_is_refused(tmp_path):
+    folder: Path = save_text(tmp_path / "text")
+    for file in folder.glob("*token*"):
+        file.unlink()
+    for file in folder.glob("vocab*"):
+        file.unlink()
+    with pytest.raises(UserError, match="tokenizer"):
+        open_text(str(folder))
