@@ -10,6 +10,7 @@ from evaluation.dimensional.records import DimensionalRow, Metrics
 from evaluation.dimensional.report import DimensionalReport
 from evaluation.dimensional.results import DimensionalResult
 from evaluation.dimensional.scatter import scatters
+from evaluation.dimensional.scope import HELD
 from evaluation.files import write_atomically
 from evaluation.page.colours import Look, looks
 from evaluation.page.headline import Headline, share
@@ -40,7 +41,7 @@ def html(report: DimensionalReport, results: Sequence[DimensionalResult]) -> str
     return template("dimensional.html.j2").render(
         report=report,
         privacy=report.privacy,
-        limits=limits(max(row.speakers for row in report.rows)),
+        limits=limits(max(row.speakers for row in report.rows), HELD),
         headline=view.headlines,
         about=report.about,
         results=[Part(name, [view.main(name, rows)]) for name, rows, _ in report.classrooms()],
