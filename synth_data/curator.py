@@ -133,11 +133,11 @@ class Curator:
         """The mean of a statistic over utterances.
 
         Args:
-            statistic: from (features `[n, mel, frame]`, targets `[n, emotion]`) to one row per
+            statistic: from (features `[n, mel, frame]`, targets `[n, column]`) to one row per
                 utterance, each computed from that utterance alone.
             purpose: what the answer is for, as it is listed with the set.
             sample: which utterances.
-            per_class: one mean per emotion, `[emotion, ...]`; else one over all, `[...]`.
+            per_class: one mean per emotion or cell, `[group, ...]`; else one over all, `[...]`.
             bound: a public length that an utterance's row is not longer than, or is cut to where
                 answers are not exact.
         """
