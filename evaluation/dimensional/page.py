@@ -13,6 +13,8 @@ from evaluation.dimensional.scatter import scatters
 from evaluation.dimensional.scope import HELD
 from evaluation.files import write_atomically
 from evaluation.page.colours import Look, looks
+from evaluation.page.exhibit import Exhibit
+from evaluation.page.gallery import gallery
 from evaluation.page.headline import Headline, share
 from evaluation.page.page import template
 from evaluation.page.results import by_initialisation, initialised, paired
@@ -23,18 +25,28 @@ from evaluation.report import limits
 from evaluation.runs import CLEAN, FULL
 
 
-def write(path: Path, report: DimensionalReport, results: Sequence[DimensionalResult]) -> None:
+def write(
+    path: Path,
+    report: DimensionalReport,
+    results: Sequence[DimensionalResult],
+    exhibits: Sequence[Exhibit] = (),
+) -> None:
     """Writes the page whole; its folder is made if it is missing.
 
     Args:
         path: of the page.
         report: the numbers.
         results: that the report is of, to show what was told of each utterance.
+        exhibits: sets to be seen and heard, in this order.
     """
-    write_atomically(path, html(report, results))
+    write_atomically(path, html(report, results, exhibits))
 
 
-def html(report: DimensionalReport, results: Sequence[DimensionalResult]) -> str:
+def html(
+    report: DimensionalReport,
+    results: Sequence[DimensionalResult],
+    exhibits: Sequence[Exhibit] = (),
+) -> str:
     """The page as text."""
     view = View(report)
     own = list(results) if "all" in report.main_folds else list(results)[:1]
@@ -52,6 +64,7 @@ def html(report: DimensionalReport, results: Sequence[DimensionalResult]) -> str
             for name, _, compared in report.classrooms()
             if compared
         ],
+        gallery=gallery(exhibits),
         robustness=[
             Part(f"{speech}: {name}", [view.main(f"{speech}: {name}", rows)])
             for speech in dict.fromkeys(row.speech for row in report.rows)
