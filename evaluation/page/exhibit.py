@@ -37,6 +37,6 @@ class Exhibit:
             raise UserError(
                 f"an exhibit needs one class mean (or None) for each of "
                 f"{len(task.groups)} {'cells' if task.dimensions else 'emotions'}, of shape "
-                f"{list(expected)} as the items; found {len(self.means)} of shapes {sorted(map(list, shapes))}: take the means "
-                f"after the set's transforms"
+                f"{list(expected)} as the items; found {len(self.means)} of shapes "
+                f"{sorted(map(list, shapes))}: take the means after the set's transforms"
             )
