@@ -279,7 +279,7 @@ class Session:
             parts = pooled(self.protocol.folds(real.utterances))
             felt = DimensionalReport.of(line, told, **about, pooled=parts)
             felt.save(self.out)
-            dimensional.write(page, felt, told)
+            dimensional.write(page, felt, told, self._exhibits(real, folds))
             return felt
         report = Report.of(
             line, [result for result in results if isinstance(result, FoldResult)], **about
@@ -324,9 +324,10 @@ def guaranteed(name: str, guarantee: Guarantee) -> str:
 
 
 def exhibit(one: NamedSet, train: RealSet) -> Exhibit:
-    """A set beside the class means of real training utterances."""
+    """A set beside the class (or cell) means of real training utterances."""
     features = hear(one.synthetic.transforms, train.features, train.speakers)
-    rows = [train.group_rows(emotion) for emotion in range(len(train.emotions))]
+    counted = replace(train, task=replace(train.task, cells=one.synthetic.task.cells))
+    rows = [counted.group_rows(group) for group in range(len(counted.task.groups))]
     means = [features[of_one].mean(dim=0) if of_one else None for of_one in rows]
     return Exhibit(one.name, one.synthetic, means)
 

@@ -26,6 +26,7 @@ from evaluation.networks import draw_weights, skeleton
 from evaluation.options import Options
 from evaluation.report import ReportError
 from evaluation.runs import FoldError
+from evaluation.session import exhibit
 from evaluation.students import Recipe, Schedule
 from evaluation.students.recipe import Examples
 from synth_data.errors import SetError, UserError
@@ -171,9 +172,14 @@ def test_folds_are_pooled_unless_each_is_a_test_of_its_own(result):
 
 
 def test_the_page_shows_what_was_told_over_what_is_true(result):
-    page = html(report([result]), [result])
-    assert page == html(report([result]), [result])
+    train, _, _ = sides("both")
+    shown = exhibit(NamedSet("distilled", a_set(train)), train)
+    page = html(report([result]), [result], [shown])
+    assert page == html(report([result]), [result], [shown])
     assert "2 items per cell keep" in page
+    cell = "valence- activation+ dominance+"
+    assert f"<h4>{cell}</h4>" in page
+    assert f"{cell} 1 (valence " in page
     for words in ("Told and true", "Each dimension", "Robustness", "Differences of mean CCC"):
         assert words in page
     assert 'alt="What was told over what is true. full, valence: CCC' in page
