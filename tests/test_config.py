@@ -54,6 +54,7 @@ def test_everything_resolved_is_written(tmp_path):
         "public_recordings",
         "public_root",
         "recordings",  # a run knows them once it has read them
+        "scale",  # no dimensions are told
         "units_at_least",  # as many as there are
     }
     assert set(written["settings"]) >= {"starts", "checkpoints", "augment"}

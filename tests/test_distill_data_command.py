@@ -258,7 +258,8 @@ def test_help_and_version(distill_data):
     text = distill_data("--help").out
     options = set(re.findall(r"^  (?:-\w, )?--([\w-]+)", text, re.MULTILINE))
     assert options == {
-        *("dataset", "data-root", "ipc", "objective", "feature", "protocol", "fold", "student"),
+        *("dataset", "data-root", "task", "scale", "ipc", "objective", "feature", "protocol"),
+        *("fold", "student"),
         *("starts-from", "initialisation", "slices", "numbers", "labels", "max-minutes"),
         *("native-steps", "disentangle", "speaker-penalty", "nested"),
         *("public-dataset", "public-root", "public-label-map"),

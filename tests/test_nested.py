@@ -152,7 +152,7 @@ def test_validation_speakers_hear_every_size(monkeypatch):
         heard.append(examples.features.clone())
         return len(examples.features) / 12
 
-    monkeypatch.setattr(Judge, "_uar", uar)
+    monkeypatch.setattr(Judge, "_worth", uar)
     speakers = fake_speech((4, 4, 4), seed=1)
     synthetic = made(DistributionMatching(starts=1, checkpoints=1), validation=speakers)
     scores = synthetic.provenance.settings["UAR of validation speakers after so many steps"]

@@ -7,7 +7,9 @@ the synthetic items' loss and of the real utterances' loss, at the same weights,
 
 where a row holds the weights into one output channel. Biases and norms are left out. Or, as in
 IDC, the sum of absolute or squared differences; steps are adaptive, so no rate has to be tuned to
-their scale.
+their scale. Where dimensions are told, classes are cells of the label space, and what an utterance
+or an item loses is its part in 1 - CCC: the tangent at the moments of the real speech there, which
+are the same for both sides (`real_loss`).
 
 Where we differ: the weights are checkpoints of a network that is trained on the *real* data
 (as Kim et al. 2022, IDC, do), from the fixed initialisation and a few random ones. These

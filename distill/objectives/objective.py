@@ -153,7 +153,7 @@ class Objective(ABC):
             spec: of their features.
             student: the network that the set is made for.
         """
-        raise NotImplementedError(f"{self.name} does not tell what an item shows")
+        raise NotImplementedError(f"{self.name} does not tell emotions apart")
 
     @abstractmethod
     def learned(self) -> dict[str, Tensor]:

@@ -12,7 +12,8 @@ a random one, a window at a random place of the run is (RaT-BPTT, Feng et al. 20
 simple dataset distillation").
 
 The real data are asked one question per outer step: the mean gradient of their loss at the end of
-the run, which starts the reverse pass. All else reads synthetic items.
+the run, which starts the reverse pass. Where dimensions are told, the moments that say how their
+CCC is to be raised are asked before. All else reads synthetic items.
 
 How the end of the run depends on the set is told by `distill.objectives.student_run`; with `inner =
 "higher"` by the graphs of all steps (Grefenstette et al. 2019), exact and with the memory of T.
