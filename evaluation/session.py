@@ -16,6 +16,7 @@ from evaluation.dimensional import page as dimensional
 from evaluation.dimensional.evaluate import evaluate_dimensional, require_possible
 from evaluation.dimensional.report import DimensionalReport
 from evaluation.dimensional.results import DimensionalResult
+from evaluation.dimensional.systems import read_systems
 from evaluation.evaluate import evaluate
 from evaluation.hearing import by_hearing
 from evaluation.named_sets import NamedSet, budgets_of, by_fold
@@ -67,6 +68,7 @@ class Session:
         label_map: from emotions of the corpus to those of the sets; None: it is the corpus they
             were made from.
         fold: the only one to evaluate; None: all that can be.
+        systems: output folders of `distill-model`, whose rows stand beside those of the sets.
         out: the output folder.
         command: the command line, quoted in the report.
         allow_missing: go on when labels lack audio or audio lacks labels.
@@ -88,6 +90,7 @@ class Session:
     fold: int | None
     out: Path
     command: str
+    systems: tuple[Path, ...] = ()
     allow_missing: bool = False
     skip_bad: bool = False
     cluster: bool = False
@@ -107,6 +110,11 @@ class Session:
                     "--label-map is of emotions, and these sets tell dimensions: leave it out; "
                     "how they do on another corpus, with a scale of its own, is not judged"
                 )
+        elif self.systems:
+            raise UserError(
+                "--systems are models that tell dimensions, and these sets tell emotions: leave it "
+                "out, or give sets of distill-data --task dimensional"
+            )
         for other in self.sets[1:]:
             if other.synthetic.spec != first.synthetic.spec:
                 raise SetError(
@@ -249,6 +257,7 @@ class Session:
             real: the corpus, of `load`.
             folds: of `folds`.
         """
+        systems = read_systems(self.systems, real, self.protocol.name)
         self.out.mkdir(parents=True, exist_ok=True)  # or it says why not, before the long work
         at_once = 1 if self.cluster else min(len(folds), cpu_count())
         jobs = -1 if self.cluster else max(1, cpu_count() // at_once)
@@ -270,7 +279,7 @@ class Session:
         told = [result for result in results if isinstance(result, DimensionalResult)]
         if told:
             parts = pooled(self.protocol.folds(real.utterances))
-            felt = DimensionalReport.of(line, told, **about, pooled=parts)
+            felt = DimensionalReport.of(line, told, **about, systems=systems, pooled=parts)
             felt.save(self.out)
             dimensional.write(page, felt, told)
             return felt

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from small_teachers import save_speech, save_text, small_corpus
 
 from evaluation.systems import cli
-from evaluation.systems.rows import LOW_LEVEL, read_rows
+from evaluation.systems.rows import LOW_LEVEL, read_run
 from evaluation.systems.table import SYSTEMS
 from synth_data.corpora import CORPORA
 from synth_data.errors import UserError
@@ -92,7 +92,7 @@ def test_every_system_leaves_a_table_a_student_and_a_report(
     given = words(system, encoders, quick, out)
     done = distill_model(*given, "--fold", 1)
     assert done.code == 0, done.err
-    rows = read_rows(out)
+    rows = read_run(out).rows
     assert rows[0].model == LOW_LEVEL
     assert all(list(row.ccc) == ["valence", "activation", "dominance"] for row in rows)
     assert {row.fraction is None for row in rows if row.model.startswith("teacher")} == {True}
@@ -191,7 +191,7 @@ def test_a_corpus_without_dimensions_is_refused(
 
 def test_rows_of_a_folder_that_is_no_run(tmp_path):
     with pytest.raises(UserError, match="holds no report"):
-        read_rows(tmp_path)
+        read_run(tmp_path)
     (tmp_path / "report.json").write_text("{}")
     with pytest.raises(UserError, match="damaged"):
-        read_rows(tmp_path)
+        read_run(tmp_path)
