@@ -31,12 +31,13 @@ def adopt(
 
     Args:
         file: `.safetensors` or `.npz` with `features` `[n, mel, frame]` in the feature recipe of
-            `real`, and `targets` `[n, emotion]` (shares) or `labels` `[n]` (class indices).
+            `real`, and `targets` `[n, column]` (shares of emotions, then dimensions from -1 to 1,
+            as the task of `real` has them) or, for emotions alone, `labels` `[n]` (class indices).
         real: the corpus that the tensors were made from.
         protocol: how it was split for that.
         fold: whose training side was used; None: all speakers.
-        emotions: names of the targets' columns, in the order of the file; the set's are in the
-            order of the corpus.
+        emotions: names of the emotions' columns, in the order of the file; the set's are in the
+            order of the corpus. Dimensions are in that order in both.
         method: how they were made, as it will be called.
 
     Raises:
@@ -44,7 +45,7 @@ def adopt(
     """
     tensors = _read(file)
     features = _taken(tensors, FEATURES, file).float()
-    targets = _targets(tensors, len(emotions), file)
+    targets = _targets(tensors, len(emotions), real.task.dimensions, file)
     if sorted(emotions) != sorted(real.emotions):
         raise SetError(
             f"{file} has the emotions {', '.join(emotions)}; {real.facts.title} has "
@@ -56,7 +57,8 @@ def adopt(
             f"[n, {real.spec.mels}, {real.spec.frames}], mel bands before frames: choose another "
             f"--feature, or transpose them"
         )
-    targets = targets[:, [emotions.index(emotion) for emotion in real.emotions]]
+    order = [emotions.index(emotion) for emotion in real.emotions]
+    targets = torch.cat([targets[:, order], targets[:, len(order) :]], dim=1)
     trained = len(real) if fold is None else len(protocol.folds(real.utterances)[fold - 1].train)
     return SyntheticSet(
         features=features,
@@ -76,7 +78,9 @@ def adopt(
             objective=method,
             settings={},
             seed=0,
-            per_class=-(-len(features) // len(emotions)),  # rivals of its size are no smaller
+            per_class=-(
+                -len(features) // len(real.task.groups)
+            ),  # rivals of its size are no smaller
             training_utterances=trained,
             notes=(f"made by another program and imported from {file.name}",),
         ),
@@ -107,9 +111,18 @@ def _taken(tensors: dict[str, Tensor], name: str, file: Path) -> Tensor:
     return tensors[name]
 
 
-def _targets(tensors: dict[str, Tensor], emotions: int, file: Path) -> Tensor:
-    if TARGETS in tensors:
-        return _taken(tensors, TARGETS, file).float()
+def _targets(
+    tensors: dict[str, Tensor], emotions: int, dimensions: tuple[str, ...], file: Path
+) -> Tensor:
+    if TARGETS in tensors or dimensions:
+        targets = _taken(tensors, TARGETS, file).float()
+        columns = emotions + len(dimensions)
+        if targets.ndim != 2 or targets.shape[1] != columns:
+            raise SetError(
+                f"{file}: '{TARGETS}' must have {columns} columns ({emotions} emotions"
+                f"{''.join(f', {name}' for name in dimensions)}); found {list(targets.shape)}"
+            )
+        return targets
     labels = _taken(tensors, LABELS, file)
     whole = not labels.is_floating_point() and labels.ndim == 1 and len(labels) > 0
     indices = labels.long()  # the least of unsigned integers is not to be had everywhere

@@ -2,6 +2,7 @@
 
 import json
 
+from synth_data import card_targets
 from synth_data.corpora.facts import Derivatives
 from synth_data.features import FeatureSpec
 from synth_data.guarantee import ADJACENCY, COMPOSITION, Guarantee, taken_to_be_public
@@ -40,7 +41,7 @@ def card(manifest: Manifest) -> str:
         "## How it was made\n\n" + _making(manifest),
         "## Intended use\n\n" + _purpose(),
         "## Accuracy\n\n" + _accuracy(manifest.provenance, private=manifest.guarantee is not None),
-        "## Privacy\n\n" + _privacy(manifest.guarantee, manifest.provenance.public),
+        "## Privacy\n\n" + _privacy(manifest.guarantee, _public_of(manifest)),
         "## Licence\n\n" + _licence(manifest.provenance),
         "## Citation\n\n" + _citation(manifest.provenance),
     ]
@@ -62,7 +63,10 @@ def _front_matter(manifest: Manifest) -> str:
         "license": "other",
         "license_name": manifest.provenance.licences,
         "task_categories": ["audio-classification"],
-        "tags": ["dataset-distillation", "speech-emotion-recognition", "synthetic"],
+        "tags": [
+            *("dataset-distillation", "speech-emotion-recognition", "synthetic"),
+            *(manifest.dimensions.names if manifest.dimensions else ()),
+        ],
         "size_categories": [size],
         "viewer": False,
     }
@@ -73,7 +77,6 @@ def _front_matter(manifest: Manifest) -> str:
 
 def _what(manifest: Manifest) -> str:
     items, mels, frames = sum(manifest.items.values()), *manifest.features.shape
-    counts = ", ".join(f"{emotion} {count}" for emotion, count in manifest.items.items())
     start = (
         f"- `{START}`: the initial weights of the network `{manifest.start.network}` it was "
         f"distilled against, before any training (seed {manifest.start.seed}). They have seen no "
@@ -85,12 +88,12 @@ def _what(manifest: Manifest) -> str:
         f"A *distilled* data set: {items} synthetic feature tensors, learned to stand in for "
         f"emotional speech recordings when a model is trained.\n\n"
         f"- `{TENSORS}`: `features` `[{items}, {mels}, {frames}]` (item, mel, frame"
-        f"{_stored(manifest)}) and `targets` `[{items}, {len(manifest.emotions)}]` "
+        f"{_stored(manifest)}) and `targets` `[{items}, {len(manifest.task.columns)}]` "
         f"({manifest.labels}), float32, {manifest.size:,} bytes with the values of the feature "
         f"transforms.\n"
         f"{start}"
         f"- `manifest.json`: everything else, for machines.\n\n"
-        f"Items per emotion, in the order of the targets' columns: {counts}."
+        f"{card_targets.counts(manifest)}{card_targets.columns(manifest)}"
     )
 
 
@@ -115,7 +118,7 @@ def _schedule(manifest: Manifest) -> str:
     if not (schedule := manifest.schedule):
         return ""
     (steps,) = manifest.tensors["schedule.learning_rates"]
-    classes = len(manifest.emotions)
+    classes = len(manifest.task.groups)
     code = f"""\
 together, per_class = {schedule.together}, {sum(manifest.items.values()) // classes}
 model, items, targets = model.double(), features.double(), tensors["targets"].double()
@@ -125,7 +128,7 @@ for step, rate in enumerate(tensors["schedule.learning_rates"]):
     rows = (torch.arange({classes})[:, None] * per_class + turn).flatten()
     optimiser.param_groups[0]["lr"] = rate.item()
     optimiser.zero_grad()
-    torch.nn.functional.cross_entropy(model(items[rows]), targets[rows]).backward()
+    {card_targets.loss(manifest, "model(items[rows])", "targets[rows]")}.backward()
     optimiser.step()
 model = model.float()"""
     return (
@@ -139,7 +142,8 @@ def _nested(manifest: Manifest) -> str:
     """Which prefixes are sets, and how to cut one; empty for a set that holds none."""
     if not manifest.nested:
         return ""
-    classes, smallest = len(manifest.emotions), manifest.nested[0]
+    classes, smallest = len(manifest.task.groups), manifest.nested[0]
+    group = card_targets.group(manifest)
     per_class = sum(manifest.items.values()) // classes
     code = f"""\
 rows = (torch.arange({classes})[:, None] * {per_class} + torch.arange({smallest})).flatten()
@@ -151,7 +155,7 @@ features, targets = features[rows], tensors["targets"][rows]"""
         used = min(steps * entry.together, per_class)
         schedule = f" The schedule above takes the first {used}: without them there is none."
     return (
-        f"\n\nThe set is nested: items stand in the order of their emotions, {per_class} of each, "
+        f"\n\nThe set is nested: items stand in the order of their {group}s, {per_class} of each, "
         f"and the first of each are smaller sets that it was made to hold, with so many of each: "
         f"{sizes}.{schedule} To cut one:\n\n{_python(code)}\n\n"
         f"`synth-data prefix SET --items {smallest} --out FOLDER` writes one as a set of its own."
@@ -170,14 +174,14 @@ from safetensors.torch import load_file
 
 tensors = load_file("{TENSORS}")
 {features}
-emotions = {json.dumps(list(manifest.emotions), ensure_ascii=False)}
+{card_targets.definitions(manifest)}
 model = torch.nn.Sequential(  # or any other that takes [item, mel, frame]
-    torch.nn.Flatten(), torch.nn.Linear({mels} * {frames}, {len(manifest.emotions)})
+    torch.nn.Flatten(), torch.nn.Linear({mels} * {frames}, {len(manifest.task.columns)})
 )
 optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
 for step in range(300):
     optimiser.zero_grad()
-    loss = torch.nn.functional.cross_entropy(model(features), tensors["targets"])
+    loss = {card_targets.loss(manifest, "model(features)", 'tensors["targets"]')}
     loss.backward()
     optimiser.step()"""
     )
@@ -224,7 +228,7 @@ def _making(manifest: Manifest) -> str:
         f"{made.amount} from {made.origin}.",
         *_public(made.public),
         f"- Method: `{made.objective}` with seed {made.seed}, in the bytes of {made.per_class} "
-        f"items per emotion as they are; "
+        f"items per {card_targets.group(manifest)} as they are; "
         f"distill-data {made.version}.",
         f"- Settings: `{json.dumps(dict(made.settings), ensure_ascii=False)}`",
         *(f"- Note: {note}" for note in made.notes),
@@ -280,14 +284,18 @@ def _accuracy(made: Provenance, *, private: bool) -> str:
     )
 
 
-def _privacy(guarantee: Guarantee | None, speech: PublicSpeech | None) -> str:
+def _public_of(manifest: Manifest) -> tuple[str, ...]:
+    return taken_to_be_public(manifest.provenance.public, manifest.task.told)
+
+
+def _privacy(guarantee: Guarantee | None, taken: tuple[str, ...]) -> str:
     if guarantee is not None:
         released = "\n".join(
             f"- {one.purpose}: {one.count} with noise multiplier {one.noise_multiplier:.4g}"
             f"{_sampled(one)}"
             for one in guarantee.releases
         )
-        public = "\n".join(f"- {text}" for text in taken_to_be_public(speech))
+        public = "\n".join(f"- {text}" for text in taken)
         return (
             f"{_capital(guarantee.statement)} ({ADJACENCY}). {_capital(guarantee.meaning)}.\n\n"
             f"All that was read of the recordings are sums over {guarantee.budget.unit}s, each "

@@ -28,7 +28,9 @@ from synth_data.errors import UserError, unknown_name
 from synth_data.features import FEATURES
 from synth_data.inspection import describe, summary
 from synth_data.progress import SILENT, bar
+from synth_data.ratings import parse_scale
 from synth_data.synthetic import SyntheticSet
+from synth_data.task import TASKS, task_named
 
 log = logging.getLogger(__name__)
 
@@ -85,15 +87,28 @@ def import_tensors(
         ),
     ] = None,
     method: Annotated[str, typer.Option(help="What to call how they were made.")] = "other",
+    task: Annotated[str, typer.Option(help=f"What they tell: {', '.join(TASKS)}.")] = "categorical",
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LOW,HIGH", help="Of the dimensions of a table.  [default: from its values]"
+        ),
+    ] = None,
 ) -> None:
     """Make a set of tensors that another program made, so that it can be judged.
 
-    The file holds `features` [n, mel, frame], and `targets` [n, emotion] or `labels` [n].
+    The file holds `features` [n, mel, frame], and `targets` [n, emotion] or `labels` [n]. With
+    dimensions its `targets` are [n, emotion + dimension], or [n, dimension], from -1 to 1.
     """
     if feature not in FEATURES:
         raise unknown_name("feature", feature, FEATURES)
     corpus = known_corpus(dataset)
-    real = load(corpus, data_root, FEATURES[feature], progress=sys.stderr.isatty())
+    real = load(
+        *(corpus, data_root, FEATURES[feature]),
+        task=task_named(task),
+        scale=None if scale is None else parse_scale(scale),
+        progress=sys.stderr.isatty(),
+    )
     split = protocol_of(corpus, protocol)
     if fold is not None:
         real.fold(split, fold)  # so that one that does not exist is named
@@ -105,7 +120,7 @@ def import_tensors(
 @app.command()
 def prefix(
     folder: SetFolder,
-    items: Annotated[int, typer.Option(help="Of each emotion.")],
+    items: Annotated[int, typer.Option(help="Of each emotion, or cell of the label space.")],
     out: Annotated[Path, typer.Option(help="A new folder, for the smaller set.")],
 ) -> None:
     """Cut the first items of each emotion out of a set, as a smaller set.
@@ -175,6 +190,9 @@ def _facts(corpus: Corpus) -> dict[str, Any]:
         "title": corpus.title,
         "classes": list(corpus.emotions),
         "label_note": corpus.label_note,
+        "dimensions": list(corpus.dimensions),
+        "scale": list(corpus.scale) if corpus.dimensions and not corpus.scales else None,
+        "proxies": corpus.proxies or None,
         "utterances": sum(corpus.counts.values()) or None,
         "speakers": corpus.speakers,
         "language": corpus.language,
@@ -194,8 +212,18 @@ def _table(corpora: Iterable[Corpus]) -> Iterator[str]:
         classes, utterances, speakers = (str(number or "-") for number in numbers)
         yield f"{corpus.name:<10} {classes:>7} {utterances:>10} {speakers:>8}  {corpus.access}"
         yield f"    {corpus.title}: {corpus.url}"
+        if corpus.dimensions:
+            yield f"    dimensions: {_dimensions(corpus)}"
         yield f"    protocols: {', '.join(corpus.protocols)}"
         yield f"    licence: {corpus.licence} (derivatives: {corpus.derivatives})"
+
+
+def _dimensions(corpus: Corpus) -> str:
+    """Which there are, on which scale, and whether anybody rated them."""
+    low, high = corpus.scale
+    scale = "as its columns say" if corpus.scales else f"{low:g} to {high:g}"
+    named = f"{', '.join(corpus.dimensions)} ({scale})"
+    return f"{named}: {corpus.proxies}" if corpus.proxies else named
 
 
 def _summary(found: Check) -> dict[str, Any]:

@@ -70,12 +70,18 @@ class Guarantee:
         return can_achieve(self.releases, self.budget)
 
 
-def taken_to_be_public(speech: PublicSpeech | None) -> tuple[str, ...]:
-    """What a guarantee says nothing about, with public speech where there was some."""
+def taken_to_be_public(speech: PublicSpeech | None, dimensions: str = "") -> tuple[str, ...]:
+    """What a guarantee says nothing about.
+
+    Args:
+        speech: public speech, where there was some.
+        dimensions: that are told, with their scale, in words; empty where none are.
+    """
+    taken = (*PUBLIC, f"its dimensions and their scale: {dimensions}") if dimensions else PUBLIC
     if speech is None:
-        return PUBLIC
+        return taken
     heard = f"the speech of {speech.corpus_title}, content {speech.corpus_digest}"
-    return (*PUBLIC, f"{heard}: it was read freely, and nothing is guaranteed to its speakers")
+    return (*taken, f"{heard}: it was read freely, and nothing is guaranteed to its speakers")
 
 
 def can_achieve(releases: Sequence[Release], budget: PrivacyBudget) -> str:

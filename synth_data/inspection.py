@@ -34,7 +34,8 @@ def describe(synthetic: SyntheticSet) -> str:
     rows = [
         ("items", f"{len(synthetic)}: {counts}"),
         ("shape", f"{list(synthetic.features.shape)} (item, mel, frame)"),
-        *_nested(synthetic.nested),
+        *_dimensions(synthetic),
+        *_nested(synthetic),
         ("speech time", f"{_seconds(spec):g} s each"),
         ("bytes", f"{synthetic.bytes:,} (start weights: {synthetic.start_bytes:,})"),
         ("values", f"{low:.3f} to {high:.3f}"),
@@ -45,7 +46,10 @@ def describe(synthetic: SyntheticSet) -> str:
         ("made from", f"{made.amount} of {made.origin}"),
         *_public(made.public),
         ("evaluate on", _evaluable(made)),
-        ("objective", f"{made.objective}, seed {made.seed}, {made.per_class} per class"),
+        (
+            "objective",
+            f"{made.objective}, seed {made.seed}, {made.per_class} per {_group(synthetic)}",
+        ),
         *(("", f"{name} = {json.dumps(value)}") for name, value in made.settings.items()),
         ("start", f"{start.network}, seed {start.seed}" if start else "none"),
         *([("", f"SHA-256 {start.digest}")] if start else []),
@@ -61,10 +65,25 @@ def describe(synthetic: SyntheticSet) -> str:
     return "\n".join(f"{label:<12} {text}".rstrip() for label, text in rows)
 
 
-def _nested(sizes: tuple[int, ...]) -> list[tuple[str, str]]:
-    if not sizes:
+def _dimensions(synthetic: SyntheticSet) -> list[tuple[str, str]]:
+    task = synthetic.task
+    if not task.dimensions:
         return []
-    return [("prefixes", f"that are sets: the first {', '.join(map(str, sizes))} of each emotion")]
+    untold = int(task.shares(synthetic.targets).isnan().any(dim=1).sum())
+    return [
+        ("dimensions", f"{task.told}, in the targets from -1 to 1"),
+        *([("", f"they are {task.proxies}")] if task.proxies else []),
+        ("emotions", ", ".join(task.emotions) or "none"),
+        *([("", f"not told of {untold} items")] if untold else []),
+    ]
+
+
+def _nested(synthetic: SyntheticSet) -> list[tuple[str, str]]:
+    if not synthetic.nested:
+        return []
+    group = "cell" if synthetic.task.dimensions else "emotion"
+    sizes = ", ".join(map(str, synthetic.nested))
+    return [("prefixes", f"that are sets: the first {sizes} of each {group}")]
 
 
 def _public(speech: PublicSpeech | None) -> list[tuple[str, str]]:
@@ -100,6 +119,10 @@ def _privacy(guarantee: Guarantee | None) -> list[tuple[str, str]]:
         noise = f"noise multiplier {one.noise_multiplier:.4g}"
         rows.append(("released", f"{one.purpose}: {one.count} x, {noise}{sampled}"))
     return rows
+
+
+def _group(synthetic: SyntheticSet) -> str:
+    return "cell" if synthetic.task.dimensions else "class"
 
 
 def _seconds(spec: FeatureSpec) -> float:

@@ -85,11 +85,13 @@ class DimensionsEntry(_Entry):
 
     `scale` is what -1 and 1 are on the corpus' own scale; `cells` those of the label space that
     there are items for: bits of a number say which dimension is high, the first the highest.
+    `proxies` says what the values are if nobody rated the utterances, and is empty if somebody did.
     """
 
     names: Annotated[tuple[Name, ...], Field(min_length=1)]
     scale: tuple[float, float]
     cells: tuple[Annotated[int, Field(ge=0)], ...]
+    proxies: Annotated[str, Field(max_length=100)]
 
 
 class CodecEntry(_Entry):
@@ -177,9 +179,9 @@ class DifferentialPrivacy(_Entry):
 
 
 def privacy_entry(
-    guarantee: Guarantee | None, speech: PublicSpeech | None
+    guarantee: Guarantee | None, speech: PublicSpeech | None, dimensions: str = ""
 ) -> NoGuarantee | DifferentialPrivacy:
-    """What a manifest says of a guarantee, or of none, where this public speech was used."""
+    """What a manifest says of a guarantee, or of none: `taken_to_be_public` has the arguments."""
     if guarantee is None:
         return NoGuarantee(mechanism="none", statement=NONE)
     budget = guarantee.budget
@@ -192,7 +194,7 @@ def privacy_entry(
         delta=budget.delta,
         composition=COMPOSITION,
         releases=tuple(ReleaseEntry(**asdict(one)) for one in guarantee.releases),
-        public=taken_to_be_public(speech),
+        public=taken_to_be_public(speech, dimensions),
     )
 
 
@@ -217,7 +219,8 @@ class Manifest(_Entry):
     Attributes:
         emotions: in the order of the targets' columns; none where dimensions alone are told.
         dimensions: the columns after them, where there are any; older files leave it out.
-        labels: whether each row's emotions are one-hot, or hold a share of each.
+        labels: whether each row's emotions are one-hot, or hold a share of each; or there are none.
+            Beside dimensions a row may tell no emotion, and is NaN in their columns.
         items: number of items whose largest target is the emotion, or that are in the cell.
         tensors: names and shapes in `set.safetensors`; float32, but for the features of a codec.
         size: of these tensors, in bytes: all that a student needs but the fixed initialisation.
@@ -236,7 +239,7 @@ class Manifest(_Entry):
     digest: Digest
     emotions: tuple[Name, ...]
     dimensions: DimensionsEntry | None = None
-    labels: Literal["one-hot float rows", "soft float rows"]
+    labels: Literal["one-hot float rows", "soft float rows", "no emotions"]
     items: dict[Name, Annotated[int, Field(ge=0)]]
     tensors: dict[Name, tuple[Count, ...]]
     size: Count
@@ -261,7 +264,7 @@ class Manifest(_Entry):
         try:
             if of is None:
                 return Task(self.emotions)
-            return Task(self.emotions, of.names, of.scale, of.cells)
+            return Task(self.emotions, of.names, of.scale, of.cells, of.proxies)
         except UserError as error:
             raise SetError(f"{MANIFEST}: {error}") from error
 

@@ -58,7 +58,7 @@ class SyntheticSet:
     Attributes:
         features: `[n, mel, frame]`, float32, already transformed.
         targets: `[n, column]`, float32 rows: each emotion's share in [0, 1], which sum to 1, and
-            then the dimensions in [-1, 1].
+            then the dimensions in [-1, 1]. Beside dimensions some rows may tell no emotion: NaN.
         task: what is to be told, which names the targets' columns.
         spec: recipe from a waveform to features; then come the transforms.
         start: the network the set was distilled against, before training; None where a method
@@ -300,14 +300,14 @@ def _files(synthetic: SyntheticSet) -> dict[str, bytes]:
 def _manifest(synthetic: SyntheticSet) -> Manifest:
     start = synthetic.start
     told = synthetic.task
-    shares = told.shares(synthetic.targets)
-    one_hot = bool(((shares == 0) | (shares == 1)).all())
     return Manifest.draft(
         emotions=told.emotions,
-        dimensions=DimensionsEntry(names=told.dimensions, scale=told.scale, cells=told.cells)
+        dimensions=DimensionsEntry(
+            names=told.dimensions, scale=told.scale, cells=told.cells, proxies=told.proxies
+        )
         if told.dimensions
         else None,
-        labels="one-hot float rows" if one_hot else "soft float rows",
+        labels=_labels(synthetic),
         items=synthetic.per_class,
         tensors={name: tuple(tensor.shape) for name, tensor in _tensors(synthetic).items()},
         size=synthetic.bytes,
@@ -322,8 +322,17 @@ def _manifest(synthetic: SyntheticSet) -> Manifest:
         else None,
         nested=synthetic.nested,
         provenance=synthetic.provenance,
-        privacy=privacy_entry(synthetic.guarantee, synthetic.provenance.public),
+        privacy=privacy_entry(synthetic.guarantee, synthetic.provenance.public, told.told),
     )
+
+
+def _labels(synthetic: SyntheticSet) -> str:
+    """How emotions are told, as in a manifest."""
+    shares = synthetic.task.shares(synthetic.targets)
+    if not synthetic.emotions:
+        return "no emotions"
+    one_hot = ((shares == 0) | (shares == 1) | shares.isnan()).all()
+    return "one-hot float rows" if one_hot else "soft float rows"
 
 
 def _pack(tensors: Mapping[str, Tensor]) -> bytes:
@@ -358,7 +367,17 @@ def _check_agreement(
     if unknown := sorted(tensors.keys() - _tensors(loaded).keys()):
         raise SetError(f"{TENSORS} has unknown tensors: {', '.join(unknown[:5])}")
     derived = _manifest(loaded)
-    for name in ("labels", "items", "tensors", "size", "codec", "schedule", "start", "privacy"):
+    for name in (
+        "dimensions",
+        "labels",
+        "items",
+        "tensors",
+        "size",
+        "codec",
+        "schedule",
+        "start",
+        "privacy",
+    ):
         said, found = getattr(manifest, name), getattr(derived, name)
         if said != found:
             raise SetError(
@@ -394,7 +413,13 @@ def _check_targets(targets: Tensor, task: Task) -> None:
     if not task.emotions:
         return
     shares = task.shares(targets)
-    wrong = ~((shares >= 0).all(dim=1) & ((shares.sum(dim=1) - 1).abs() <= TOLERANCE))
+    untold = shares.isnan().all(dim=1) & bool(task.dimensions)
+    if untold.all():
+        raise SetError(
+            f"targets have columns for {', '.join(task.emotions)}, and no item tells any of them: "
+            f"leave the columns out"
+        )
+    wrong = ~((shares >= 0).all(dim=1) & ((shares.sum(dim=1) - 1).abs() <= TOLERANCE)) & ~untold
     if wrong.any():
         row = int(wrong.nonzero()[0])
         raise SetError(

@@ -25,6 +25,18 @@ TASKS: tuple[TaskName, ...] = ("categorical", "dimensional", "both")
 RARE = 0.01  # of all utterances: a cell with fewer has no items of its own
 
 
+def task_named(name: str) -> TaskName:
+    """A task by its name on the command line.
+
+    Raises:
+        UserError: there is none; the message tells the nearest name.
+    """
+    for task in TASKS:
+        if name == task:
+            return task
+    raise unknown_name("task", name, TASKS)
+
+
 @dataclass(frozen=True)
 class Task:
     """What is to be told, and so what a row of targets holds.
