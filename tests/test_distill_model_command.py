@@ -155,6 +155,30 @@ def test_audio_textual_needs_a_text_teacher(distill_model, encoders, quick, tmp_
     assert "give one --teacher and a --text-teacher" in said
 
 
+def test_encoders_are_fused(distill_model, encoders, quick, tmp_path):
+    speech, text = encoders
+    other = save_speech(tmp_path / "other", layers=2, family="WavLM", seed=1)
+    out = tmp_path / "out"
+    given = words("representation", (f"{speech},{other}", text), quick, out)
+    done = distill_model(*given, "--fold", 1, "--text-teacher", text)
+    assert done.code == 0, done.err
+    teacher = next(row for row in read_run(out).rows if row.model == "teacher")
+    assert teacher.hears == "speech + transcript"
+    note = read_run(out).notes[0]
+    assert "of speech" in note
+    assert "of other" in note
+
+
+def test_settings_that_are_none_are_refused(distill_model, encoders, quick, tmp_path):
+    given = words("audio-textual", encoders, quick, tmp_path / "out")
+    quick["audio-textual"].write_text("[settings]\nlayers = [9]\n")
+    assert "layer 9 cannot teach: speech has layers 0 to 4" in refused(distill_model(*given))
+    quick["audio-textual"].write_text("[settings.speech]\nkeep = 0\n")
+    assert "keep" in refused(distill_model(*given))
+    quick["audio-textual"].write_text("seeds = 1\n")
+    assert "has no table [settings]" in refused(distill_model(*given))
+
+
 def test_what_is_no_encoder_is_refused(distill_model, encoders, tmp_path, monkeypatch):
     def said(*others: object) -> str:
         return refused(
