@@ -113,6 +113,13 @@ def evaluate_data(
             "none.",
         ),
     ] = NOTHING,
+    systems: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN,RUN",
+            help="Output folders of distill-model, to stand beside sets that tell dimensions.",
+        ),
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Students per set and initialisation.")] = 5,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     fold: Annotated[
@@ -195,6 +202,7 @@ def evaluate_data(
         speech=_chosen("speech", speech, DEGRADATIONS),
         label_map=None if label_map is None else parse(label_map),
         fold=fold,
+        systems=tuple(Path(one.strip()) for one in systems.split(",")) if systems else (),
         out=out or _new_folder(dataset),
         command=shlex.join(["evaluate-data", *sys.argv[1:]]),
         allow_missing=allow_missing,

@@ -16,6 +16,7 @@ from evaluation.dimensional import page as dimensional
 from evaluation.dimensional.evaluate import evaluate_dimensional, require_possible
 from evaluation.dimensional.report import DimensionalReport
 from evaluation.dimensional.results import DimensionalResult
+from evaluation.dimensional.systems import read_systems
 from evaluation.evaluate import evaluate
 from evaluation.hearing import by_hearing
 from evaluation.named_sets import NamedSet, budgets_of, by_fold
@@ -69,6 +70,7 @@ class Session:
         label_map: from emotions of the corpus to those of the sets; None: it is the corpus they
             were made from.
         fold: the only one to evaluate; None: all that can be.
+        systems: output folders of `distill-model`, whose rows stand beside those of the sets.
         out: the output folder.
         command: the command line, quoted in the report.
         allow_missing: go on when labels lack audio or audio lacks labels.
@@ -90,6 +92,7 @@ class Session:
     fold: int | None
     out: Path
     command: str
+    systems: tuple[Path, ...] = ()
     allow_missing: bool = False
     skip_bad: bool = False
     cluster: bool = False
@@ -104,6 +107,11 @@ class Session:
         require_one_task(self.sets)
         if first.synthetic.task.dimensions:
             require_possible(self.options)
+        elif self.systems:
+            raise UserError(
+                "--systems are models that tell dimensions, and these sets tell emotions: leave it "
+                "out, or give sets of distill-data --task dimensional"
+            )
         for other in self.sets[1:]:
             if other.synthetic.spec != first.synthetic.spec:
                 raise SetError(
@@ -256,6 +264,7 @@ class Session:
             real: the corpus, of `load`.
             folds: of `folds`.
         """
+        systems = read_systems(self.systems, real, self.protocol.name)
         self.out.mkdir(parents=True, exist_ok=True)  # or it says why not, before the long work
         at_once = 1 if self.cluster else min(len(folds), cpu_count())
         jobs = -1 if self.cluster else max(1, cpu_count() // at_once)
@@ -277,7 +286,7 @@ class Session:
         told = [result for result in results if isinstance(result, DimensionalResult)]
         if told:
             parts = pooled(self.protocol.folds(real.utterances))
-            felt = DimensionalReport.of(line, told, **about, pooled=parts)
+            felt = DimensionalReport.of(line, told, **about, systems=systems, pooled=parts)
             felt.save(self.out)
             dimensional.write(page, felt, told, self._exhibits(real, folds))
             return felt

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from small_teachers import save_speech, save_text, small_corpus
 
 from evaluation.systems import cli
-from evaluation.systems.rows import LOW_LEVEL, read_rows
+from evaluation.systems.rows import LOW_LEVEL, read_run
 from evaluation.systems.table import SYSTEMS
 from synth_data.corpora import CORPORA
 from synth_data.errors import UserError
@@ -92,7 +92,7 @@ def test_every_system_leaves_a_table_a_student_and_a_report(
     given = words(system, encoders, quick, out)
     done = distill_model(*given, "--fold", 1)
     assert done.code == 0, done.err
-    rows = read_rows(out)
+    rows = read_run(out).rows
     assert rows[0].model == LOW_LEVEL
     assert all(list(row.ccc) == ["valence", "activation", "dominance"] for row in rows)
     assert {row.fraction is None for row in rows if row.model.startswith("teacher")} == {True}
@@ -155,6 +155,30 @@ def test_audio_textual_needs_a_text_teacher(distill_model, encoders, quick, tmp_
     assert "give one --teacher and a --text-teacher" in said
 
 
+def test_encoders_are_fused(distill_model, encoders, quick, tmp_path):
+    speech, text = encoders
+    other = save_speech(tmp_path / "other", layers=2, family="WavLM", seed=1)
+    out = tmp_path / "out"
+    given = words("representation", (f"{speech},{other}", text), quick, out)
+    done = distill_model(*given, "--fold", 1, "--text-teacher", text)
+    assert done.code == 0, done.err
+    teacher = next(row for row in read_run(out).rows if row.model == "teacher")
+    assert teacher.hears == "speech + transcript"
+    note = read_run(out).notes[0]
+    assert "of speech" in note
+    assert "of other" in note
+
+
+def test_settings_that_are_none_are_refused(distill_model, encoders, quick, tmp_path):
+    given = words("audio-textual", encoders, quick, tmp_path / "out")
+    quick["audio-textual"].write_text("[settings]\nlayers = [9]\n")
+    assert "layer 9 cannot teach: speech has layers 0 to 4" in refused(distill_model(*given))
+    quick["audio-textual"].write_text("[settings.speech]\nkeep = 0\n")
+    assert "keep" in refused(distill_model(*given))
+    quick["audio-textual"].write_text("seeds = 1\n")
+    assert "has no table [settings]" in refused(distill_model(*given))
+
+
 def test_what_is_no_encoder_is_refused(distill_model, encoders, tmp_path, monkeypatch):
     def said(*others: object) -> str:
         return refused(
@@ -191,7 +215,7 @@ def test_a_corpus_without_dimensions_is_refused(
 
 def test_rows_of_a_folder_that_is_no_run(tmp_path):
     with pytest.raises(UserError, match="holds no report"):
-        read_rows(tmp_path)
+        read_run(tmp_path)
     (tmp_path / "report.json").write_text("{}")
     with pytest.raises(UserError, match="damaged"):
-        read_rows(tmp_path)
+        read_run(tmp_path)

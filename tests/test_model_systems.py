@@ -8,6 +8,7 @@ import pytest
 import torch
 from felt_speech import felt_speech
 from small_dimensional import a_set
+from small_sets import small_set
 from small_teachers import save_speech, save_text, small_corpus
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
@@ -186,7 +187,7 @@ def test_a_head_finds_the_layer_that_tells_each_output():
     recipe = Recipe(epochs=60, batch=30, learning_rate=3e-2)
     sides = (heard.rows(train), targets[train], heard.rows(rest), targets[rest])
     assert fit(head, *sides, TASK, recipe, draws()) > 0.8
-    assert head.relevance(0).argmax(dim=1).tolist() == [0, 2]
+    assert head.weights[0].argmax(dim=1).tolist() == [0, 2]
 
 
 def _fold(number: int, speakers: list[str], said: Tensor, truth: Tensor) -> Fold:
@@ -224,6 +225,10 @@ def test_a_teacher_labels_the_items_of_a_set():
     assert "teacher" in found.provenance.notes[-1]
     with pytest.raises(SetError, match="feature recipe"):
         teach(synthetic, felt_speech((9, 8, 8), task="dimensional"), validation)
+    with pytest.raises(SetError, match="has nested sizes"):
+        teach(replace(synthetic, nested=(1,)), train, validation)
+    with pytest.raises(SetError, match="only sets that tell dimensions"):
+        teach(small_set(), train, validation)
 
 
 def test_what_a_text_encoder_cannot_read_is_named():

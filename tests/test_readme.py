@@ -15,10 +15,12 @@ import numpy as np
 import pytest
 import soundfile
 from small_sets import small_set
+from small_teachers import save_speech, save_text, small_corpus
 from trees import Turn, emodb_tree, iemocap_tree, noise, ravdess_tree
 
 import distill.cli
 import evaluation.cli
+import evaluation.systems.cli
 import synth_data.cli
 from distill.objectives import OBJECTIVES
 from evaluation.networks import NETWORKS
@@ -35,6 +37,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 ENTRIES: dict[str, Callable[[], None]] = {
     "distill-data": distill.cli.main,
+    "distill-model": evaluation.systems.cli.main,
     "evaluate-data": evaluation.cli.main,
     "synth-data": synth_data.cli.main,
 }
@@ -49,6 +52,22 @@ starts = 1
 checkpoints = 1
 [recipe]
 schedules = [{ steps = 1, learning_rate = 1e-3 }]
+"""
+TINY_MODELS = """
+[settings.recipe]
+epochs = 1
+[settings.listening]
+steps = 1
+"""
+TINY_ENCODERS = """
+[settings.recipe]
+epochs = 1
+[settings.speech]
+steps = 1
+[settings.text]
+steps = 1
+[settings.beside.recipe]
+epochs = 1
 """
 
 
@@ -80,6 +99,11 @@ def place(
             noise(tmp_path / "wav" / f"{speaker}-{emotion}.wav", len(rows))
     (tmp_path / "my_recordings.csv").write_text("\n".join(rows))
     (tmp_path / "tiny.toml").write_text(TINY)
+    (tmp_path / "tiny-representation.toml").write_text(TINY_MODELS)
+    (tmp_path / "tiny-audio-textual.toml").write_text(TINY_ENCODERS)
+    save_speech(tmp_path / "runs" / "word-encoder" / "speech")
+    save_text(tmp_path / "runs" / "word-encoder" / "text")
+    monkeypatch.setitem(CORPORA, "toy-words", small_corpus())
     plain = re.sub(r"^(starts|checkpoints) = 1$", "", TINY, flags=re.MULTILINE)
     (tmp_path / "tiny-private.toml").write_text(plain)
     monkeypatch.setenv("DISTILL_DATA_LEDGERS", str(tmp_path / "ledgers"))
@@ -99,6 +123,9 @@ def in_small(line: str, place: Path) -> list[str]:
     if arguments[0] == "distill-data" and not {"--resume", "--config"} & set(arguments):
         private = "--epsilon" in arguments  # which has an objective without such settings
         arguments += ["--config", "tiny-private.toml" if private else "tiny.toml"]
+    if arguments[0] == "distill-model":
+        system = arguments[arguments.index("--system") + 1]
+        arguments += ["--config", f"tiny-{system}.toml", "--seeds", "1"]
     return arguments
 
 

@@ -15,6 +15,7 @@ from evaluation.comparisons import difference, pairs
 from evaluation.dimensional.records import DimensionalRow
 from evaluation.dimensional.results import DimensionalResult
 from evaluation.dimensional.scope import HELD, Scope
+from evaluation.dimensional.systems import ABOUT, beside
 from evaluation.files import write_atomically
 from evaluation.options import NATIVE
 from evaluation.records import Comparison, FoldName, Record, Versions
@@ -22,6 +23,7 @@ from evaluation.remarks import not_pooled, partly_pooled, reasons
 from evaluation.report import NATIVES, ReportError, heading, limits, privacy, require_each_once
 from evaluation.runs import CLEAN
 from evaluation.starts import noise_of
+from evaluation.systems.rows import SystemRow
 from evaluation.tables import WIDTH
 
 COLUMNS = (
@@ -64,6 +66,8 @@ class DimensionalReport(Record):
     """By fold, the name of its test where the corpus' own split lists one."""
     comparisons: tuple[Comparison, ...]
     """Judged sets against the others: pooled over folds if they are, else fold by fold."""
+    systems: tuple[SystemRow, ...] = ()
+    """Systems that distil the model, tested on the same speakers."""
     unavailable: tuple[str, ...]
     """Sets that are not in the rows, and why."""
     failed: tuple[str, ...]
@@ -79,6 +83,7 @@ class DimensionalReport(Record):
         command: str,
         notes: Sequence[str] = (),
         guarantees: Sequence[str] = (),
+        systems: Sequence[SystemRow] = (),
         pooled: bool = True,
         seed: int = 0,
     ) -> "DimensionalReport":
@@ -91,6 +96,7 @@ class DimensionalReport(Record):
             command: the command line that makes this report again.
             notes: what a reader of the numbers must know.
             guarantees: about the speakers of sets; none for sets without.
+            systems: that distil the model (`evaluation.dimensional.systems`).
             pooled: whether several folds are one test in parts; else each is a test of its own
                 (`synth_data.protocol.pooled`).
             seed: of the resamples behind the intervals.
@@ -130,6 +136,7 @@ class DimensionalReport(Record):
             rows=tuple(row for scope in scopes for row in scope.rows()),
             tests={result.fold: result.listed for result in folds if result.listed},
             comparisons=tuple(one for scope in main for one in _comparisons(scope)),
+            systems=tuple(systems),
             unavailable=(
                 *reasons([result.unavailable for result in folds], numbers),
                 *not_pooled(main[0].pool.incomplete),
@@ -233,6 +240,7 @@ class DimensionalReport(Record):
                 ]
             parts += ["Each dimension:", tables.markdown(_each(rows))]
         parts += self.about
+        parts += self._systems()
         speeches = dict.fromkeys(row.speech for row in self.rows if row.speech != CLEAN)
         for speech in speeches:
             parts += [f"## Test speech: {speech}"]
@@ -258,6 +266,17 @@ class DimensionalReport(Record):
             protocol,
         ]
         return "\n\n".join(part for part in parts if part) + "\n"
+
+    def _systems(self) -> list[str]:
+        """Systems beside sets, test by test; nothing if there are none."""
+        clean = [row for row in self.rows if row.speech == CLEAN]
+        found = {fold: beside(fold, clean, self.systems) for fold in self.main_folds}
+        parts = []
+        for fold, table in found.items():
+            if table is not None:
+                title = f"## Model distillation, {self.tested(fold)}"
+                parts += [title, tables.markdown(table), ABOUT]
+        return parts
 
     def _main(self, rows: Sequence[DimensionalRow], short: bool = False) -> tables.Table:
         """A line per set; `short` names of dimensions for a terminal."""

@@ -114,11 +114,11 @@ def distill_model(
         show_progress=not quiet and sys.stderr.isatty(),
         quiet=quiet,
     )
-    rows, line = session.run()
+    found = session.run()
     if json:
-        print_json({"protocol": line, "rows": [asdict(row) for row in rows]})
+        print_json(asdict(found))
     else:
-        print(f"{table(rows)}\n{line}")
+        print(f"{table(found.rows)}\n{found.line}")
     if not quiet:
         print(f"results in {session.out}", file=sys.stderr, flush=True)
 

@@ -95,6 +95,7 @@ def open_speech(where: str) -> SpeechEncoder:
         receptive = (receptive - 1) * stride + kernel
     heard = folder.settings("preprocessor_config.json")
     transformers = import_module("transformers")  # an extra, and slow to import
+    transformers.utils.logging.disable_progress_bar()  # of loading, which takes a moment
     return SpeechEncoder(
         name=folder.name,
         digest=folder.digest,

@@ -74,7 +74,7 @@ def mix(
     )
 
     def tell(states: Float[Tensor, "n state dim"]) -> Float[Tensor, " n"]:
-        return head(torch.einsum("s,nsd->nd", logits.softmax(dim=0), states))
+        return head(torch.einsum("s,nsw->nw", logits.softmax(dim=0), states))
 
     best = (-np.inf, np.zeros(0), np.zeros(0))
     for step, rows in enumerate(_batches(len(heard), mixing.batch, mixing.steps, random), start=1):

@@ -68,10 +68,6 @@ class Fusion(nn.Module):
         seen = silu(self.hidden(torch.cat(mixed, dim=2)))  # [n, output, hidden]
         return seen.mean(dim=1), (seen * self.outputs.weight).sum(dim=2) + self.outputs.bias
 
-    def relevance(self, place: int) -> Float[Tensor, "output state"]:
-        """The layers' weights in an encoder, which sum to 1 for each output."""
-        return self.weights[place].detach().softmax(dim=1)
-
 
 @dataclass(frozen=True)
 class Head:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from evaluation.systems.layer_relevance import LayerRelevance
-from evaluation.systems.rows import SystemRow
+from evaluation.systems.rows import SystemRow, SystemRun
 
 NONE = "-"
 ABOUT = (
@@ -39,26 +39,17 @@ def table(rows: Sequence[SystemRow]) -> str:
     return "\n".join(lines)
 
 
-def markdown(
-    rows: Sequence[SystemRow],
-    line: str,
-    command: str,
-    notes: Sequence[str],
-    relevance: Mapping[str, LayerRelevance],
-) -> str:
+def markdown(run: SystemRun, relevance: Mapping[str, LayerRelevance]) -> str:
     """The report.
 
     Args:
-        rows: of the table.
-        line: of the protocol.
-        command: that makes the report again.
-        notes: what was chosen.
+        run: what was found.
         relevance: of an encoder's layers, by the name of its picture.
     """
-    parts = [f"# Model distillation: {rows[0].system}", line, table(rows), ABOUT]
+    parts = [f"# Model distillation: {run.system}", run.line, table(run.rows), ABOUT]
     for picture, found in relevance.items():
         parts += [f"## Layers of {found.encoder}", found.table(), f"![layers]({picture})"]
-    if notes:
-        parts.append("\n".join(f"- {note}" for note in notes))
-    parts.append(f"```sh\n{command}\n```")
+    if run.notes:
+        parts.append("\n".join(f"- {note}" for note in run.notes))
+    parts.append(f"```sh\n{run.command}\n```")
     return "\n\n".join(parts) + "\n"

@@ -1,7 +1,7 @@
 """What a model-distillation system is worth: rows of a table, and the runs they are made of."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -129,6 +129,33 @@ class SystemRow:
     raw_speech: str
 
 
+@dataclass(frozen=True)
+class SystemRun:
+    """What a run of `distill-model` found: the content of its report.json.
+
+    Attributes:
+        system: its name.
+        corpus: its name on the command line.
+        recordings: digest of the corpus.
+        protocol: its name.
+        line: that is printed with every number.
+        command: that makes the run again.
+        notes: what was chosen.
+        rows: of the table.
+    """
+
+    __pydantic_config__ = {"strict": True, "extra": "forbid"}  # noqa: RUF012
+
+    system: str
+    corpus: str
+    recordings: str
+    protocol: str
+    line: str
+    command: str
+    notes: list[str]
+    rows: list[SystemRow]
+
+
 def rows_of(system: str, folds: Sequence[Fold], pooled: bool = True) -> list[SystemRow]:
     """A row for each model, in the order in which they were trained.
 
@@ -188,11 +215,11 @@ def read_fold(file: Path) -> Fold:
     Raises:
         UserError: it is damaged.
     """
-    return _read(file, Fold, lambda content: content)
+    return _read(file, Fold)
 
 
-def read_rows(folder: Path) -> list[SystemRow]:
-    """The rows of a run of `distill-model`, from its output folder.
+def read_run(folder: Path) -> SystemRun:
+    """What a run of `distill-model` found, from its output folder.
 
     Raises:
         UserError: there is no finished run in the folder, or its report is damaged.
@@ -202,7 +229,7 @@ def read_rows(folder: Path) -> list[SystemRow]:
             f"{folder} holds no {REPORT} of distill-model: give the --out of a finished run, or "
             f"finish it with the same command"
         )
-    return _read(folder / REPORT, list[SystemRow], lambda content: content["rows"])
+    return _read(folder / REPORT, SystemRun)
 
 
 def known_or_none(targets: Tensor) -> list[list[float | None]]:
@@ -233,11 +260,10 @@ def _concordances(
     return np.stack(found)
 
 
-def _read(file: Path, kind: Any, part: Any) -> Any:
+def _read(file: Path, kind: Any) -> Any:
     try:
-        content: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        return TypeAdapter(kind).validate_json(json.dumps(part(content)), strict=True)
-    except (OSError, ValueError, LookupError, TypeError) as error:
+        return TypeAdapter(kind).validate_json(file.read_bytes(), strict=True)
+    except (OSError, ValueError) as error:
         raise UserError(
             f"{file}: damaged ({type(error).__name__}: {error}). Delete it and give the same "
             f"command again"

@@ -20,7 +20,7 @@ from evaluation.systems.rows import (
     REPORT,
     RESULT,
     Fold,
-    SystemRow,
+    SystemRun,
     known_or_none,
     read_fold,
     rows_of,
@@ -83,11 +83,8 @@ class Session:
     show_progress: bool = False
     quiet: bool = False
 
-    def run(self) -> tuple[list[SystemRow], str]:
+    def run(self) -> SystemRun:
         """Distils all folds that are not done, and writes the report.
-
-        Returns:
-            The rows of the table, and the line of the protocol.
 
         Raises:
             UserError: the corpus has no dimensions or lacks transcripts, an encoder cannot be had,
@@ -134,8 +131,18 @@ class Session:
             for place, encoder in enumerate(speech, start=1):
                 name = f"layers-{place}.svg" if len(speech) > 1 else "layers.svg"
                 relevance[name] = self._relevance(real, part, encoder)
-        self._report(rows, done, line, relevance)
-        return rows, line
+        run = SystemRun(
+            system=self.name,
+            corpus=real.corpus,
+            recordings=real.digest,
+            protocol=protocol.name,
+            line=line,
+            command=self.command,
+            notes=[f"fold {each.fold}: {note}" for each in done for note in each.notes],
+            rows=rows,
+        )
+        self._report(run, relevance)
+        return run
 
     def _relevance(
         self, real: RealSet, protocol: Protocol, encoder: SpeechEncoder
@@ -256,24 +263,11 @@ class Session:
         }
         write_atomically(folder / MANIFEST, json.dumps(manifest, indent=1, default=list) + "\n")
 
-    def _report(
-        self,
-        rows: list[SystemRow],
-        done: Sequence[Fold],
-        line: str,
-        relevance: Mapping[str, LayerRelevance],
-    ) -> None:
-        notes = [f"fold {each.fold}: {note}" for each in done for note in each.notes]
+    def _report(self, run: SystemRun, relevance: Mapping[str, LayerRelevance]) -> None:
         for name, found in relevance.items():
             write_atomically(self.out / name, picture(found))
             write_atomically((self.out / name).with_suffix(".json"), found.to_json())
-        report = markdown(rows, line, self.command, notes, relevance)
+        report = markdown(run, relevance)
         write_atomically(self.out / "report.md", report)
-        content = {
-            "protocol": line,
-            "command": self.command,
-            "notes": notes,
-            "rows": [asdict(row) for row in rows],
-        }
-        written = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        written = json.dumps(asdict(run), indent=1, ensure_ascii=False) + "\n"
         write_atomically(self.out / REPORT, written)  # last: it marks the end

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -59,9 +60,9 @@ def open_text(where: str) -> TextEncoder:
     Raises:
         UserError: there is none, it has no weights or no tokenizer, or it is none of text.
     """
-    from transformers import AutoModel, AutoTokenizer
-
     folder = open_encoder(where)
+    transformers = import_module("transformers")  # an extra, and slow to import
+    transformers.utils.logging.disable_progress_bar()  # of loading, which takes a moment
     if "vocab_size" not in folder.config or folder.config.get("model_type") in FAMILIES:
         raise UserError(
             f"{folder.path} is no text encoder, its config.json says model_type "
@@ -73,7 +74,7 @@ def open_text(where: str) -> TextEncoder:
             f"encoder, with the tokenizer's save_pretrained"
         )
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
             folder.path, local_files_only=True, trust_remote_code=False
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -85,7 +86,7 @@ def open_text(where: str) -> TextEncoder:
     return TextEncoder(
         name=folder.name,
         digest=folder.digest,
-        network=load(folder.path, AutoModel),
+        network=load(folder.path, transformers.AutoModel),
         layers=folder.number("num_hidden_layers"),
         tokenizer=tokenizer,
         # Some families count places from behind the padding token's.

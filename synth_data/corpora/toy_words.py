@@ -263,8 +263,6 @@ TOY_WORDS = Corpus(
     emotions=tuple(EMOTIONS),
     counts=dict.fromkeys(EMOTIONS, SPEAKERS * PER_SPEAKER_AND_EMOTION),
     speakers=SPEAKERS,
-    dimensions=("valence", "activation", "dominance"),
-    scale=(LOWEST, HIGHEST),
     protocols={
         protocol.name: protocol
         for protocol in (
