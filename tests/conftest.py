@@ -67,7 +67,7 @@ def data_root() -> Path:
 def word_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with encoders for `toy-words`: `speech`, which has learned its words, and `text`.
 
-    Half a minute on a core, once: processes that test side by side share what one has finished.
+    A minute on a core, once: processes that test side by side share what one has finished.
     """
     training = script("train_word_encoder")
     base = tmp_path_factory.getbasetemp()
@@ -75,7 +75,7 @@ def word_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not shared.exists():
         own = tmp_path_factory.mktemp("word-encoder-")
         heard = training.sentences(64, 7, training.SEED + 1)
-        training.save_speech_encoder(training.train(heard, epochs=5), own / "speech")
+        training.save_speech_encoder(training.train(heard), own / "speech")
         training.save_text_encoder(own / "text")
         with suppress(OSError):  # another was faster
             own.rename(shared)

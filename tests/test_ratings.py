@@ -239,7 +239,9 @@ def test_what_a_corpus_does_not_tell_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"CREMA-D has no valence.*use --task categorical, or a"):
         task_of(CREMA_D, "dimensional", [], None)
     plain = table(tmp_path, ["a.wav,joy,anna"], "file,emotion,speaker")
-    with pytest.raises(UserError, match=r"has no valence, .*with dimensions: toy, emodb, ravdess"):
+    with pytest.raises(
+        UserError, match=r"has no valence, .*with dimensions: toy, toy-words, emodb"
+    ):
         load(TABLE, plain, SPEC, task="both")
     with pytest.raises(UserError, match=r"from -1 to 1, and a scale from 1 to 7 was given"):
         task_of(TOY, "dimensional", TOY.read(None, False), (1.0, 7.0))
