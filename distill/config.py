@@ -197,7 +197,7 @@ class RunConfig(BaseModel):
             update = {"objective": self.choice.objective, "settings": settings}
             return self.model_copy(update=update).resolved()
         if self.student == AUTO:
-            return self.model_copy(update={"student": usual_student(self.spec)}).resolved()
+            return self.model_copy(update={"student": usual_student(*self.spec.shape)}).resolved()
         if self.student not in NETWORKS:
             raise unknown_name("student", self.student, NETWORKS)
         require_uncoupled(self.student)

@@ -10,7 +10,7 @@ import torch
 from evaluation.baselines import BASELINES, Baseline, Competitor, NotAvailable, Reference, Stock
 from evaluation.jobs import Heard, Job
 from evaluation.named_sets import NamedSet
-from evaluation.networks import NETWORKS, draw_weights, skeleton
+from evaluation.networks import NETWORKS, draw_weights, skeleton, usual_student
 from evaluation.options import (
     ALSO_FIXED,
     AUGMENTED,
@@ -22,7 +22,6 @@ from evaluation.options import (
     NATIVE,
     NONE,
     RANDOM,
-    REFERENCE,
     Options,
 )
 from evaluation.runner import Done, Runner
@@ -245,10 +244,11 @@ class Bench:
         for student in self.students:
             if student in NETWORKS:
                 return self.graduates(student)[0]
-        job = self.random_start(self.full, REFERENCE, RECIPES[REFERENCE], GENERIC, 0)
+        name = usual_student(*self.train.spec.shape)
+        job = self.random_start(self.full, name, RECIPES[name], GENERIC, 0)
         (done,) = self.runner.run([job])
         if done.outcome.error:
-            raise NotAvailable(f"no {REFERENCE} could be trained on the full data")
+            raise NotAvailable(f"no {name} could be trained on the full data")
         return done
 
 

@@ -12,8 +12,8 @@ from evaluation.attacks.attempts import SEEDS, VOICES
 from evaluation.baselines import BASELINES
 from evaluation.baselines.random_subset import DRAWS
 from evaluation.baselines.wasserstein import WassersteinGAN
-from evaluation.networks import NETWORKS, draw_weights, skeleton
-from evaluation.options import ALSO_FIXED, DP_SGD, GENERATIVE, REFERENCE, Options
+from evaluation.networks import NETWORKS, draw_weights, has_room, skeleton, usual_student
+from evaluation.options import ALSO_FIXED, DP_SGD, GENERATIVE, Options
 from evaluation.runs import FULL
 from evaluation.students import RECIPES, Examples, Recipe, Setting, train
 from evaluation.students.dp_sgd import SAMPLING_PROBABILITY, STEPS
@@ -98,9 +98,10 @@ def seconds(
     """
     total = 0.0
     if "speaker" in options.attacks:
-        recipe = RECIPES["tdnn"]
+        name = usual_student(*shape)
+        recipe = RECIPES[name]
         assert isinstance(recipe, Recipe)  # as every network's is
-        one = recipe.settings[0].steps * pace("tdnn", shape, emotions, recipe).of(recipe.batch)
+        one = recipe.settings[0].steps * pace(name, shape, emotions, recipe).of(recipe.batch)
         others = SOLVER * (len(ATTACKERS) - 1)
         total += ways * SEEDS * len(VOICES) * (one + others)
     sizes = sorted({items for items, _ in own})
@@ -112,6 +113,8 @@ def seconds(
         if not isinstance(recipe, Recipe):
             total += SOLVER * len(recipe.settings) * (1 + len(sizes) * len(options.baselines))
             continue
+        if not has_room(student, *shape):
+            continue  # it will say so at once
         timed = pace(student, shape, emotions, recipe)
 
         def cost(items: int, seeds: int, recipe: Recipe = recipe, timed: Pace = timed) -> float:
@@ -155,7 +158,8 @@ def _generator(
     options: Options, students: Sequence[str], shape: tuple[int, int], emotions: int
 ) -> float:
     """Of one generator, which the first student that is a network looks at."""
-    training, looks = WassersteinGAN(), next((s for s in students if s in NETWORKS), REFERENCE)
+    able = (s for s in students if s in NETWORKS and has_room(s, *shape))
+    training, looks = WassersteinGAN(), next(able, usual_student(*shape))
     recipe = options.recipes[looks]
     assert isinstance(recipe, Recipe)  # as every network's is
     step = pace(looks, shape, emotions, recipe).of(2 * training.pairs * emotions)

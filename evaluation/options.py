@@ -32,7 +32,6 @@ OF_ITS_OWN = (NATIVE, DP_SGD)
 MASKS = Augment(bands=4, frames=0.07)
 # Baselines that start from the fixed weights too.
 ALSO_FIXED = (FULL, RANDOM_SUBSET, UNTRAINED, MODEL)
-REFERENCE = "tdnn"  # looks at the real data for baselines where no judged student is a network
 
 
 @dataclass(frozen=True)

@@ -223,8 +223,8 @@ def test_what_is_on_this_machine_is_not_asked_for_again(made, monkeypatch):
 
 
 def test_one_frame_has_a_student_of_its_own():
-    assert usual_student(PRESETS["egemaps"]) == "mlp"
-    assert usual_student(PRESETS["fbank80"]) == "tdnn"
+    assert usual_student(*PRESETS["egemaps"].shape) == "mlp"
+    assert usual_student(*PRESETS["fbank80"].shape) == "tdnn"
     for name in NETWORKS:  # all of them hear what they were made for
         assert has_room(name, 64, 300)
 

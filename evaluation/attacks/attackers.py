@@ -19,7 +19,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from evaluation.networks import draw_weights, skeleton
+from evaluation.networks import draw_weights, skeleton, usual_student
 from evaluation.students import RECIPES, Examples, Recipe, embeddings_of, predict, train
 from evaluation.students.pooled import pooled
 
@@ -94,11 +94,12 @@ def convolutional(
     classes: Int[Tensor, " n"],
     generator: torch.Generator,
 ) -> Trained:
-    """A `tdnn` on the log-mels themselves, trained as a student is."""
+    """A `tdnn` on the features themselves, or for too few frames an `mlp`, trained as students."""
     targets = torch.eye(int(classes.max()) + 1)[classes]
-    network = skeleton("tdnn", features.shape[1], targets.shape[1])
+    name = usual_student(*features.shape[1:])
+    network = skeleton(name, features.shape[1], targets.shape[1])
     start = draw_weights(network, generator)
-    recipe = RECIPES["tdnn"]
+    recipe = RECIPES[name]
     assert isinstance(recipe, Recipe)  # as every network's is
     examples = Examples(features, targets)
     weights = train(network, start, examples, recipe, recipe.settings[0], generator)

@@ -99,9 +99,9 @@ def require_room(name: str, spec: Representation) -> None:
         )
 
 
-def usual_student(spec: Representation) -> str:
-    """The network for these features, if nothing else is said."""
-    return "tdnn" if has_room("tdnn", *spec.shape) else "mlp"
+def usual_student(mels: int, frames: int) -> str:
+    """The network for features of this shape, if nothing else is said."""
+    return "tdnn" if has_room("tdnn", mels, frames) else "mlp"
 
 
 def draw_weights(network: nn.Module, generator: torch.Generator) -> dict[str, Tensor]:

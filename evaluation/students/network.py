@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from evaluation.augment import Augment
-from evaluation.networks import Weights, apply, embedded, skeleton
+from evaluation.networks import Weights, apply, embedded, has_room, skeleton
 from evaluation.students.losses import class_balance, cross_entropy, student_loss
 from evaluation.students.recipe import CannotTrain, Examples, Fitted, Lesson, Setting, StudentRecipe
 from synth_data.settings import Count, NotNegative, Positive
@@ -85,6 +85,11 @@ class Recipe(StudentRecipe):
         generator: torch.Generator,
     ) -> Fitted:
         mels, columns = examples.features.shape[1], examples.targets.shape[1]
+        if not has_room(student, mels, frames := examples.features.shape[2]):
+            raise CannotTrain(
+                f"{student} cannot hear features of {mels} x {frames}: it needs more frames, or "
+                f"more numbers in each"
+            )
         network, task = skeleton(student, mels, columns), examples.told
         if task.dimensions and examples.lesson is not None:
             raise CannotTrain("what a teacher says is of emotions alone, not of dimensions")
