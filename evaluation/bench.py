@@ -93,7 +93,7 @@ class Bench:
             if found.outcome.error:
                 self.failed.append(f"{found.job}: {found.outcome.error}")
             else:
-                yield from runs_of(found, self.options.memory)
+                yield from runs_of(found, self.train.task, self.options.memory)
 
     def _baselines(self, own: Sequence[Competitor]) -> list[Competitor]:
         """All baselines, at each size that is judged, and which of them cannot be had."""

@@ -68,7 +68,7 @@ class Native(NamedTuple):
         start, schedule = synthetic.start, synthetic.schedule
         if start is None or schedule is None:
             return None
-        batch = schedule.together * len(synthetic.emotions)
+        batch = schedule.together * len(synthetic.task.groups)
         return cls(start.network, len(schedule.learning_rates), batch)
 
 

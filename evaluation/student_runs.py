@@ -14,15 +14,15 @@ from evaluation.students import Recipe
 from synth_data.task import Task
 
 
-def runs_of(done: Done, memory: bool) -> Iterator[Run]:
+def runs_of(done: Done, task: Task, memory: bool) -> Iterator[Run]:
     """A run for each way in which the test speech is heard.
 
     Args:
         done: a student that did not fail.
+        task: of the test utterances, on whose scale its numbers are noted.
         memory: whether to measure what training on judged sets and on full data takes.
     """
     job, competitor = done.job, done.job.competitor
-    task = competitor.examples.told
     start_bytes, columns = 0, len(task.columns)
     if job.initialisation not in (RANDOM, NONE):  # fixed weights, or these with noise
         start_bytes = sum(weight.nbytes for weight in job.weights.values())

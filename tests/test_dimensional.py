@@ -21,6 +21,7 @@ from evaluation.dimensional.report import DimensionalReport
 from evaluation.dimensional.results import DimensionalResult
 from evaluation.dimensional.scope import Scope
 from evaluation.evaluate import evaluate
+from evaluation.forecast import Native
 from evaluation.named_sets import NamedSet
 from evaluation.networks import draw_weights, skeleton
 from evaluation.options import Options
@@ -240,6 +241,14 @@ def test_targets_take_a_byte_for_the_class_and_one_for_each_number():
     assert read[1, 2] == -1.0
     whole, size = packed(Task(("anger", "calm")), targets[:1, :2])
     assert (whole.tolist(), size) == ([[0.0, 1.0]], 1)
+
+
+def test_a_native_batch_is_forecast_by_cells():
+    train, _, _ = sides()
+    made = a_set(train, schedule=NativeSchedule(torch.full((3,), 0.05), 0.9, 1))
+    native = Native.of(made)
+    assert native is not None
+    assert native.batch == len(made.task.cells)
 
 
 def test_on_another_corpus_numbers_are_on_its_scale():

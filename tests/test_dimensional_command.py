@@ -8,6 +8,7 @@ import pytest
 import torch
 from small_sets import provenance
 from test_evaluate_data_command import toy_set
+from trees import emodb_tree
 
 from evaluation.dimensional.report import DimensionalReport
 from evaluation.dimensional.results import DimensionalResult
@@ -92,3 +93,19 @@ def test_sets_of_emotions_and_of_dimensions_are_judged_apart(evaluate_data, fold
     done = evaluate_data(folder, tmp_path / "other", "--dataset", "toy")
     assert done.code == 2
     assert "judge them in separate reports" in done.err
+
+
+def test_dimensions_need_no_map_on_another_corpus(evaluate_data, folder, tmp_path):
+    emodb_tree(tmp_path / "emodb", ("03", "08", "09", "10"))
+    words = (folder, "--dataset", "emodb", "--data-root", tmp_path / "emodb")
+    refused = evaluate_data(*words)
+    assert "was made from toy, not from emodb" in " ".join(refused.err.split())
+    done = evaluate_data(
+        *words, "--label-map", "", "--fold", 2, "--seeds", 1, "--students", "linear",
+        "--baselines", "none", "--speech", "none", "--allow-missing", "--json",
+        "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    report = json.loads(done.out)
+    assert {row["set"] for row in report["rows"]} == {"full", "distilled"}
+    assert "proxies" in report["protocol"] or "centr" in report["protocol"]
