@@ -1,14 +1,14 @@
 """A run from a corpus to its report: folds, each distilled and evaluated, and what is kept.
 
 The output folder holds `run.toml`, `fold-K/set/`, `fold-K/predictions.csv`, `fold-K/runs.json`,
-`fold-K/cost.json`, `report.json`, `report.md` and, of emotions, `report.html`. What is there is not
-made again, so a run can be interrupted and resumed, and folds can be added to one.
+`fold-K/cost.json`, `report.json`, `report.md` and `report.html`. What is there is not made again,
+so a run can be interrupted and resumed, and folds can be added to one.
 """
 
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,6 +24,8 @@ from distill.objectives.objective import Student
 from distill.private import Feasibility, account_of, feasibility
 from distill.public import in_words, record, under_emotions_of
 from distill.worth import AnyReport, Result, in_short, judged, load_report, load_result, report_of
+from evaluation.dimensional import page as dimensional
+from evaluation.dimensional.results import DimensionalResult
 from evaluation.files import write_atomically
 from evaluation.named_sets import COST, SECONDS, NamedSet
 from evaluation.networks import skeleton
@@ -278,16 +280,21 @@ class Experiment:
             guarantees=() if budget is None else (guaranteed(DISTILLED, Guarantee(budget, ())),),
         )
         report.save(self.out)
-        if isinstance(report, Report):
-            self._write_page(report, real, min(done))
+        self._write_page(report, real, done)
         return report
 
-    def _write_page(self, report: Report, real: RealSet, fold: int) -> None:
+    def _write_page(self, report: AnyReport, real: RealSet, done: Mapping[int, Result]) -> None:
         """The report as a page, with the set of one fold to look at and to listen to."""
+        fold = min(done)
         train, validation, _ = real.fold(self.config.corpus_protocol, fold)
         synthetic, seconds = self.make_set(train, validation, self.folder(fold))
         one = NamedSet(DISTILLED, synthetic, seconds)
-        write(self.out / PAGE, report, [exhibit(one, train)])
+        if isinstance(report, Report):
+            write(self.out / PAGE, report, [exhibit(one, train)])
+            return
+        told = [done[k] for k in sorted(done)]
+        felt = [result for result in told if isinstance(result, DimensionalResult)]
+        dimensional.write(self.out / PAGE, report, felt, [exhibit(one, train)])
 
     def make_set(
         self, train: RealSet, validation: RealSet | None, folder: Path, position: int = 0

@@ -27,6 +27,7 @@ from synth_data.label_map import parse
 from synth_data.settings import changed, read_settings
 
 SPEECH = "noise-10dB,reverberation-0.4s"  # beside clean speech, if nothing else is asked for
+TAUGHT_BY = "ensemble"
 ALL, NOTHING = "all", "none"
 
 app = command_line("Judge synthetic sets of speech emotion features.")
@@ -75,11 +76,13 @@ def evaluate_data(
         ),
     ] = ALL,
     teachers: Annotated[
-        str,
+        str | None,
         typer.Option(
-            metavar="A,B", help=f"Model distillation by {', '.join(TEACHERS)}; all or none."
+            metavar="A,B",
+            help=f"Model distillation by {', '.join(TEACHERS)}; all or none, which is all there is "
+            f"for dimensions.  [default: {TAUGHT_BY}, or none]",
         ),
-    ] = "ensemble",
+    ] = None,
     speech: Annotated[
         str,
         typer.Option(
@@ -95,8 +98,12 @@ def evaluate_data(
         ),
     ] = None,
     scores: Annotated[
-        bool, typer.Option(help="DD-Ranking's scores, which take more students.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--scores/--no-scores",
+            help="DD-Ranking's scores of emotions, which take more students.  [default: scores]",
+        ),
+    ] = None,
     attacks: Annotated[
         str,
         typer.Option(
@@ -157,6 +164,7 @@ def evaluate_data(
         raise UserError(f"{out} exists already: choose another --out, or give --overwrite")
     corpus = known_corpus(dataset)
     loaded = load_sets(sets)
+    emotions = not any(one.synthetic.task.dimensions for one in loaded)
     session = Session(
         sets=tuple(loaded),
         corpus=corpus,
@@ -164,12 +172,12 @@ def evaluate_data(
         options=Options(
             students=_students(students),
             baselines=_baselines(baselines, loaded),
-            teachers=_chosen("teacher", teachers, TEACHERS),
+            teachers=_chosen("teacher", teachers or (TAUGHT_BY if emotions else NOTHING), TEACHERS),
             seeds=seeds,
             seed=seed,
             recipes=_recipes(recipe),
             start_noise=_sizes(start_noise),
-            robust_scores=scores,
+            robust_scores=emotions if scores is None else scores,
             attacks=_chosen("attack", attacks, ATTACKS),
             memory=True,
         ),

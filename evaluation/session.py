@@ -6,11 +6,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from joblib import cpu_count
 
 from evaluation import forecast
+from evaluation.dimensional import page as dimensional
+from evaluation.dimensional.evaluate import evaluate_dimensional, require_possible
+from evaluation.dimensional.report import DimensionalReport
+from evaluation.dimensional.results import DimensionalResult
 from evaluation.evaluate import evaluate
 from evaluation.hearing import by_hearing
 from evaluation.named_sets import NamedSet, budgets_of, by_fold
@@ -24,6 +29,7 @@ from evaluation.session_checks import (
     not_another,
     require_distinct,
     require_fixed_start,
+    require_one_task,
     require_same,
 )
 from synth_data.console import set_up_logging
@@ -37,9 +43,10 @@ from synth_data.label_map import relabelled
 from synth_data.mcadams import McAdams
 from synth_data.mechanism import units_of
 from synth_data.progress import SILENT, Progress, bar
-from synth_data.protocol import Protocol
+from synth_data.protocol import Protocol, pooled
 from synth_data.real import RealSet
 from synth_data.side_by_side import side_by_side
+from synth_data.task import Task
 from synth_data.transforms import hear
 
 VOICES = "speaker"  # the attack that anchors are for
@@ -92,6 +99,9 @@ class Session:
 
     def __post_init__(self) -> None:
         first = self.sets[0]
+        require_one_task(self.sets)
+        if first.synthetic.task.dimensions:
+            require_possible(self.options)
         for other in self.sets[1:]:
             if other.synthetic.spec != first.synthetic.spec:
                 raise SetError(
@@ -127,6 +137,11 @@ class Session:
         return self.sets[0].synthetic.spec
 
     @property
+    def task(self) -> Task:
+        """What the sets tell."""
+        return self.sets[0].synthetic.task
+
+    @property
     def protocol(self) -> Protocol:
         """How the corpus is split: as it was for the sets, or its default."""
         named = self.sets[0].synthetic.provenance.protocol if self.label_map is None else None
@@ -143,6 +158,8 @@ class Session:
             self.corpus,
             self.data_root,
             spec or self.spec,
+            task=self.task.name,
+            scale=self.task.scale if self.task.dimensions and self.label_map is None else None,
             allow_missing=self.allow_missing,
             skip_bad=self.skip_bad,
             progress=self.show_progress,
@@ -153,7 +170,7 @@ class Session:
                 if one.synthetic.provenance.holds(real.corpus, real.digest):
                     raise not_another(one, self.corpus)
             made = ", ".join(sorted({one.synthetic.provenance.corpus for one in self.sets}))
-            mapped = relabelled(real, first.emotions, self.label_map)
+            mapped = relabelled(real, first.emotions, self.label_map, self.task.dimensions)
             note = f"sets made from {made}, full data and baselines from {self.corpus.name}"
             return replace(mapped, notes=(*mapped.notes, note))
         for one in self.sets:
@@ -205,7 +222,7 @@ class Session:
         number, sets = next(iter(folds.items()))
         train = len(self.protocol.folds(real.utterances)[number - 1].train)
         own = [(len(one.synthetic), one.synthetic.start is not None) for one in sets]
-        students, shape, emotions = self.students(), self.spec.shape, len(real.emotions)
+        students, shape, columns = self.students(), self.spec.shape, len(self.task.columns)
         natives = [found for one in sets if (found := forecast.Native.of(one.synthetic))]
         ways = 1 + len(by_hearing(sets)[1])
         ways += len(ANCHORS) if VOICES in self.options.attacks else 0
@@ -215,11 +232,13 @@ class Session:
                 len(units_of(real, budget.unit)) * train // len(real) for budget in budgets_of(sets)
             ]
         one = forecast.seconds(
-            *(self.options, students, own, train, shape, emotions, natives, ways, units)
+            *(self.options, students, own, train, shape, columns, natives, ways, units)
         )
         return len(folds) * one / cpu_count()
 
-    def run(self, real: RealSet, folds: Mapping[int, Sequence[NamedSet]]) -> Report:
+    def run(
+        self, real: RealSet, folds: Mapping[int, Sequence[NamedSet]]
+    ) -> Report | DimensionalReport:
         """Evaluates all folds and writes the report.
 
         Args:
@@ -242,17 +261,34 @@ class Session:
         if 1 < len(folds) < count:
             listed = ", ".join(str(number) for number in folds)
             notes += (f"not all folds: {listed} of {count}",)
+        line, about = self.protocol_line(real), self._about(notes)
+        page = self.out / "report.html"
+        told = [result for result in results if isinstance(result, DimensionalResult)]
+        if told:
+            parts = pooled(self.protocol.folds(real.utterances))
+            felt = DimensionalReport.of(line, told, **about, pooled=parts)
+            felt.save(self.out)
+            dimensional.write(page, felt, told, self._exhibits(real, folds))
+            return felt
         report = Report.of(
-            self.protocol_line(real),
-            results,
-            corpus=self.corpus.name,
-            command=self.command,
-            notes=notes,
-            guarantees=guarantees(self.sets),
+            line, [result for result in results if isinstance(result, FoldResult)], **about
         )
         report.save(self.out)
-        write(self.out / "report.html", report, self._exhibits(real, folds))
+        write(page, report, self._exhibits(real, folds))
         return report
+
+    def _about(self, notes: Sequence[str]) -> dict[str, Any]:
+        return {
+            "corpus": self.corpus.name,
+            "command": self.command,
+            "notes": notes,
+            "guarantees": guarantees(self.sets),
+        }
+
+    def say_done(self, fold: int) -> None:
+        """A line on stderr for whoever waits without a bar."""
+        if not self.quiet and not self.show_progress:
+            print(f"fold {fold} is done", file=sys.stderr, flush=True)
 
     def _exhibits(self, real: RealSet, folds: Mapping[int, Sequence[NamedSet]]) -> list[Exhibit]:
         """The sets of the first fold, to be looked at and listened to."""
@@ -277,9 +313,10 @@ def guaranteed(name: str, guarantee: Guarantee) -> str:
 
 
 def exhibit(one: NamedSet, train: RealSet) -> Exhibit:
-    """A set beside the class means of real training utterances."""
+    """A set beside the class (or cell) means of real training utterances."""
     features = hear(one.synthetic.transforms, train.features, train.speakers)
-    rows = [train.group_rows(emotion) for emotion in range(len(train.emotions))]
+    counted = replace(train, task=replace(train.task, cells=one.synthetic.task.cells))
+    rows = [counted.group_rows(group) for group in range(len(counted.task.groups))]
     means = [features[of_one].mean(dim=0) if of_one else None for of_one in rows]
     return Exhibit(one.name, one.synthetic, means)
 
@@ -291,7 +328,7 @@ def richer(spec: FeatureSpec) -> FeatureSpec:
 
 def _run_fold(
     session: Session, number: int, sets: Sequence[NamedSet], position: int, jobs: int
-) -> FoldResult:
+) -> FoldResult | DimensionalResult:
     """One fold, perhaps in a process of its own."""
     torch.set_num_threads(1)  # side by side, and the same bits however many run
     if os.getpid() != session.main_process:
@@ -309,22 +346,36 @@ def _run_fold(
     progress: Progress = SILENT
     if session.show_progress:
         progress = bar(f"fold {number}: students", position)
+    also_heard = {name: degraded_set(test, DEGRADATIONS[name]) for name in session.speech}
+    outcomes = Outcomes.of_this_machine() if session.remember else None
+    if session.task.dimensions:
+        felt = evaluate_dimensional(
+            sets,
+            *(train, validation, test),
+            options=session.options,
+            also_heard=also_heard,
+            jobs=jobs,
+            outcomes=outcomes,
+            progress=progress,
+        )
+        felt.save(session.out / f"fold-{number}")
+        session.say_done(number)
+        return felt
     result = evaluate(
         sets,
         train,
         validation,
         test,
         options=session.options,
-        also_heard={name: degraded_set(test, DEGRADATIONS[name]) for name in session.speech},
+        also_heard=also_heard,
         anchors={name: anchored(how) for name, how in ANCHORS.items()}
         if VOICES in session.options.attacks
         else None,
         richer=sides(richer(session.spec)) if RICHER in session.options.teachers else None,
         jobs=jobs,
-        outcomes=Outcomes.of_this_machine() if session.remember else None,
+        outcomes=outcomes,
         progress=progress,
     )
     result.save(session.out / f"fold-{number}")
-    if not session.quiet and not session.show_progress:
-        print(f"fold {number} is done", file=sys.stderr, flush=True)
+    session.say_done(number)
     return result

@@ -40,9 +40,9 @@ def not_another(one: NamedSet, corpus: Corpus) -> SetError:
 def require_fit(synthetic: SyntheticSet, real: RealSet) -> None:
     """Raises `SetError` unless students of the set can be asked about these utterances."""
     asked, found = synthetic.task, real.task
-    if (asked.dimensions, asked.scale) != (found.dimensions, found.scale):
+    if asked.dimensions != found.dimensions:
         raise SetError(
-            f"the set tells {_told(asked)}; {real.facts.title} was read to tell {_told(found)}: "
+            f"the set tells {told(asked)}; {real.facts.title} was read to tell {told(found)}: "
             f"load the corpus for the set's task, {asked.name}"
         )
     if asked.emotions != found.emotions:
@@ -66,12 +66,23 @@ def require_fit(synthetic: SyntheticSet, real: RealSet) -> None:
             )
 
 
-def _told(task: Task) -> str:
+def told(task: Task) -> str:
+    """What there is to tell, in words."""
     if not task.dimensions:
-        return "emotions"
-    low, high = task.scale
-    emotions = "emotions, " if task.emotions else ""
-    return f"{emotions}{', '.join(task.dimensions)} from {low:g} to {high:g}"
+        return ", ".join(task.emotions)
+    return f"{', '.join(task.emotions)}; {task.told}" if task.emotions else task.told
+
+
+def require_one_task(sets: Sequence[NamedSet]) -> None:
+    """Raises `SetError` if sets tell different things."""
+    first = sets[0]
+    for other in sets[1:]:
+        one, another = first.synthetic.task, other.synthetic.task
+        if (one.name, one.dimensions) != (another.name, another.dimensions):
+            raise SetError(
+                f"{first.folder} tells {told(one)}, and {other.folder} {told(another)}: what they "
+                f"are worth is no one number; judge them in separate reports"
+            )
 
 
 def require_distinct(sets: Sequence[NamedSet]) -> None:

@@ -232,6 +232,7 @@ def main(
         show_progress=sys.stderr.isatty(),
     )
     report = session.run(real, session.folds(real))
+    assert isinstance(report, Report)  # these sets are of emotions
     write_atomically(out / "curves.svg", figure(report, names))
     print(f"{report.table()}\n{session.protocol_line(real)}")
 

@@ -133,11 +133,11 @@ class Curator:
         """The mean of a statistic over utterances.
 
         Args:
-            statistic: from (features `[n, mel, frame]`, targets `[n, emotion]`) to one row per
+            statistic: from (features `[n, mel, frame]`, targets `[n, column]`) to one row per
                 utterance, each computed from that utterance alone.
             purpose: what the answer is for, as it is listed with the set.
             sample: which utterances.
-            per_class: one mean per emotion, `[emotion, ...]`; else one over all, `[...]`.
+            per_class: one mean per emotion or cell, `[group, ...]`; else one over all, `[...]`.
             bound: a public length that an utterance's row is not longer than, or is cut to where
                 answers are not exact.
         """
@@ -225,18 +225,19 @@ class Curator:
         group is known, all emotions are as likely.
         """
         emotions, dimensions = len(self.task.emotions), len(self.task.dimensions)
-
-        def told(_: Tensor, targets: Tensor) -> Tensor:
-            shares = self.task.shares(targets)
-            known = (~shares.isnan().any(dim=1, keepdim=True)).to(targets)
-            return torch.cat([shares.nan_to_num(0.0), self.task.numbers(targets), known], dim=1)
-
-        # Shares are no longer than 1, and each of the other numbers is within 1 of 0.
-        means = self.mean(told, purpose=TARGET_MEANS, bound=math.sqrt(2 + dimensions))
+        columns = emotions + dimensions
+        means = self.mean(
+            lambda _, targets: targets[:, :columns].nan_to_num(
+                0.0
+            ),  # an unknown emotion adds to no share
+            purpose=TARGET_MEANS,
+            # Shares are together no longer than 1, and each dimension is within 1 of 0.
+            bound=math.sqrt((emotions > 0) + dimensions),
+        )
         shares = means[:, :emotions].clamp_min(0.0)
         total = shares.sum(dim=1, keepdim=True)
         shares = torch.where(total > 0, shares / total, 1 / max(emotions, 1))
-        return torch.cat([shares, means[:, emotions:-1].clamp(-1.0, 1.0)], dim=1)
+        return torch.cat([shares, means[:, emotions:].clamp(-1.0, 1.0)], dim=1)
 
     def naming_speakers(self) -> "Curator":
         """The same door, where after its emotion an utterance's target names its speaker.

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from synth_data.errors import CorpusError, UserError, unknown_name
 from synth_data.real import RealSet
@@ -49,19 +51,32 @@ def require_known(real: RealSet, emotions: tuple[str, ...], label_map: Mapping[s
             raise unknown_name("emotion of the set", ours, emotions)
 
 
-def relabelled(real: RealSet, emotions: tuple[str, ...], label_map: Mapping[str, str]) -> RealSet:
+def relabelled(
+    real: RealSet,
+    emotions: tuple[str, ...],
+    label_map: Mapping[str, str],
+    dimensions: tuple[str, ...] | None = None,
+) -> RealSet:
     """The utterances under other emotions; those of unmapped ones are left out.
+
+    Dimensions need no map: both ends of each scale mean the same.
 
     Args:
         real: the utterances.
         emotions: the class names that the result has, in order.
         label_map: from an emotion of `real` to one of `emotions`, or to `LEFT_OUT`. An emotion
             of the same name in both need not be in it.
+        dimensions: that the result has; None: those of `real`.
 
     Raises:
-        UserError: the map names an emotion that is not there, or leaves open what one means.
+        UserError: the map names an emotion that is not there, or leaves open what one means; or
+            a dimension is not there.
         CorpusError: no utterance is left.
     """
+    task = _of_dimensions(real, emotions, dimensions)
+    if not emotions and not label_map:
+        numbers = _numbers(real, task)
+        return replace(real, task=task, targets=numbers)
     require_known(real, emotions, label_map)
     whole = {name: name for name in real.emotions if name in emotions} | dict(label_map)
     if unsaid := [name for name in real.emotions if name not in whole]:
@@ -70,20 +85,43 @@ def relabelled(real: RealSet, emotions: tuple[str, ...], label_map: Mapping[str,
             f"{unsaid[0]}={emotions[0]}, or {unsaid[0]}= to leave them out. The set's emotions: "
             f"{', '.join(emotions)}"
         )
-    rows = [row for row, u in enumerate(real.utterances) if whole[u.emotion] != LEFT_OUT]
+    # Where dimensions are told, an emotion that is not `real`'s is not told, and stays so.
+    untold = {u.emotion: u.emotion for u in real.utterances} if real.task.dimensions else {}
+    rows = [row for row, u in enumerate(real.utterances) if (untold | whole)[u.emotion] != LEFT_OUT]
     if not rows:
         raise CorpusError(f"the label map leaves no utterance of {real.facts.title}")
     kept = real.select(rows)
-    utterances = tuple(replace(u, emotion=whole[u.emotion]) for u in kept.utterances)
-    targets = torch.zeros(len(rows), len(emotions))
-    for row, utterance in enumerate(utterances):
-        targets[row, emotions.index(utterance.emotion)] = 1.0
+    utterances = tuple(replace(u, emotion=(untold | whole)[u.emotion]) for u in kept.utterances)
+    shares = torch.tensor([Task(emotions).targets_of(u.emotion, ()) for u in utterances])
     changed = [f"{a}->{whole[a] or 'left out'}" for a in real.emotions if whole[a] != a]
     note = f"label map: {', '.join(changed) or 'same names'}"
     return replace(
         kept,
-        task=Task(emotions=emotions),
+        task=task,
         utterances=utterances,
-        targets=targets,
+        targets=torch.cat([shares, _numbers(kept, task)], dim=1),
         notes=(*kept.notes, note),
     )
+
+
+def _of_dimensions(
+    real: RealSet, emotions: tuple[str, ...], dimensions: tuple[str, ...] | None
+) -> Task:
+    """The task with these emotions and dimensions."""
+    own = real.task
+    if dimensions is None:
+        dimensions = own.dimensions
+    if missing := [name for name in dimensions if name not in own.dimensions]:
+        raise UserError(
+            f"{real.facts.title} does not tell {', '.join(missing)}, which the set does: judge the "
+            f"set on a corpus that does"
+        )
+    if not dimensions:
+        return Task(emotions)
+    return Task(emotions, dimensions, own.scale, proxies=own.proxies)
+
+
+def _numbers(real: RealSet, task: Task) -> Float[Tensor, "n dimension"]:
+    """The columns of the dimensions of a task."""
+    own = real.task.numbers(real.targets)
+    return own[:, [real.task.dimensions.index(name) for name in task.dimensions]]

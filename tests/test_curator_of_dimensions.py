@@ -1,6 +1,7 @@
 """The door where dimensions are told: it answers for cells of the label space."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -108,5 +109,11 @@ def test_under_a_budget_they_are_targets_that_a_set_may_have(noise):
 
 def test_no_utterance_is_longer_than_the_public_bound():
     real = felt_speech(MANY, task="both")
-    lengths = torch.cat([real.targets, torch.ones(len(real), 1)], dim=1).norm(dim=1)
-    assert float(lengths.max()) <= math.sqrt(5)
+    corner = real.targets.clone()
+    corner[0, 3:] = 1.0  # as far out as there is
+    assert float(corner.norm(dim=1).max()) == pytest.approx(math.sqrt(4))
+    asked = []
+    door = Curator(replace(real, targets=corner))
+    door.mean = lambda *_, bound, **__: asked.append(bound) or corner
+    door.mean_targets()
+    assert asked == [math.sqrt(4)]

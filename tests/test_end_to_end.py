@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from commands import Command, small_config
-from trees import emodb_as_turns, iemocap_tree
+from trees import emodb_as_segments, emodb_as_turns, iemocap_tree, msp_podcast_tree
 
 from evaluation.report import Report
 from synth_data.corpora import CORPORA
@@ -78,3 +78,21 @@ def test_a_users_own_table_of_real_recordings(
     assert "7 classes · 535 utterances · speaker-independent-5-fold" in page
     genders = {group.group for group in Report.load(tmp_path / "judged" / "report.json").groups}
     assert genders >= {"female", "male"}
+
+
+def test_a_tree_of_msp_podcast_made_from_real_recordings(
+    distill_data: Command, data_root: Path, tmp_path: Path
+) -> None:
+    segments = emodb_as_segments(CORPORA["emodb"].read(data_root / "emodb", False))
+    tree = msp_podcast_tree(tmp_path / "MSP-PODCAST-Publish-1.11", segments)
+    done = distill_data(
+        *("--dataset", "msp-podcast", "--data-root", tree, "--json"),
+        *("--config", small_config(tmp_path), "--out", tmp_path / "out"),
+    )
+    assert done.code == 0, done.err
+    report = json.loads(done.out)
+    assert "MSP-Podcast · 4 classes · " in report["protocol"]
+    assert "test1-and-test2, 2 folds · validation: as listed" in report["protocol"]
+    assert "of unknown speakers" in report["protocol"]
+    assert {row["fold"] for row in report["rows"]} == {"all", 1, 2}
+    assert {row["speakers"] for row in report["rows"] if row["fold"] != "all"} == {1}

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from fake_speech import EMOTIONS, fake_speech
+from felt_speech import felt_speech
 
 from synth_data.errors import CorpusError, UserError
 from synth_data.label_map import LEFT_OUT, parse, relabelled
@@ -95,3 +96,37 @@ def test_a_map_that_does_not_fit(ours, label_map, message):
 def test_a_map_that_leaves_nothing():
     with pytest.raises(CorpusError, match="the label map leaves no utterance of toy"):
         relabelled(REAL, EMOTIONS, dict.fromkeys(EMOTIONS, LEFT_OUT))
+
+
+def test_dimensions_need_no_map():
+    real = felt_speech()
+    assert torch.equal(relabelled(real, (), {}).targets, real.targets)
+    fewer = relabelled(real, (), {}, ("activation",))
+    assert fewer.task.columns == ("activation",)
+    assert torch.equal(fewer.targets, real.targets[:, 1:2])
+    with pytest.raises(UserError, match=r"emotion of .* 'anger'"):
+        relabelled(real, (), {"anger": "rage"})
+
+
+def test_of_both_the_emotions_are_mapped_and_who_has_none_stays():
+    real = felt_speech(task="both")
+    unknown = replace(real.utterances[0], emotion="frustration")
+    targets = real.targets.clone()
+    targets[0, :3] = torch.nan
+    real = replace(real, utterances=(unknown, *real.utterances[1:]), targets=targets)
+    ours = ("calm", "rage")
+    found = relabelled(real, ours, {"anger": "rage", "neutral": "calm", "sadness": ""})
+    assert found.task.columns == (*ours, "valence", "activation", "dominance")
+    assert found.targets[0, :2].isnan().all()
+    kept = [row for row, u in enumerate(real.utterances) if u.emotion != "sadness"]
+    assert torch.equal(found.targets[:, 2:], real.targets[kept, 3:])
+    for utterance, row in zip(found.utterances[1:], found.targets[1:], strict=True):
+        assert row[:2].tolist() == [utterance.emotion == name for name in ours]
+
+
+def test_a_dimension_that_is_not_told_is_named():
+    with pytest.raises(UserError, match="does not tell dominance, which the set does"):
+        relabelled(
+            relabelled(felt_speech(), (), {}, ("valence", "activation")),
+            *((), {}, ("valence", "dominance")),
+        )

@@ -124,9 +124,26 @@ def test_a_release_with_one_test_has_one_fold(tmp_path: Path, segments: list[Seg
         protocol_of(MSP_PODCAST, None).folds(utterances)
 
 
-def test_a_speaker_on_two_sides_is_refused(tmp_path: Path, segments: list[Segment]) -> None:
-    moved = with_first(segments, speaker="3")
-    utterances = MSP_PODCAST.read(msp_podcast_tree(tmp_path / "tree", moved), False)
+def test_who_is_tested_does_not_train(
+    tmp_path: Path, segments: list[Segment], caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the fixture's order of sides speakers are 0 to 5: 2 validates, 3 and 4 are tested."""
+    first, second, third, *others = segments
+    moved = [replace(first, speaker="3"), replace(second, speaker="2"), third]
+    moved += [replace(s, speaker="4") if s.name.endswith("0002_0000") else s for s in others]
+    utterances = MSP_PODCAST.read_rated(msp_podcast_tree(tmp_path / "tree", moved), False)
+    left = {s.name for s in segments if s.split != "Test3"} - {u.name for u in utterances}
+    assert left == {f"MSP-PODCAST_{end}" for end in ("0000_0000", "0000_0001", "0002_0000")}
+    assert "left out, of speakers on another side: 3" in caplog.text
+    for fold in protocol_of(MSP_PODCAST, None).folds(utterances):
+        assert utterances[fold.train[0]].name == third.name
+
+
+def test_a_reader_that_lets_a_speaker_be_on_two_sides_is_refused(
+    tmp_path: Path, segments: list[Segment]
+) -> None:
+    utterances = MSP_PODCAST.read(msp_podcast_tree(tmp_path / "tree", segments), False)
+    utterances[0] = replace(utterances[0], speaker="3")
     with pytest.raises(CorpusError, match=r"speakers on two sides of one fold: 1 .3."):
         protocol_of(MSP_PODCAST, None).folds(utterances)
 

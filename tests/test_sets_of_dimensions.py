@@ -1,5 +1,6 @@
 """Sets that tell dimensions: stored, described, used from their card alone, and forged."""
 
+import contextlib
 import json
 import re
 from dataclasses import replace
@@ -109,6 +110,23 @@ def test_forged_dimensions(tmp_path: Path, change, message) -> None:
     forge(tmp_path / "set", lambda manifest: manifest["dimensions"].update(change))
     with pytest.raises(SetError, match=message):
         SyntheticSet.load(tmp_path / "set")
+
+
+ODD = (None, True, -1, 10**400, 0.5, "", "valence", [], {}, [None], [[1]], ["a", "b"], [1, 2, 3, 4])
+
+
+def test_any_odd_value_of_dimensions_is_an_error_or_a_task(tmp_path: Path) -> None:
+    felt_set().save(tmp_path / "set")
+    whole = json.loads((tmp_path / "set" / "manifest.json").read_text())["dimensions"]
+    for name in whole:
+        for odd in ODD:
+            forge(tmp_path / "set", lambda m, n=name, o=odd: m.update(dimensions={**whole, n: o}))
+            with contextlib.suppress(SetError):
+                assert SyntheticSet.load(tmp_path / "set").task.dimensions == DIMENSIONS
+        lacking = {key: value for key, value in whole.items() if key != name}
+        forge(tmp_path / "set", lambda m, left=lacking: m.update(dimensions=left))
+        with pytest.raises(SetError, match=f"against the schema: dimensions.{name}"):
+            SyntheticSet.load(tmp_path / "set")
 
 
 @pytest.mark.parametrize(

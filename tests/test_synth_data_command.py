@@ -148,6 +148,12 @@ def test_corpora(command):
         assert f"\n{corpus.name} " in out
         assert f"licence: {corpus.licence} (derivatives: {corpus.derivatives})" in out
         assert f"protocols: {', '.join(corpus.protocols)}" in out
+    for line in (
+        "dimensions: valence, activation, dominance (1 to 5)",
+        "dimensions: valence, activation, dominance (as its columns say)",
+        "dimensions: valence, activation, dominance (-1 to 1): proxies of the emotions (Russell",
+    ):
+        assert f"    {line}" in out
     rows = json.loads(command("corpora", "--json")[1])
     assert [row["name"] for row in rows] == [corpus.name for corpus in CORPORA.values()]
 

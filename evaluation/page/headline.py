@@ -41,7 +41,7 @@ def _headline(row: Row, full: Row | None, classes: int) -> Headline:
         about,
         f"{items} {verb} {100 * row.relative_uar.mean:.0f} %",
         f"{reach}of full-data UAR ({row.uar.mean:.3f} vs {full.uar.mean:.3f}), "
-        f"{_share(row.bytes / full.bytes)} of the bytes.",
+        f"{share(row.bytes / full.bytes)} of the bytes.",
     )
 
 
@@ -55,10 +55,10 @@ def _items(row: Row, classes: int) -> str:
     return f"{count(per_class, 'item')} per class, in the bytes of {row.ipc},"
 
 
-def _share(share: float) -> str:
+def share(share: float) -> str:
     """In percent, with a digit after the point where it is small.
 
-    >>> _share(0.0812), _share(0.0042)
+    >>> share(0.0812), share(0.0042)
     ('8 %', '0.4 %')
     """
     percent = 100 * share

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from evaluation.attack_section import ATTACKED
 from evaluation.files import write_atomically
@@ -37,9 +37,8 @@ def write(path: Path, report: Report, exhibits: Sequence[Exhibit] = ()) -> None:
     write_atomically(path, html(report, exhibits))
 
 
-def html(report: Report, exhibits: Sequence[Exhibit] = ()) -> str:
-    """The page as text; every name in it is escaped, since sets and corpora are foreign."""
-    view = View(report)
+def template(name: str) -> Template:
+    """A page's template; every name in it is escaped, since sets and corpora are foreign."""
     environment = Environment(
         loader=PackageLoader("evaluation.page", "."),
         autoescape=True,
@@ -47,7 +46,13 @@ def html(report: Report, exhibits: Sequence[Exhibit] = ()) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html.j2").render(
+    return environment.get_template(name)
+
+
+def html(report: Report, exhibits: Sequence[Exhibit] = ()) -> str:
+    """The page as text."""
+    view = View(report)
+    return template("report.html.j2").render(
         report=report,
         privacy=report.privacy,
         limits=limits(max(row.speakers for row in report.rows)),

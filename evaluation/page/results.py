@@ -1,12 +1,13 @@
 """The main table, and the differences: UAR with its interval, in numbers and as a small plot."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TypeVar
 
 from evaluation import tables
 from evaluation.options import DP_SGD, NATIVE
 from evaluation.options import NONE as NO_WEIGHTS
+from evaluation.page.colours import Look
 from evaluation.page.table import Body, Cell, Column, Line, Part, Plot, Scale, Table, reach
 from evaluation.page.view import TAUGHT, Classroom, View, name
 from evaluation.page.wording import (
@@ -44,7 +45,7 @@ def differences(view: View) -> list[Part]:
             and not one.set.startswith(TAUGHT)
         ]
         if own:
-            parts.append(Part(heading(classroom), [_paired(view, classroom, own)]))
+            parts.append(Part(heading(classroom), [paired(view.looks, heading(classroom), own)]))
     return parts
 
 
@@ -125,13 +126,23 @@ def _cells(view: View, row: Row, scale: Scale) -> list[Cell]:
     ]
 
 
-def _paired(view: View, classroom: Classroom, own: Sequence[Comparison]) -> Table:
+def paired(
+    looks: Mapping[str, Look], name: str, own: Sequence[Comparison], of: str = "UAR"
+) -> Table:
+    """Differences with their intervals, in numbers and as a small plot.
+
+    Args:
+        looks: by set.
+        name: of the students.
+        own: their differences, at least one.
+        of: the metric.
+    """
     scale = Scale.around([0.0, *reach(one.difference for one in own)])
     columns = [
         Column("set", words=True),
         Column("minus", words=True),
         Column("ipc", "items per class"),
-        Column("difference of UAR"),
+        Column(f"difference of {of}"),
         Column("95 % interval of the difference", words=True, scale=scale),
         Column("from, to"),
     ]
@@ -140,13 +151,13 @@ def _paired(view: View, classroom: Classroom, own: Sequence[Comparison]) -> Tabl
         Body(
             [
                 [
-                    Cell(one.set, look=view.looks.get(one.set)),
-                    Cell(one.against, look=view.looks.get(one.against)),
+                    Cell(one.set, look=looks.get(one.set)),
+                    Cell(one.against, look=looks.get(one.against)),
                     Cell(NONE if one.ipc is None else str(one.ipc)),
                     Cell(difference(one.difference.mean)),
                     Cell(
                         plot=Plot(
-                            (scale.mark(one.difference, view.looks[one.set]),),
+                            (scale.mark(one.difference, looks[one.set]),),
                             zero,
                             f"difference {in_words(one.difference)}",
                         )
@@ -159,5 +170,5 @@ def _paired(view: View, classroom: Classroom, own: Sequence[Comparison]) -> Tabl
         )
         for start, group in by_initialisation(own)
     ]
-    caption = f"Differences of UAR on the same {count(own[0].speakers, 'test speaker')}"
-    return Table(caption, f"Differences: {heading(classroom)}", columns, bodies)
+    caption = f"Differences of {of} on the same {count(own[0].speakers, 'test speaker')}"
+    return Table(caption, f"Differences: {name}", columns, bodies)

@@ -12,7 +12,8 @@ def spread(value: Spread) -> str:
     >>> spread(Spread(mean=0.4936, interval=None, sd=0.01))
     '0.494 ± 0.010'
     """
-    return f"{value.mean:.3f}" + ("" if value.sd is None else f" ± {value.sd:.3f}")
+    number = f"{value.mean:.3f}" + ("" if value.sd is None else f" ± {value.sd:.3f}")
+    return number.replace("-", MINUS)
 
 
 def mean(value: Estimate | None) -> str:
