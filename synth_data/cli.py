@@ -248,6 +248,11 @@ def _summary(found: Check) -> dict[str, Any]:
             for emotion in sorted({*facts.counts, *found.counts})
         },
         "speakers": {"found": found.speakers, "published": facts.speakers},
+        "dimensions": {
+            "found": found.rated if isinstance(found.rated, int) else None,
+            "published": facts.rated,
+            "problem": found.rated if isinstance(found.rated, str) else None,
+        },
         "seconds": {
             "total": sum(found.durations),
             "shortest": min(found.durations, default=None),
@@ -283,6 +288,10 @@ def _describe(found: Check) -> str:
             ),
             ("speakers", _of(found.speakers, facts.speakers)),
         ]
+    if isinstance(found.rated, int):
+        rows.append(("dimensions", f"{_of(found.rated, facts.rated)}: {_dimensions(facts)}"))
+    elif found.rated is not None:
+        rows.append(("dimensions", f"cannot be told: {found.rated}"))
     if found.durations:
         shortest, longest = min(found.durations), max(found.durations)
         rates = ", ".join(f"{rate:,} Hz" for rate in sorted(found.sample_rates))

@@ -15,9 +15,10 @@ import soundfile
 from synth_data import audio
 from synth_data.corpora.facts import Corpus, Recordings
 from synth_data.corpora.tree import IncompleteError, few, is_companion
-from synth_data.errors import CorpusError
+from synth_data.errors import CorpusError, UserError
 from synth_data.features import FEATURES
 from synth_data.progress import SILENT, Progress
+from synth_data.ratings import task_of, usable
 from synth_data.utterance import AudioFile, Utterance
 
 ROUNDING = 0.06  # seconds; published durations have one digit
@@ -46,6 +47,7 @@ class Check:
         durations: of the utterances whose recording is a file that can be read, in seconds.
         sample_rates: number of recordings by sampling rate in Hz.
         protocols: by name the number of folds, or why it cannot be run.
+        rated: utterances with dimensions, or why these cannot be told; None where there are none.
     """
 
     corpus: Corpus
@@ -57,6 +59,7 @@ class Check:
     durations: tuple[float, ...] = ()
     sample_rates: Mapping[int, int] = field(default_factory=dict)
     protocols: Mapping[str, int | str] = field(default_factory=dict)
+    rated: int | str | None = None
 
     @property
     def complete(self) -> bool:
@@ -105,6 +108,7 @@ def check(corpus: Corpus, root: Path | None, progress: Progress = SILENT) -> Che
         durations=tuple(durations.values()),
         sample_rates=sample_rates,
         protocols=_protocols(corpus, utterances),
+        rated=_rated(corpus, root),
     )
 
 
@@ -208,6 +212,17 @@ def _odd_rates(
         else:
             remarks.append(line)
     return faults, remarks
+
+
+def _rated(corpus: Corpus, root: Path | None) -> int | str | None:
+    """Utterances with dimensions; recordings that only these need are no fault of a copy."""
+    try:
+        utterances = (corpus.read_rated or corpus.read)(root, False)
+        if all(getattr(u, name) is None for u in utterances for name in corpus.dimensions):
+            return None
+        return len(usable(corpus, task_of(corpus, "dimensional", utterances), utterances, False))
+    except UserError as error:
+        return str(error)
 
 
 def _protocols(corpus: Corpus, utterances: Sequence[Utterance]) -> dict[str, int | str]:

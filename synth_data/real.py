@@ -27,7 +27,8 @@ class RealSet:
         features: one row per utterance.
         targets: a row for each, with the task's columns: one-hot for emotions, and then the
             dimensions in [-1, 1]. NaN where an emotion is unknown.
-        digest: hexadecimal, of the corpus' content (speech and labels).
+        digest: hexadecimal, of the corpus' content (speech and labels, but for dimensions: one
+            corpus is the same whatever is told of it).
         notes: what a reader of a number must know: counts that differ from the published ones,
             recordings skipped.
         protocol: the name of the protocol whose training, validation or test side this is.

@@ -20,6 +20,7 @@ from synth_data.corpora.ravdess import RAVDESS
 from synth_data.corpora.table import TABLE
 from synth_data.corpora.toy import TOY, toy_utterances
 from synth_data.corpus import listing, load, protocol_line
+from synth_data.corpus_check import check
 from synth_data.errors import CorpusError, SetError, UserError
 from synth_data.features import FeatureSpec
 from synth_data.protocol import leave_one_out
@@ -38,6 +39,7 @@ def _no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def table(folder: Path, rows: Sequence[str] = ROWS, header: str = HEADER) -> Path:
+    """A table, and a recording for each of its rows."""
     for row in rows:
         noise(folder / row.split(",")[0], seed=len(row))
     (folder / "table.csv").write_text("\n".join((header, *rows)) + "\n")
@@ -294,3 +296,17 @@ def test_other_tensors_do_not(tmp_path: Path, tensors, message) -> None:
     save_file({"features": real.features[:5], **tensors}, tmp_path / "t.safetensors")
     with pytest.raises(SetError, match=message):
         adopt(tmp_path / "t.safetensors", real, leave_one_out("speaker"), None, (), "theirs")
+
+
+def test_a_check_of_a_copy_counts_what_is_rated(tmp_path: Path) -> None:
+    source = noise(tmp_path / "source.wav", seconds=1.0)
+    tree = iemocap_tree(tmp_path / "tree", turns(source))
+    assert check(IEMOCAP, tree).rated == 80
+    less = [replace(t, audio=None) if t.emotion == "fru" else t for t in turns(source)]
+    found = check(IEMOCAP, iemocap_tree(tmp_path / "less", less))
+    assert "labels without audio: 10 " in str(found.rated)
+    assert not any("without audio" in fault for fault in found.faults)
+    assert check(TABLE, table(tmp_path / "own", [*ROWS[:1], ROWS[2]])).rated == 2
+    plain = table(tmp_path / "plain", ["a.wav,joy,anna"], "file,emotion,speaker")
+    assert check(TABLE, plain).rated is None
+    assert check(CREMA_D, tmp_path).rated is None
