@@ -18,6 +18,8 @@ from synth_data.randomness import generator
 from synth_data.real import RealSet
 from synth_data.schedule import NativeSchedule
 
+LEAST_CCC = -1.0
+
 
 @dataclass(frozen=True)
 class Judge:
@@ -53,7 +55,8 @@ class Judge:
         """UAR or CCC, a mean over the initialisations that the set is made for and over its sizes.
 
         From the fixed one a student is trained by the set's own schedule, where there is one that
-        needs no more than the items there are; a student that cannot be trained scores 0.
+        needs no more than the items there are; a student that cannot be trained scores the least
+        that there is.
 
         Args:
             learned: by name.
@@ -95,7 +98,7 @@ class Judge:
         try:
             fitted = recipe.fit(self.start.network, weights, examples, setting, draws)
         except CannotTrain:
-            return 0.0
+            return LEAST_CCC if self.validation.task.dimensions else 0.0
         return self._score(logits_of(self._network, fitted.weights, self.validation.features))
 
     @property

@@ -1,5 +1,6 @@
 """From speech of which dimensions are told to a set, through every part of the engine."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from distill.disentangle import DISENTANGLERS
 from distill.engine import distill, require_told
 from distill.expert import Expert
 from distill.initialisations import INITIALISATIONS
+from distill.judge import Judge
 from distill.native import Native
 from distill.objectives.distribution_matching import DistributionMatching
 from distill.objectives.embedding_moments import moments_of
@@ -187,3 +189,20 @@ def test_a_private_door_makes_no_such_set():
         distill(
             door, ReleasedMoments(), "tdnn", ipc=1, seed=0, loop=Loop(1, initialisation="noise")
         )
+
+
+def test_a_student_that_cannot_be_trained_is_worth_less_than_one_that_is_wrong():
+    synthetic, told = made(ipc=1, loop=Loop(steps=0)), speech(seed=3)
+    assert synthetic.start is not None
+    judge = Judge(
+        validation=replace(told, task=synthetic.task),
+        start=synthetic.start,
+        objective=CHEAP,
+        parameterisation=Parameterisation(),
+        per_class=1,
+        recipe=Recipe.single(5),
+        seed=0,
+    )
+    wrong = judge({"items": synthetic.features}, -synthetic.targets)
+    lost = judge({"items": torch.full_like(synthetic.features, torch.nan)}, synthetic.targets)
+    assert lost == -1.0 < wrong

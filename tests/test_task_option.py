@@ -22,16 +22,8 @@ def test_a_run_its_report_and_the_set_to_share(distill_data, tmp_path):
         assert re.search(rf"^{name} .*0\.\d\d\d", done.out, re.MULTILINE)
     found = {str(path.relative_to(out)) for path in out.rglob("*") if path.parent.name != "set"}
     assert found == {
-        *(
-            "run.toml",
-            "report.json",
-            "report.md",
-            "report.html",
-            "fold-1",
-            "fold-1/cost.json",
-            "fold-1/set",
-        ),
-        *("fold-1/predictions.csv", "fold-1/runs.json"),
+        *("run.toml", "report.json", "report.md", "report.html", "fold-1", "fold-1/set"),
+        *("fold-1/cost.json", "fold-1/predictions.csv", "fold-1/runs.json"),
     }
     synthetic = SyntheticSet.load(out / "fold-1" / "set")
     assert synthetic.task.name == "dimensional"
