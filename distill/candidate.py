@@ -15,8 +15,10 @@ from synth_data.decoder import Decoder
 from synth_data.errors import UserError
 from synth_data.features import FeatureSpec
 from synth_data.settings import Count, Positive, changed
+from synth_data.task import Task
 
-ITEMS, LABELS, LEARNED = "items", "labels", "learned/"
+ITEMS, LEARNED = "items", "learned/"
+LABELS, NUMBERS = "labels", "numbers"  # of targets: logits of the emotions, and the dimensions
 DECODER = "decoder/"  # begins the names of a decoder's weights, whose codes are the items then
 SURE = 4.0  # logit of a label's own class as it starts, over the others: 0.9 of its share
 WIDTH = {"float32": 1, "float16": 2, "int8": 4}  # numbers in the bytes of one float32
@@ -30,12 +32,12 @@ class Parameterisation:
         slices: items in the frames of one: each is learned and stored in so many times fewer
             numbers (IDC's multi-formation, Kim et al. 2022).
         numbers: that items are stored in, once they are learned; half the width, twice the items.
-        labels: "hard"; "soft": learned with the items, and starting near the hard ones; or
-            "taught": hard while items are learned, and then what the objective hears in them
-            where it teaches, or else an expert (`distill.expert`).
+        labels: "hard", as items start; "soft": learned with the items, and starting near the hard
+            ones; or "taught": hard while items are learned, and then what the objective hears in
+            them where it teaches, or else an expert (`distill.expert`). The same of dimensions.
         frames: what slices are: "means" of neighbouring frames, with straight lines between them
             (IDC's); or "cosines" of low frequency over bands and frames (`synth_data.cosines`).
-        label_learning_rate: of Adam, on the labels' logits.
+        label_learning_rate: of Adam, on the labels' logits and on dimensions.
         limit: items stay within plus and minus so many standard deviations of features.
         decoder: "generator" for items that a small network makes of a code each
             (`synth_data.decoder`): codes and network are learned, stored and counted. On validation
@@ -91,7 +93,14 @@ class Parameterisation:
         """How items are stored, where no decoder makes them."""
         return codec_of(self.numbers, self.frames if self.slices > 1 else "every", self.slices)
 
-    def per_class(self, ipc: int, spec: FeatureSpec, emotions: int, real: int | None = None) -> int:
+    def per_class(
+        self,
+        ipc: int,
+        spec: FeatureSpec,
+        emotions: int,
+        real: int | None = None,
+        columns: int | None = None,
+    ) -> int:
         """Items of each class in the bytes of `ipc` items as they are.
 
         With a decoder these bytes are for its weights first, and then for codes with their targets.
@@ -99,16 +108,17 @@ class Parameterisation:
         Args:
             ipc: how many.
             spec: of an item.
-            emotions: how many there are.
+            emotions: how many there are, or cells.
             real: utterances of the rarest emotion, where items start as such: then there are no
                 more items than that, but for `ipc` themselves.
+            columns: of targets, if they are not the emotions.
 
         Raises:
             UserError: the decoder's weights leave no bytes for a code of each class.
         """
         fit = ipc * self.slices * WIDTH[self.numbers]
         if (decoder := self.build_decoder()) is not None:
-            target = 4 * emotions
+            target = 4 * (columns or emotions)
             room = emotions * ipc * (4 * spec.mels * spec.frames + target)
             weights = decoder.bytes(*spec.shape, emotions)
             fit = max(0, room - weights) // (emotions * (decoder.item_bytes + target))
@@ -130,24 +140,29 @@ class Parameterisation:
     def begin(
         self,
         features: Float[Tensor, "n mel frame"],
-        targets: Float[Tensor, "n emotion"],
+        targets: Float[Tensor, "n column"],
+        task: Task,
         generator: torch.Generator,
     ) -> dict[str, Tensor]:
         """What is learned, as it starts, by name; a decoder is fitted to the items.
 
         Args:
             features: of the items before the first step.
-            targets: one-hot.
+            targets: as they start.
+            task: what they tell.
             generator: of a decoder's fit.
         """
         if (decoder := self.build_decoder()) is None:
             learned = {ITEMS: self.codec.frames.shorten(features).clone()}
         else:
-            codes, weights = fitted(decoder, features, targets, self.decoder_steps, generator)
+            groups = _groups(features, len(features) // len(task.groups))
+            codes, weights = fitted(decoder, features, groups, self.decoder_steps, generator)
             learned = {ITEMS: codes}
             learned |= {DECODER + name: weight for name, weight in weights.items()}
-        if self.labels == "soft":
-            learned[LABELS] = SURE * targets
+        if self.labels == "soft" and task.emotions:
+            learned[LABELS] = SURE * task.shares(targets)
+        if self.labels == "soft" and task.dimensions:
+            learned[NUMBERS] = task.numbers(targets).clone()
         return learned
 
     def within(self, items: Float[Tensor, "n *stored"], frames: int) -> Float[Tensor, "n *stored"]:
@@ -159,14 +174,23 @@ class Parameterisation:
     def candidate(
         self,
         learned: Mapping[str, Tensor],
-        targets: Float[Tensor, "n emotion"],
+        targets: Float[Tensor, "n column"],
         frames: int,
         per_class: int,
     ) -> Candidate:
-        """What an objective sees of it, differentiable in what is learned."""
+        """What an objective sees of it, differentiable in what is learned.
+
+        Args:
+            learned: by name; of targets all or nothing.
+            targets: as they started.
+            frames: of an item.
+            per_class: items of each class.
+        """
+        shares = [learned[LABELS].softmax(dim=1)] if LABELS in learned else []
+        said = [*shares, *([learned[NUMBERS]] if NUMBERS in learned else [])]
         return Candidate(
-            features=self.items(learned, targets, frames),
-            targets=learned[LABELS].softmax(dim=1) if LABELS in learned else targets,
+            features=self.items(learned, frames, per_class),
+            targets=torch.cat(said, dim=1) if said else targets,
             per_class=per_class,
             learned={
                 name.removeprefix(LEARNED): tensor
@@ -176,17 +200,18 @@ class Parameterisation:
         )
 
     def items(
-        self, learned: Mapping[str, Tensor], targets: Float[Tensor, "n emotion"], frames: int
+        self, learned: Mapping[str, Tensor], frames: int, per_class: int
     ) -> Float[Tensor, "n mel frame"]:
-        """The items in so many frames, differentiable; `targets` are one-hot."""
+        """The items in so many frames, differentiable."""
         if (decoder := self.build_decoder()) is None:
             return self.codec.frames.lengthen(learned[ITEMS], frames)
-        return decoder(_weights(learned), learned[ITEMS], targets, frames)
+        codes = learned[ITEMS]
+        return decoder(_weights(learned), codes, _groups(codes, per_class), frames)
 
     def finished(
         self,
         learned: Mapping[str, Tensor],
-        targets: Float[Tensor, "n emotion"],
+        targets: Float[Tensor, "n column"],
         frames: int,
         per_class: int,
     ) -> tuple[Candidate, Packed | None]:
@@ -194,13 +219,29 @@ class Parameterisation:
         learned = {name: value.detach().cpu() for name, value in learned.items()}
         candidate = self.candidate(learned, targets.cpu(), frames, per_class)
         if (decoder := self.build_decoder()) is not None:
-            classes = targets.cpu().argmax(dim=1)
+            classes = torch.arange(len(candidate.targets)) // per_class
             packed = Packed(decoder, decoder.encode(_weights(learned), learned[ITEMS], classes))
         elif self.codec == Codec():
             return candidate, None
         else:
             packed = Packed(self.codec, self.codec.numbers.encode(learned[ITEMS]))
         return replace(candidate, features=packed.features(frames)), packed
+
+
+def heard(said: Float[Tensor, "n column"], task: Task) -> dict[str, Tensor]:
+    """Targets as they are learned, from what a network of the task says."""
+    parts = {LABELS: task.shares(said), NUMBERS: bounded(task.numbers(said))}
+    return {name: part for name, part in parts.items() if part.shape[1]}
+
+
+def bounded(numbers: Float[Tensor, "n dimension"]) -> Float[Tensor, "n dimension"]:
+    """Dimensions from the lowest to the highest that there are."""
+    return numbers.clamp(-1.0, 1.0)
+
+
+def _groups(items: Float[Tensor, "n *any"], per_class: int) -> Float[Tensor, "n group"]:
+    """The group of each item, one-hot."""
+    return torch.eye(len(items) // per_class).repeat_interleave(per_class, dim=0).to(items)
 
 
 def _weights(learned: Mapping[str, Tensor]) -> dict[str, Tensor]:

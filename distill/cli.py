@@ -36,6 +36,7 @@ from synth_data.features import FEATURES
 from synth_data.label_map import parse
 from synth_data.ledger import Unit
 from synth_data.number_kinds import NUMBERS
+from synth_data.ratings import parse_scale
 
 NO_ESTIMATE = (
     "its card quotes no estimate of what it is worth. For one: distill-data --resume --out {0} "
@@ -72,6 +73,20 @@ def _sizes(text: str) -> list[int]:
 def distill_data(
     dataset: Annotated[
         str | None, typer.Option(help=f"Corpus: {_names(list(CORPORA))}.  [default: toy]")
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="What is told: categorical (emotions), dimensional (valence, activation, "
+            "dominance), both.  [default: categorical]"
+        ),
+    ] = None,
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LOWEST,HIGHEST",
+            help="Of dimensions, where the corpus has no scale of its own, such as 1,7.",
+        ),
     ] = None,
     data_root: Annotated[
         Path | None,
@@ -210,6 +225,8 @@ def distill_data(
     torch.set_num_threads(1)  # so that the same seed gives the same bits, whatever runs beside
     given = {
         "dataset": dataset,
+        "task": task,
+        "scale": None if scale is None else parse_scale(scale),
         "data_root": data_root,
         "ipc": ipc,
         "nested": None if nested is None else _sizes(nested),
@@ -290,7 +307,8 @@ def _command(out: Path | None, resume: bool) -> str:
 
 def _new_folder(config: RunConfig) -> Path:
     """A folder in runs/ that does not exist yet."""
-    name = f"{config.dataset}-{config.objective}-ipc{config.ipc}"
+    told = "" if config.task == "categorical" else f"-{config.task}"
+    name = f"{config.dataset}{told}-{config.objective}-ipc{config.ipc}"
     folder, number = Path("runs") / name, 1
     while folder.exists():
         number += 1

@@ -13,7 +13,7 @@ from distill import speaker_penalty
 from distill.candidate import Parameterisation
 from distill.choice import AUTO, ENOUGH, Choice, choose, choose_private, choose_untrained
 from distill.disentangle import DISENTANGLERS, Disentangler
-from distill.engine import has_schedule, require_fit
+from distill.engine import has_schedule, require_fit, require_told
 from distill.expert import Expert
 from distill.native import Native
 from distill.nested import require_smaller
@@ -32,6 +32,7 @@ from synth_data.features import FEATURES, FeatureSpec
 from synth_data.ledger import PrivacyBudget, Unit
 from synth_data.protocol import Protocol
 from synth_data.settings import changed, in_words, read_settings
+from synth_data.task import TaskName
 
 Fold = int | Literal["all", "none"]
 
@@ -62,6 +63,12 @@ class RunConfig(BaseModel):
 
     dataset: str = "toy"
     """Name of a corpus."""
+    task: TaskName = "categorical"
+    """What is to be told of an utterance: its emotion ("categorical"), its valence, activation and
+    dominance ("dimensional"), or both."""
+    scale: tuple[float, float] | None = None
+    """The lowest and the highest value of dimensions, where the corpus leaves that open; if absent,
+    the first of its usual ones that holds all values."""
     data_root: Path | None = None
     """Its folder; from the environment if absent."""
     protocol: str | None = None
@@ -72,7 +79,8 @@ class RunConfig(BaseModel):
     feature: str | None = None
     """Name of a feature recipe; if absent, logmel64, or logmel64-short for the built-in corpus."""
     ipc: int = Field(default=10, ge=1)
-    """Synthetic items per class; in small items, the bytes of so many."""
+    """Synthetic items per class, or per cell of the label space where dimensions are told; in small
+    items, the bytes of so many."""
     nested: tuple[Annotated[int, Field(ge=1)], ...] = ()
     """Smaller sizes, in the same terms, that the first items of each class are sets of as well."""
     objective: str = AUTO
@@ -204,6 +212,11 @@ class RunConfig(BaseModel):
         require_fit(*made, self.spec)
         require_smaller(self.nested, self.ipc)
         disentangler = self.build_disentangler()
+        require_told(
+            *(self.task, disentangler),
+            private=self.budget is not None,
+            public=self.public_dataset is not None,
+        )
         if self.budget is not None:
             require_possible(
                 *(made[0], whole.build_loop(), *made[1:]),
@@ -311,6 +324,8 @@ class RunConfig(BaseModel):
             return choose_untrained()
         learned = parameterisation.labels == "soft"
         emotions = len(self.corpus.emotions) or UNKNOWN_EMOTIONS
+        if self.task != "categorical":
+            emotions = 2 ** len(self.corpus.dimensions)  # cells
         items = parameterisation.per_class(self.ipc, self.spec, emotions)
         return choose(items, self.max_minutes, learned)
 

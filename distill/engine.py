@@ -37,6 +37,7 @@ from synth_data.provenance import Provenance, PublicSpeech, Start, package_versi
 from synth_data.randomness import generator
 from synth_data.real import RealSet
 from synth_data.synthetic import SyntheticSet
+from synth_data.task import TaskName
 
 NATIVE_SHARE = 0.4  # of the time there is after what is asked first, for a native schedule
 
@@ -73,7 +74,8 @@ def distill(
             become the set's fixed initialisation.
         ipc: items per class, at least 1; in other parameterisations their bytes, and more items.
             Where those start as real utterances there are not more of them than the rarest
-            emotion has utterances, as long as that is at least `ipc`.
+            emotion has utterances, as long as that is at least `ipc`. Where dimensions are told the
+            classes are cells of the label space, of which those without speech are left out.
         nested: smaller sizes, each in the same terms as `ipc` and below it: the first items of each
             class, as many as there are in such a set, are to be a set as well
             (`SyntheticSet.prefix`). What validation speakers say is then a mean over all sizes.
@@ -119,12 +121,18 @@ def distill(
     if not 0 <= speaker_penalty < math.inf:
         raise UserError(f"speaker_penalty must be 0 or more; found {speaker_penalty}")
     require_fit(objective, parameterisation, native, curator.spec)
+    require_told(
+        *(curator.task.name, disentangler),
+        private=not curator.exact,
+        public=public is not None,
+    )
     settings = {
         "objective": asdict(objective),
         "loop": asdict(loop),
         "parameterisation": asdict(parameterisation),
         "student": student,
         "features": asdict(curator.spec),
+        **({"task": curator.task.name} if curator.task.dimensions else {}),
         "students that it is judged by": asdict(recipe) if validation is not None else None,
         "max_minutes": max_minutes,
         "native": asdict(native),
@@ -146,7 +154,7 @@ def distill(
             public=public is not None,
         )
     require_of_use(public is not None, loop, disentangler)
-    curator = normalised(curator)
+    curator = normalised(curator.narrowed())
     freely = None if public is None else door_to(public, curator)
     began = time.monotonic()
     if disentangler is not None:
@@ -172,23 +180,29 @@ def distill(
     }
     saved = Checkpoint(checkpoint, run | settings)
 
-    emotions = len(curator.emotions)
-    network = skeleton(student, curator.spec.mels, emotions)
+    task = curator.task
+    network = skeleton(student, curator.spec.mels, len(task.columns))
     start = Start(student, seed, draw_weights(network, generator(seed, "start")))
-    model = Student(network, {name: w.to(curator.device) for name, w in start.weights.items()})
+    weights = {name: w.to(curator.device) for name, w in start.weights.items()}
+    model = Student(network, weights, task)
     way = INITIALISATIONS[loop.initialisation]
     origin = freely if way.public else curator
     fewest = origin.fewest_of_an_emotion() if origin and (way.real or way.public) else None
     items_of = partial(
-        parameterisation.per_class, spec=curator.spec, emotions=emotions, real=fewest
+        parameterisation.per_class,
+        spec=curator.spec,
+        emotions=len(task.groups),
+        real=fewest,
+        columns=len(task.columns),
     )
     per_class, prefixes = items_of(ipc), prefixes_of(nested, ipc, items_of)
-    targets = torch.eye(emotions).repeat_interleave(per_class, dim=0)
     judge = None
     if validation is not None:
-        heard = replace(validation.to(torch.device("cpu")), features=curator.seen(validation))
+        heard = replace(
+            validation.to(torch.device("cpu")), features=curator.seen(validation), task=task
+        )
         judge = Judge(
-            *(heard, start, objective, parameterisation, targets, per_class, recipe, seed),
+            *(heard, start, objective, parameterisation, per_class, recipe, seed),
             prefixes=prefixes,
         )
 
@@ -196,7 +210,7 @@ def distill(
     share = 1 - NATIVE_SHARE if native.steps else 1.0
     needed = expert if needs_expert(objective, parameterisation, native) else None
     work = OuterLoop(
-        *(curator, objective, model, targets, parameterisation, loop, seed),
+        *(curator, objective, model, per_class, parameterisation, loop, seed),
         expert=needed,
         penalty=penalty,
         judge=judge,
@@ -216,7 +230,7 @@ def distill(
     if native.steps:
         guide = Guide(
             *(native, model, state.expert, parameterisation),
-            *(targets, per_class, curator.spec.frames, judge),
+            *(state.targets, per_class, curator.spec.frames, judge),
             prefixes=prefixes,
         )
         worth = ended.scores[0][1] if ended.scores else 0.0  # of what it started from
@@ -225,9 +239,10 @@ def distill(
         state.seconds += guided.seconds
         saved.save(state.tensors())
     made, packed = parameterisation.finished(
-        guided.learned, targets, curator.spec.frames, per_class
+        guided.learned, state.targets, curator.spec.frames, per_class
     )
     curator.require_paid()
+    metric = "CCC" if task.dimensions else "UAR"
     notes = told + tuple(_notes(made.features, state.initial, ended, loop, speech))
     notes += guided.notes + tuple(nested_notes(nested, prefixes, per_class))
     if disentangler is not None:
@@ -257,10 +272,10 @@ def distill(
             settings=settings
             | {
                 "questions asked of the real speech": dict(sorted(curator.questions.items())),
-                "UAR of validation speakers after so many steps": {
+                f"{metric} of validation speakers after so many steps": {
                     str(step): round(score, 4) for step, score in ended.scores
                 },
-                "UAR of validation speakers after so many steps of the native schedule": {
+                f"{metric} of validation speakers after so many steps of the native schedule": {
                     str(step): round(score, 4) for step, score in enumerate(guided.scores, 1)
                 },
             },
@@ -314,6 +329,31 @@ def require_fit(
         raise UserError(
             f"{objective.name} learns a native schedule of its own: set native steps to 0, or "
             f"choose another objective"
+        )
+
+
+def require_told(
+    task: TaskName, disentangler: Disentangler | None, *, private: bool, public: bool
+) -> None:
+    """Raises `UserError` if a set that tells dimensions cannot be made like this."""
+    if task == "categorical":
+        return
+    if private:
+        raise UserError(
+            f"under --epsilon sets tell emotions alone: which cells of the label space have "
+            f"speech, and how dimensions hang together, would be further questions, for which "
+            f"nothing is planned. Found the task {task}: use --task categorical, or leave "
+            f"--epsilon out"
+        )
+    if public:
+        raise UserError(
+            f"public speech is read under the emotions of the corpus, and dimensions have no such "
+            f"names. Found the task {task}: use --task categorical, or leave --public-dataset out"
+        )
+    if disentangler is not None and disentangler.needs_emotions:
+        raise UserError(
+            f"{disentangler.name} keeps how likely each emotion is and nothing else, so dimensions "
+            f"would be lost. Found the task {task}: use --disentangle leace, or --task categorical"
         )
 
 

@@ -1,12 +1,14 @@
 """What a set that has no test speakers left is worth: quoted from sets made in the same way."""
 
+from evaluation.dimensional.records import DimensionalRow
+from evaluation.dimensional.report import DimensionalReport
 from evaluation.options import NATIVE
 from evaluation.records import Row
 from evaluation.report import Report
 from evaluation.runs import DISTILLED
 
 
-def cross_validated(report: Report, folds: int) -> str:
+def cross_validated(report: Report | DimensionalReport, folds: int) -> str:
     """The estimate that goes on the card of the set made from all speakers.
 
     Args:
@@ -22,12 +24,16 @@ def cross_validated(report: Report, folds: int) -> str:
     return f"{report.protocol}. {scope}: {found}."
 
 
-def _start(row: Row) -> str:
+def _start(row: Row | DimensionalRow) -> str:
     schedule = ", its own schedule" if row.recipe == NATIVE else ""
     return f"{row.initialisation} initialisation{schedule}"
 
 
-def _in_words(row: Row) -> str:
-    interval = "[{:.3f}, {:.3f}]".format(*row.uar.interval) if row.uar.interval else "no interval"
-    ratio = f", {row.relative_uar.mean:.2f} of full data" if row.relative_uar else ""
-    return f"UAR {row.uar.mean:.3f} {interval}{ratio}"
+def _in_words(row: Row | DimensionalRow) -> str:
+    if isinstance(row, Row):
+        metric, found, relative = "UAR", row.uar, row.relative_uar
+    else:
+        metric, found, relative = "mean CCC", row.mean.ccc, row.relative_ccc
+    interval = "[{:.3f}, {:.3f}]".format(*found.interval) if found.interval else "no interval"
+    ratio = f", {relative.mean:.2f} of full data" if relative else ""
+    return f"{metric} {found.mean:.3f} {interval}{ratio}"

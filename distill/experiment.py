@@ -8,7 +8,7 @@ so a run can be interrupted and resumed, and folds can be added to one.
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,16 +23,17 @@ from distill.estimate import cross_validated
 from distill.objectives.objective import Student
 from distill.private import Feasibility, account_of, feasibility
 from distill.public import in_words, record, under_emotions_of
-from evaluation import metrics
-from evaluation.evaluate import evaluate
+from distill.worth import AnyReport, Result, in_short, judged, load_report, load_result, report_of
+from evaluation.dimensional import page as dimensional
+from evaluation.dimensional.results import DimensionalResult
 from evaluation.files import write_atomically
 from evaluation.named_sets import COST, SECONDS, NamedSet
 from evaluation.networks import skeleton
-from evaluation.options import FIXED, NATIVE, Options
+from evaluation.options import Options
 from evaluation.outcomes import Outcomes
 from evaluation.page.page import write
 from evaluation.report import Report
-from evaluation.runs import DISTILLED, FULL, RANDOM_SUBSET, RUNS, FoldResult
+from evaluation.runs import DISTILLED, FULL, RANDOM_SUBSET, RUNS
 from evaluation.session import exhibit, guaranteed
 from synth_data.account import epsilon_of_corpus, forget_answers, ledger_of_corpus, other_units
 from synth_data.console import set_up_logging
@@ -130,6 +131,8 @@ class Experiment:
             corpus,
             root,
             config.spec,
+            task=config.task,
+            scale=config.scale,
             allow_missing=config.allow_missing,
             skip_bad=config.skip_bad,
             progress=self.show_progress,
@@ -137,7 +140,14 @@ class Experiment:
 
     def _listed(self, corpus: Corpus, root: Path | None) -> RealSet:
         config = self.config
-        return listing(corpus, root, config.spec, allow_missing=config.allow_missing)
+        return listing(
+            corpus,
+            root,
+            config.spec,
+            task=config.task,
+            scale=config.scale,
+            allow_missing=config.allow_missing,
+        )
 
     def told_of_public(self, public: RealSet) -> str:
         """What there is to know of public speech before a run, in words."""
@@ -201,7 +211,7 @@ class Experiment:
             units = min(counted)
         spec, emotions = config.spec, len(real.emotions)
         network = skeleton(config.student, spec.mels, emotions)
-        student = Student(network, dict(network.named_parameters()))
+        student = Student(network, dict(network.named_parameters()), real.task)
         objective, loop = config.build_objective(), config.build_loop()
         return feasibility(budget, objective, loop, student, spec, emotions, units, max(counted))
 
@@ -235,7 +245,7 @@ class Experiment:
             f"all are shared{more}"
         )
 
-    def run_folds(self, folds: list[int]) -> list[FoldResult]:
+    def run_folds(self, folds: list[int]) -> list[Result]:
         """Distils and evaluates, side by side on the cores of this machine."""
         at_once = min(len(folds), cpu_count())
         jobs = max(1, cpu_count() // at_once)
@@ -244,39 +254,47 @@ class Experiment:
         for result in side_by_side(at_once, _run_fold, arguments, ordered=False):
             results.append(result)
             if len(folds) > 1:
-                self.say(f"{_in_short(result)}; {len(results)} of {len(folds)} done")
+                self.say(f"{in_short(result)}; {len(results)} of {len(folds)} done")
         return results
 
-    def report(self, real: RealSet, results: Sequence[FoldResult]) -> Report:
+    def report(self, real: RealSet, results: Sequence[Result]) -> AnyReport:
         """Summarises these folds, with others that the folder holds, and writes the report."""
         done = {result.fold: result for result in results}
-        count = len(self.config.corpus_protocol.folds(real.utterances))
+        folds = self.config.corpus_protocol.folds(real.utterances)
+        count = len(folds)
         for fold in range(1, count + 1):
             if fold not in done and (self.folder(fold) / RUNS).exists():
-                done[fold] = FoldResult.load(self.folder(fold))
+                done[fold] = load_result(self.folder(fold), self.config.task)
         notes = real.notes
         if 1 < len(done) < count:
             listed = ", ".join(str(fold) for fold in sorted(done))
             notes += (f"not all folds: {listed} of {count}",)
         budget = self.config.budget
-        report = Report.of(
+        report = report_of(
             self.protocol_line(real),
             [done[fold] for fold in sorted(done)],
+            folds,
             corpus=real.corpus,
             command=self.command,
             notes=notes,
             guarantees=() if budget is None else (guaranteed(DISTILLED, Guarantee(budget, ())),),
         )
         report.save(self.out)
-        self._write_page(report, real, min(done))
+        self._write_page(report, real, done)
         return report
 
-    def _write_page(self, report: Report, real: RealSet, fold: int) -> None:
+    def _write_page(self, report: AnyReport, real: RealSet, done: Mapping[int, Result]) -> None:
         """The report as a page, with the set of one fold to look at and to listen to."""
+        fold = min(done)
         train, validation, _ = real.fold(self.config.corpus_protocol, fold)
         synthetic, seconds = self.make_set(train, validation, self.folder(fold))
         one = NamedSet(DISTILLED, synthetic, seconds)
-        write(self.out / PAGE, report, [exhibit(one, train)])
+        if isinstance(report, Report):
+            write(self.out / PAGE, report, [exhibit(one, train)])
+            return
+        told = [done[k] for k in sorted(done)]
+        felt = [result for result in told if isinstance(result, DimensionalResult)]
+        dimensional.write(self.out / PAGE, report, felt, [exhibit(one, train)])
 
     def make_set(
         self, train: RealSet, validation: RealSet | None, folder: Path, position: int = 0
@@ -328,7 +346,7 @@ class Experiment:
         # Accuracies on private speakers are no part of a private set.
         if self.config.budget is None and (report := self.out / REPORT).exists():
             folds = len(protocol.folds(real.utterances))
-            estimate = cross_validated(Report.load(report), folds)
+            estimate = cross_validated(load_report(report, self.config.task), folds)
         if estimate != synthetic.provenance.estimate:
             quoted = replace(synthetic.provenance, estimate=estimate)
             replace(synthetic, provenance=quoted).save(folder / "set")
@@ -341,38 +359,20 @@ def competitors(synthetic: SyntheticSet) -> tuple[str, ...]:
     return always if synthetic.packed is None else (*always, STORED_SMALL)
 
 
-def _in_short(result: FoldResult) -> str:
-    """What a finished fold found, for whoever waits for the others."""
-
-    def uar(name: str) -> str:
-        found = [
-            float(metrics.uar(metrics.confusion(result.truth, run.predicted, len(result.emotions))))
-            for run in result.runs
-            if run.set == name and run.initialisation == FIXED and run.recipe != NATIVE
-        ]
-        return f"{sum(found) / len(found):.3f}" if found else "none"  # where training failed
-
-    return (
-        f"fold {result.fold}: UAR {uar(DISTILLED)} distilled, {uar(FULL)} full data "
-        f"({FIXED} initialisation)"
-    )
-
-
-def _run_fold(experiment: Experiment, fold: int, position: int, jobs: int) -> FoldResult:
+def _run_fold(experiment: Experiment, fold: int, position: int, jobs: int) -> Result:
     """One fold, in a process of its own."""
     torch.set_num_threads(1)  # side by side, and the same bits however many run
     if os.getpid() != experiment.main_process:
         set_up_logging(experiment.verbose, experiment.quiet)
     folder = experiment.folder(fold)
     if (folder / RUNS).exists():
-        return FoldResult.load(folder)
+        return load_result(folder, experiment.config.task)
     train, validation, test = experiment.load().fold(experiment.config.corpus_protocol, fold)
     synthetic, seconds = experiment.make_set(train, validation, folder, position)
-    result = evaluate(
-        [NamedSet(DISTILLED, synthetic, seconds)],
-        train,
-        validation,
-        test,
+    result = judged(
+        NamedSet(DISTILLED, synthetic, seconds),
+        (train, validation, test),
+        experiment.config.task,
         options=Options(
             baselines=competitors(synthetic),
             seeds=experiment.config.seeds,

@@ -12,9 +12,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from distill.objectives.objective import Student
+from distill.objectives.real_loss import RealLoss, emotion_balance
 from distill.real_step import real_step
-from evaluation.networks import Weights, apply
-from evaluation.students import cross_entropy, logits_of, warm_cosine
+from evaluation.networks import Weights
+from evaluation.students import logits_of, warm_cosine
 from synth_data.curator import Curator
 from synth_data.mechanism import Draw
 from synth_data.progress import SILENT, Progress
@@ -59,29 +60,29 @@ class Expert:
         """
         draws = generator(seed, "expert")
         weights = {name: w.detach().clone().to(curator.device) for name, w in student.start.items()}
-        balance = curator.class_balance()
+        loss = RealLoss(student, torch.nn.Identity(), emotion_balance(curator))
         share = min(1.0, self.batch / curator.count_utterances())
         optimiser = torch.optim.AdamW(
             weights.values(), lr=self.learning_rate, weight_decay=WEIGHT_DECAY
         )
 
-        def loss(at: Weights, features: Tensor, targets: Tensor) -> Tensor:
-            return cross_entropy(apply(student.network, at, features), targets * balance)
-
         for step in progress(range(self.steps)):
             for group in optimiser.param_groups:
                 group["lr"] = self.learning_rate * warm_cosine(step, self.steps, WARM_UP)
-            real_step(curator, loss, weights, optimiser, Draw(share, draws), "an expert's lesson")
+            sample = Draw(share, draws)
+            fixed = loss.asked(curator, weights, sample)
+            real_step(curator, fixed, weights, optimiser, sample, "an expert's lesson")
         return weights
 
     def hears(
         self, student: Student, weights: Weights, items: Float[Tensor, "n mel frame"]
-    ) -> Float[Tensor, "n emotion"]:
-        """What it hears in items: the logits of soft labels.
+    ) -> Float[Tensor, "n column"]:
+        """What it hears in items: the logits of soft labels, and dimensions.
 
         Args:
             student: its network.
             weights: that it has learned.
             items: what it listens to.
         """
-        return logits_of(student.network, weights, items) / self.temperature
+        said, task = logits_of(student.network, weights, items), student.task
+        return torch.cat([task.shares(said) / self.temperature, task.numbers(said)], dim=1)

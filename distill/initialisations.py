@@ -12,16 +12,16 @@ from distill.spectrum import LENGTH, RELEASE, SPECTRUM, Spectrum
 from evaluation.baselines.herding import herd
 from evaluation.baselines.k_means import medoids
 from evaluation.students import embeddings_of
-from synth_data.curator import Curator
+from synth_data.curator import Choice, Curator
 from synth_data.ledger import Release
 
 CLASS_MEANS = "class means, to start from"
 
-# (door, student, items per class, generator) to items in the order of their classes, and which of
-# them need noise to differ from others.
+# (door, student, items per class, generator) to items in the order of their classes, their targets,
+# and which of them need noise to differ from others.
 Begin = Callable[
     [Curator, Student, int, torch.Generator],
-    tuple[Float[Tensor, "n mel frame"], Bool[Tensor, " n"]],
+    tuple[Float[Tensor, "n mel frame"], Float[Tensor, "n column"], Bool[Tensor, " n"]],
 ]
 
 
@@ -47,22 +47,22 @@ def _random(
     student: Student,  # noqa: ARG001 - nobody looks
     per_class: int,
     draws: torch.Generator,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     def choose(features: Tensor, count: int) -> list[int]:
         return torch.randperm(len(features), generator=draws)[:count].tolist()
 
-    return curator.choose_real(per_class, choose)
+    return _chosen(curator, per_class, choose)
 
 
 def _k_means(
     curator: Curator, student: Student, per_class: int, draws: torch.Generator
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     def choose(features: Tensor, count: int) -> list[int]:
         order = torch.randperm(len(features), generator=draws)
         points = embeddings_of(student.network, student.start, features[order]).cpu()
         return order[medoids(points, count, draws)].tolist()
 
-    return curator.choose_real(per_class, choose)
+    return _chosen(curator, per_class, choose)
 
 
 def _herding(
@@ -70,11 +70,11 @@ def _herding(
     student: Student,
     per_class: int,
     draws: torch.Generator,  # noqa: ARG001 - nothing is drawn
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     def choose(features: Tensor, count: int) -> list[int]:
         return herd(embeddings_of(student.network, student.start, features).cpu(), count)
 
-    return curator.choose_real(per_class, choose)
+    return _chosen(curator, per_class, choose)
 
 
 def _class_means(
@@ -82,13 +82,14 @@ def _class_means(
     student: Student,  # noqa: ARG001 - nobody looks
     per_class: int,
     draws: torch.Generator,  # noqa: ARG001 - nothing is drawn
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     mels, frames = curator.spec.shape
     means = curator.mean(
         lambda features, _: features, purpose=CLASS_MEANS, bound=(mels * frames) ** 0.5
     )
     items = means.repeat_interleave(per_class, dim=0)
-    return items, torch.ones(len(items), dtype=torch.bool)
+    targets = curator.mean_targets() if curator.task.dimensions else curator.task.middles
+    return items, _each(targets, per_class), torch.ones(len(items), dtype=torch.bool)
 
 
 def _spectrum(
@@ -96,13 +97,15 @@ def _spectrum(
     student: Student,  # noqa: ARG001 - nobody looks
     per_class: int,
     draws: torch.Generator,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     spectrum = Spectrum(curator.spec)
     answer = curator.mean(
         lambda features, _: spectrum(features), purpose=SPECTRUM, per_class=False, bound=LENGTH
     )
-    items = spectrum.draw(answer, per_class * len(curator.emotions), draws).to(curator.device)
-    return items, torch.zeros(len(items), dtype=torch.bool)
+    count = per_class * len(curator.task.groups)
+    items = spectrum.draw(answer, count, draws).to(curator.device)
+    targets = _each(curator.task.middles, per_class)
+    return items, targets, torch.zeros(count, dtype=torch.bool)
 
 
 def _nothing(
@@ -110,10 +113,23 @@ def _nothing(
     student: Student,  # noqa: ARG001 - nobody looks
     per_class: int,
     draws: torch.Generator,  # noqa: ARG001 - nothing is drawn
-) -> tuple[Tensor, Tensor]:
-    items = per_class * len(curator.emotions)
+) -> tuple[Tensor, Tensor, Tensor]:
+    items = per_class * len(curator.task.groups)
     nothing = torch.zeros(items, *curator.spec.shape, device=curator.device)
-    return nothing, torch.ones(items, dtype=torch.bool)
+    return nothing, _each(curator.task.middles, per_class), torch.ones(items, dtype=torch.bool)
+
+
+def _chosen(curator: Curator, per_class: int, choose: Choice) -> tuple[Tensor, Tensor, Tensor]:
+    """Real utterances with their own targets; for an unknown emotion, those of its cell."""
+    features, targets, again = curator.choose_real_with_targets(per_class, choose)
+    if (unknown := targets.isnan()).any():
+        targets = torch.where(unknown, _each(curator.mean_targets(), per_class), targets)
+    return features, targets.cpu(), again
+
+
+def _each(targets: Float[Tensor, "group column"], per_class: int) -> Float[Tensor, "n column"]:
+    """The same for all items of a class."""
+    return targets.cpu().repeat_interleave(per_class, dim=0)
 
 
 # By the names that they have in settings. k-means and herding look through the eyes of the fixed

@@ -3,14 +3,15 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from distill.candidate import Parameterisation
 from distill.objectives.objective import Objective
 from evaluation import metrics
+from evaluation.concordance import ccc
 from evaluation.networks import Weights, draw_weights, skeleton
-from evaluation.students import CannotTrain, Examples, Recipe, StudentRecipe, predict
+from evaluation.students import CannotTrain, Examples, Recipe, StudentRecipe, logits_of
 from evaluation.students.native import NativeRecipe
 from synth_data.provenance import Start
 from synth_data.randomness import generator
@@ -24,11 +25,10 @@ class Judge:
 
     Attributes:
         validation: utterances of speakers who are neither in training nor in test, as students
-            hear them.
+            hear them, with the task of the set.
         start: the network that the set is made for, and its fixed weights.
         objective: that makes it: for which initialisations, and with a schedule or without.
         parameterisation: how it is stored.
-        targets: of the items, one-hot.
         per_class: items of each class.
         recipe: of the students; its first setting is taken.
         seed: that all random numbers are derived from.
@@ -39,39 +39,42 @@ class Judge:
     start: Start
     objective: Objective
     parameterisation: Parameterisation
-    targets: Float[Tensor, "n emotion"]
     per_class: int
     recipe: Recipe
     seed: int
     prefixes: tuple[int, ...] = ()
 
     def __call__(
-        self, learned: Mapping[str, Tensor], schedule: NativeSchedule | None = None
+        self,
+        learned: Mapping[str, Tensor],
+        targets: Float[Tensor, "n column"],
+        schedule: NativeSchedule | None = None,
     ) -> float:
-        """UAR, as a mean over the initialisations that the set is made for, and over its sizes.
+        """UAR or CCC, a mean over the initialisations that the set is made for and over its sizes.
 
         From the fixed one a student is trained by the set's own schedule, where there is one that
         needs no more than the items there are; a student that cannot be trained scores 0.
 
         Args:
             learned: by name.
+            targets: of the items as they started.
             schedule: the set's own, if it is not the objective's.
         """
         frames = self.validation.spec.frames
-        made, _ = self.parameterisation.finished(learned, self.targets, frames, self.per_class)
+        made, _ = self.parameterisation.finished(learned, targets, frames, self.per_class)
         found = []
         for size in (*self.prefixes, self.per_class):
             some = made.first(size)
-            examples = Examples(some.features, some.targets)
+            examples = Examples(some.features, some.targets, task=self.validation.task)
             found += [
-                self._uar(examples, weights, recipe)
+                self._worth(examples, weights, recipe)
                 for weights, recipe in self._students(made.learned, schedule, size)
             ]
         return sum(found) / len(found)
 
     def hears(self, weights: Weights) -> float:
-        """UAR of the network with these weights."""
-        return self._score(predict(self._network, weights, self.validation.features))
+        """UAR or CCC of the network with these weights."""
+        return self._score(logits_of(self._network, weights, self.validation.features))
 
     def _students(
         self, learned: Mapping[str, Tensor], schedule: NativeSchedule | None, size: int
@@ -86,23 +89,26 @@ class Judge:
         if self.objective.starts_from != "fixed":
             yield draw_weights(self._network, generator(self.seed, "judge")), self.recipe
 
-    def _uar(self, examples: Examples, weights: Weights, recipe: StudentRecipe) -> float:
+    def _worth(self, examples: Examples, weights: Weights, recipe: StudentRecipe) -> float:
         draws = generator(self.seed, "judge", "training")
         setting = recipe.settings[0]
         try:
             fitted = recipe.fit(self.start.network, weights, examples, setting, draws)
         except CannotTrain:
             return 0.0
-        return self._score(fitted.predict(self.validation.features))
+        return self._score(logits_of(self._network, fitted.weights, self.validation.features))
 
     @property
     def _network(self) -> nn.Module:
-        return skeleton(self.start.network, self.validation.spec.mels, self._emotions)
+        columns = len(self.validation.task.columns)
+        return skeleton(self.start.network, self.validation.spec.mels, columns)
 
-    @property
-    def _emotions(self) -> int:
-        return len(self.validation.emotions)
-
-    def _score(self, heard: Int[Tensor, " n"]) -> float:
-        truth = self.validation.targets.argmax(dim=1).tolist()
-        return float(metrics.uar(metrics.confusion(truth, heard.tolist(), self._emotions)))
+    def _score(self, said: Float[Tensor, "n column"]) -> float:
+        """Of what a network says of the validation speakers."""
+        task, targets = self.validation.task, self.validation.targets
+        if task.dimensions:
+            truth, told = (task.numbers(each).double().numpy() for each in (targets, said))
+            return float(ccc(truth, told).mean())
+        heard = task.shares(said).argmax(dim=1).tolist()
+        found = metrics.confusion(targets.argmax(dim=1).tolist(), heard, len(task.emotions))
+        return float(metrics.uar(found))

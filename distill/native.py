@@ -26,22 +26,25 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from distill.candidate import ITEMS, LABELS, SURE, Parameterisation
+from distill.candidate import ITEMS, LABELS, NUMBERS, SURE, Parameterisation, bounded
 from distill.judge import Judge
 from distill.objectives.finite_difference import along
 from distill.objectives.objective import Student
 from evaluation.networks import Weights, apply
-from evaluation.students import cross_entropy
+from evaluation.students.losses import student_loss
 from synth_data.progress import Progress
 from synth_data.schedule import NativeSchedule, batch_rows
 from synth_data.settings import Count, NotNegative, Positive, Whole
+
+MOVED = (ITEMS, LABELS, NUMBERS)  # of what is learned, where there is such
 
 
 @dataclass(frozen=True)
 class Native:
     """How a native schedule is made for a set.
 
-    The labels of the items that it uses are learned, and stay largest for their own emotion.
+    The labels of the items that it uses are learned, and stay largest for their own emotion, where
+    emotions alone are told.
 
     Attributes:
         steps: of the schedule, at most: it ends where validation speakers gain no more; 0 for no
@@ -67,11 +70,11 @@ class Native:
         steps = min(self.steps, per_class)
         return steps, min(self.together, per_class // steps) if steps else 0
 
-    def passes(self, per_class: int, emotions: int) -> int:
+    def passes(self, per_class: int, classes: int) -> int:
         """Forward and backward passes of one item that it will take, besides the expert's."""
         steps, together = self.batches(per_class)
         each = 1 + 2  # a gradient, and its two neighbours for a finite difference
-        return each * self.rounds * steps * together * emotions
+        return each * self.rounds * steps * together * classes
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class Guided:
     Attributes:
         learned: items and labels, by name.
         schedule: None if there is none.
-        scores: UAR of validation speakers after each step, of the student itself.
+        scores: UAR (or CCC) of validation speakers after each step, of the student itself.
         notes: what a reader of the set should know of it.
         seconds: that it took.
     """
@@ -102,7 +105,7 @@ class Guide:
         student: the network, with its fixed start.
         expert: its weights, once it has learned from the real data.
         parameterisation: of the items.
-        targets: of the items, one-hot, in the order of their classes.
+        targets: of the items as they started, in the order of their classes.
         per_class: items of each class.
         frames: of an item as students hear it.
         judge: says after how many steps the student is worth most; without one, after all.
@@ -114,7 +117,7 @@ class Guide:
     student: Student
     expert: Weights
     parameterisation: Parameterisation
-    targets: Float[Tensor, "n emotion"]
+    targets: Float[Tensor, "n column"]
     per_class: int
     frames: int
     judge: Judge | None = None
@@ -141,7 +144,7 @@ class Guide:
         if schedule is None:
             learned = dict(made)
             note = "it has no native schedule: none was found in the time there was"
-        elif self.judge is not None and self.judge(learned, schedule) < worth:
+        elif self.judge is not None and self.judge(learned, self.targets, schedule) < worth:
             learned, schedule = dict(made), None
             note = (
                 "it has no native schedule: with one it was worth less to validation speakers than "
@@ -164,8 +167,7 @@ class Guide:
         ends = time.monotonic() + seconds
         start = {name: weight.detach() for name, weight in self.student.start.items()}
         learned = {name: value.to(self._device) for name, value in made.items()}
-        if LABELS not in learned:
-            learned[LABELS] = self.targets.to(self._device).log()  # hard: 0 and -infinity
+        learned = self._told() | learned
         steps, together = self.native.batches(min(self.prefixes, default=self.per_class))
         here = {name: weight.double() for name, weight in start.items()}
         best, kept, rates, scores = learned, 0, list[float](), list[float]()
@@ -185,6 +187,12 @@ class Guide:
         schedule = NativeSchedule(torch.tensor(rates[:kept]), 0.0, together) if kept else None
         return {name: value.cpu() for name, value in best.items()}, schedule, tuple(scores)
 
+    def _told(self) -> dict[str, Tensor]:
+        """Targets as they are learned, where they were not yet."""
+        task, targets = self.student.task, self.targets.to(self._device)
+        parts = {LABELS: task.shares(targets).log(), NUMBERS: task.numbers(targets)}
+        return {name: part for name, part in parts.items() if part.shape[1]}  # 0 and -infinity
+
     @property
     def _device(self) -> torch.device:
         return next(iter(self.expert.values())).device
@@ -202,7 +210,7 @@ class Guide:
     ) -> tuple[dict[str, Tensor], float, dict[str, Tensor]]:
         """The items after one step of the student, its step size, and where it led."""
         targets = self.targets.to(rows.device)[rows]
-        batch = {name: learned[name][rows] for name in (ITEMS, LABELS)}
+        batch = {name: value[rows] for name, value in learned.items() if name in MOVED}
         here = {name: weight.float() for name, weight in exact.items()}
         batch = self._turned(batch, targets, here, _less(here, self.expert), ends)
         moved = dict(learned)
@@ -225,22 +233,24 @@ class Guide:
     def _turned(
         self,
         before: Mapping[str, Tensor],
-        targets: Float[Tensor, "batch emotion"],
+        targets: Float[Tensor, "batch column"],
         here: Weights,
         wanted: Weights,
         ends: float,
     ) -> dict[str, Tensor]:
         """A batch of items and labels whose gradient points where it should, as far as it can."""
-        items = before[ITEMS].clone().requires_grad_()
-        labels = before[LABELS]
-        labels = torch.where(labels.isinf(), -SURE, labels).requires_grad_()  # hard ones soften
-        batch, per_class = {ITEMS: items, LABELS: labels}, len(items) // self._classes
+        batch = {name: value.clone() for name, value in before.items()}
+        if LABELS in batch:  # hard ones soften
+            batch[LABELS] = torch.where(batch[LABELS].isinf(), -SURE, batch[LABELS])
+        rates = dict.fromkeys(batch, self.native.label_learning_rate)
+        rates[ITEMS] = self.native.learning_rate
         adam = torch.optim.Adam(
             [
-                {"params": [items], "initial_lr": self.native.learning_rate},
-                {"params": [labels], "initial_lr": self.native.label_learning_rate},
+                {"params": [value.requires_grad_()], "initial_lr": rates[name]}
+                for name, value in batch.items()
             ]
         )
+        items, per_class = batch[ITEMS], len(batch[ITEMS]) // self._classes
 
         def loss(at: Weights) -> Float[Tensor, ""]:
             seen = self.parameterisation.candidate(batch, targets, self.frames, per_class)
@@ -252,23 +262,31 @@ class Guide:
             for group in adam.param_groups:
                 decay = 0.5 * (1 + math.cos(math.pi * done / self.native.rounds))
                 group["lr"] = group["initial_lr"] * decay
-            _, slopes = along(loss, here, _away(_gradient(loss, here), wanted), [items, labels])
+            moved = list(batch.values())
+            _, slopes = along(loss, here, _away(_gradient(loss, here), wanted), moved)
             apart = (items.detach() - before[ITEMS]) / items.numel()
-            items.grad, labels.grad = slopes[0] + 2 * self.native.closeness * apart, slopes[1]
+            for (name, value), slope in zip(batch.items(), slopes, strict=True):
+                near = 2 * self.native.closeness * apart if name == ITEMS else 0.0
+                value.grad = slope + near
             adam.step()
             with torch.no_grad():
                 items.copy_(self.parameterisation.within(items, self.frames))
-                largest = (labels * targets).sum(dim=1, keepdim=True)
-                labels.copy_(torch.minimum(labels, largest))
+                if NUMBERS in batch:
+                    batch[NUMBERS].copy_(bounded(batch[NUMBERS]))
+                else:
+                    labels = batch[LABELS]
+                    largest = (labels * targets).sum(dim=1, keepdim=True)
+                    labels.copy_(torch.minimum(labels, largest))
         return {name: value.detach() for name, value in batch.items()}
 
     def _loss(
         self,
         at: Weights,
         features: Float[Tensor, "n mel frame"],
-        targets: Float[Tensor, "n emotion"],
+        targets: Float[Tensor, "n column"],
     ) -> Float[Tensor, ""]:
-        return cross_entropy(apply(self.student.network, at, features), targets).mean()
+        outputs = apply(self.student.network, at, features)
+        return student_loss(self.student.task, outputs, targets)
 
 
 def _gradient(loss: Callable[[Weights], Tensor], here: Weights) -> dict[str, Tensor]:

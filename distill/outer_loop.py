@@ -8,7 +8,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from distill.candidate import DECODER, ITEMS, LABELS, LEARNED, Parameterisation
+from distill.candidate import (
+    DECODER,
+    ITEMS,
+    LABELS,
+    LEARNED,
+    NUMBERS,
+    Parameterisation,
+    bounded,
+    heard,
+)
 from distill.checkpoint import Checkpoint
 from distill.clipping import clipped
 from distill.expert import Expert
@@ -97,7 +106,7 @@ class OuterLoop:
         curator: the door.
         objective: what pulls.
         student: the network that the set is made for.
-        targets: of the items, one-hot, in the order of their classes.
+        per_class: items of each class.
         parameterisation: what is learned.
         loop: how.
         seed: that all random numbers are derived from.
@@ -113,7 +122,7 @@ class OuterLoop:
     curator: Curator
     objective: Objective
     student: Student
-    targets: Float[Tensor, "n emotion"]
+    per_class: int
     parameterisation: Parameterisation
     loop: Loop
     seed: int
@@ -125,11 +134,6 @@ class OuterLoop:
     origin: Curator | None = None
     prefixes: tuple[int, ...] = ()
 
-    @property
-    def per_class(self) -> int:
-        """Items of each class."""
-        return len(self.targets) // len(self.curator.emotions)
-
     def begin(self, progress: Progress = SILENT) -> OuterState:
         """Asks what must be asked before the first step.
 
@@ -137,9 +141,10 @@ class OuterLoop:
             progress: a bar for an expert's steps.
         """
         began = time.monotonic()
-        initial = self._initial(generator(self.seed, "candidate"))
+        initial, targets = self._initial(generator(self.seed, "candidate"))
         learned = self.parameterisation.begin(
-            initial, self.targets.to(initial.device), generator(self.seed, "decoder")
+            *(initial, targets.to(initial.device), self.curator.task),
+            generator(self.seed, "decoder"),
         )
         for name, value in self.objective.learned().items():
             learned[LEARNED + name] = value.to(initial.device)
@@ -148,6 +153,7 @@ class OuterLoop:
             expert = self.expert.learn(self.curator, self.student, self.seed, progress)
         state = OuterState.begin(
             initial=initial,
+            targets=targets,
             learned=learned,
             objective=self.objective.init(self.curator, self.student, self.seed),
             expert=expert,
@@ -238,7 +244,7 @@ class OuterLoop:
         learned = state.learned
         for group in optimiser.param_groups:
             group["lr"] = group["initial_lr"] * decay
-        targets = self.targets.to(self.curator.device)
+        targets = state.targets.to(self.curator.device)
         frames = self.curator.spec.frames
         candidate = self.parameterisation.candidate(learned, targets, frames, self.per_class)
         met = drawn(candidate, self.prefixes, state.draws)
@@ -254,6 +260,8 @@ class OuterLoop:
         optimiser.step()
         with torch.no_grad():
             learned[ITEMS].copy_(self.parameterisation.within(learned[ITEMS], frames))
+            if NUMBERS in learned:
+                learned[NUMBERS].copy_(bounded(learned[NUMBERS]))
             for name, value in state.average.items():
                 value.lerp_(learned[name], 1 - self.loop.average)
         return loss.detach()
@@ -266,12 +274,14 @@ class OuterLoop:
         learned = state.average if self.loop.average else state.learned
         now = {name: value.detach() for name, value in learned.items()}
         if self.parameterisation.labels == "taught" and state.step:
-            spec, targets = self.curator.spec, self.targets.to(self.curator.device)
-            items = self.parameterisation.items(now, targets, spec.frames)
+            spec = self.curator.spec
+            items = self.parameterisation.items(now, spec.frames, self.per_class)
             if self.objective.teaches:
-                now[LABELS] = self.objective.hears(state.objective, items, spec, self.student)
+                said = self.objective.hears(state.objective, items, spec, self.student)
+                now |= heard(said, self.curator.task)
             elif self.expert is not None:
-                now[LABELS] = self.expert.hears(self.student, state.expert, items)
+                said = self.expert.hears(self.student, state.expert, items)
+                now |= heard(said, self.curator.task)
         return now
 
     def _look(self, state: OuterState) -> None:
@@ -280,7 +290,7 @@ class OuterLoop:
             return
         began = time.monotonic()
         now = self._now(state)
-        score = self.judge(now)
+        score = self.judge(now, state.targets)
         if not state.scores or score > max(score for _, score in state.scores):
             state.best = {name: value.clone() for name, value in now.items()}
         state.scores.append((state.step, score))
@@ -291,6 +301,7 @@ class OuterLoop:
         rates = {
             ITEMS: self.loop.learning_rate,
             LABELS: self.parameterisation.label_learning_rate,
+            NUMBERS: self.parameterisation.label_learning_rate,
         }
         groups = []
         for name, value in state.learned.items():
@@ -307,9 +318,11 @@ class OuterLoop:
             }
         return optimiser
 
-    def _initial(self, draws: torch.Generator) -> Float[Tensor, "n mel frame"]:
-        """The items before the first step."""
+    def _initial(
+        self, draws: torch.Generator
+    ) -> tuple[Float[Tensor, "n mel frame"], Float[Tensor, "n column"]]:
+        """The items before the first step, and their targets."""
         begin, origin = INITIALISATIONS[self.loop.initialisation].begin, self.origin
-        items, noisy = begin(origin or self.curator, self.student, self.per_class, draws)
+        items, targets, noisy = begin(origin or self.curator, self.student, self.per_class, draws)
         noise = torch.randn(items.shape, generator=draws) * noisy[:, None, None]
-        return items + self.loop.noise * noise.to(items.device)
+        return items + self.loop.noise * noise.to(items.device), targets

@@ -18,6 +18,7 @@ class OuterState:
 
     Attributes:
         initial: the items before the first step.
+        targets: of these.
         learned: what is optimised, by name.
         average: its moving average.
         best: the one that was worth most to validation speakers.
@@ -41,6 +42,7 @@ class OuterState:
     )
 
     initial: Float[Tensor, "n mel frame"]
+    targets: Float[Tensor, "n column"]
     learned: dict[str, Tensor]
     average: dict[str, Tensor]
     best: dict[str, Tensor]
@@ -62,6 +64,7 @@ class OuterState:
     def begin(
         cls,
         initial: Tensor,
+        targets: Tensor,
         learned: dict[str, Tensor],
         objective: State,
         expert: dict[str, Tensor],
@@ -73,6 +76,7 @@ class OuterState:
         learned, objective = dict(sorted(learned.items())), dict(sorted(objective.items()))
         return cls(
             initial=initial,
+            targets=targets,
             learned=learned,
             average={name: value.clone() for name, value in learned.items()},
             best={name: value.clone() for name, value in learned.items()},
@@ -97,6 +101,7 @@ class OuterState:
         }
         return named | {
             "initial": self.initial,
+            "targets": self.targets,
             "draws": self.draws.get_state(),
             "scores": torch.tensor(self.scores, dtype=torch.float64).reshape(-1, 2),
             "step": torch.tensor(self.step),
@@ -125,6 +130,7 @@ class OuterState:
         return cls(
             **groups,
             initial=tensors["initial"],
+            targets=tensors["targets"],
             questions=Counter({name: int(n) for name, n in group("questions").items()}),
             draws=draws,
             scores=[(int(step), score) for step, score in tensors["scores"].tolist()],

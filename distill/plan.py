@@ -1,6 +1,5 @@
 """What a run will cost, before it starts."""
 
-from collections import Counter
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -14,6 +13,7 @@ from evaluation.baselines.random_subset import DRAWS
 from evaluation.forecast import CROWDED, in_words, pace, trained_steps
 from evaluation.networks import skeleton
 from synth_data.codecs import Codec
+from synth_data.curator import Curator
 from synth_data.real import RealSet
 
 LIBRARIES = 450e6  # bytes that a process holds once torch is imported
@@ -80,20 +80,21 @@ def plan(
     """
     spec, recipe, objective = config.spec, config.build_recipe(), config.build_objective()
     loop, parameterisation = config.build_loop(), config.build_parameterisation()
-    utterances, emotions = len(real.utterances), len(real.emotions)
+    task = Curator(real).narrowed().task
+    utterances, groups, columns = len(real.utterances), len(task.groups), len(task.columns)
     heard = 0 if public is None else len(public)
     item = spec.mels * spec.frames * 4
     way = INITIALISATIONS[loop.initialisation]
     origin = public if way.public else real if way.real else None
-    fewest = None
-    if origin is not None:
-        fewest = min(Counter(utterance.emotion for utterance in origin.utterances).values())
-    items_of = partial(parameterisation.per_class, spec=spec, emotions=emotions, real=fewest)
+    fewest = None if origin is None else Curator(origin).narrowed().fewest_of_an_emotion()
+    items_of = partial(
+        parameterisation.per_class, spec=spec, emotions=groups, real=fewest, columns=columns
+    )
     per_class = items_of(config.ipc)
-    items = per_class * emotions
+    items = per_class * groups
     prefixes = prefixes_of(config.nested, config.ipc, items_of)
     sizes = (*prefixes, per_class)  # of which an outer step meets one
-    timed = pace(config.student, spec.shape, emotions, recipe)
+    timed = pace(config.student, spec.shape, columns, recipe)
     per_item = CROWDED * timed.of(TOGETHER) / TOGETHER
     costs = {size: objective.cost(size, utterances) for size in sizes}
     cost = costs[per_class]
@@ -111,7 +112,7 @@ def plan(
         if tested and config.budget is None  # else nobody judges
         else 0.0
     )
-    met_by_step = sum(costs[size].step_passes * size for size in sizes) / len(sizes) * emotions
+    met_by_step = sum(costs[size].step_passes * size for size in sizes) / len(sizes) * groups
     distilling = judging + per_item * (
         cost.real_passes + loop.steps * (met_by_step + cost.step_real_passes)
     )
@@ -120,12 +121,12 @@ def plan(
         distilling += per_item * config.build_expert().passes
     if (disentangler := config.build_disentangler()) is not None:
         distilling += per_item * disentangler.passes
-    distilling += per_item * native.passes(sizes[0], emotions)
+    distilling += per_item * native.passes(sizes[0], groups)
     if config.max_minutes is not None:
         distilling = min(distilling, 60 * config.max_minutes)
     side_by_side = min(cpu_count(), max(1, folds))
-    weights = sum(w.numel() for w in skeleton(config.student, spec.mels, emotions).parameters())
-    state = cost.checkpoints * weights * 4 * (1 + emotions * cost.gradients)
+    weights = sum(w.numel() for w in skeleton(config.student, spec.mels, columns).parameters())
+    state = cost.checkpoints * weights * 4 * (1 + groups * cost.gradients)
     met = round(items * min(1.0, cost.step_passes))  # whose activations are held
     return Plan(
         features=(utterances + heard) * FEATURE_SECONDS,
@@ -141,5 +142,5 @@ def plan(
             + 2 * state
             + (HELD * met + 10 * items) * item
         ),
-        set_bytes=parameterisation.bytes(items, spec, emotions) + 4 * items * emotions,
+        set_bytes=parameterisation.bytes(items, spec, groups) + 4 * items * columns,
     )

@@ -285,11 +285,12 @@ def privacy(guarantees: Sequence[str]) -> str:
     return f"Privacy: {'; '.join(guarantees)}. {NOT_COVERED}" if guarantees else NO_GUARANTEE
 
 
-def limits(speakers: int) -> str:
+def limits(speakers: int, held: str = "93 to 97") -> str:
     """What the intervals of a report say, and what not.
 
     Args:
         speakers: that were tested.
+        held: of 100 intervals over four speakers or more, how many hold the true value.
     """
     if speakers == 1:
         return (
@@ -303,7 +304,7 @@ def limits(speakers: int) -> str:
         "other students; the standard deviation is about draws and seeds. Differences are taken "
         "on the same speakers, so their interval may exclude zero where those of the sets overlap. "
         "The intervals are Student's t with the standard error of the redrawn numbers. In "
-        "simulations, one of 95 % holds the true value 93 to 97 times in 100 over 4 speakers or "
+        f"simulations, one of 95 % holds the true value {held} times in 100 over 4 speakers or "
         "more; over 2 or 3, where it is very wide, more often."
     )
 

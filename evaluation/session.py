@@ -105,11 +105,6 @@ class Session:
         require_one_task(self.sets)
         if first.synthetic.task.dimensions:
             require_possible(self.options)
-            if self.label_map is not None:
-                raise UserError(
-                    "--label-map is of emotions, and these sets tell dimensions: leave it out; "
-                    "how they do on another corpus, with a scale of its own, is not judged"
-                )
         elif self.systems:
             raise UserError(
                 "--systems are models that tell dimensions, and these sets tell emotions: leave it "
@@ -172,6 +167,7 @@ class Session:
             self.data_root,
             spec or self.spec,
             task=self.task.name,
+            scale=self.task.scale if self.task.dimensions and self.label_map is None else None,
             allow_missing=self.allow_missing,
             skip_bad=self.skip_bad,
             progress=self.show_progress,
@@ -182,7 +178,7 @@ class Session:
                 if one.synthetic.provenance.holds(real.corpus, real.digest):
                     raise not_another(one, self.corpus)
             made = ", ".join(sorted({one.synthetic.provenance.corpus for one in self.sets}))
-            mapped = relabelled(real, first.emotions, self.label_map)
+            mapped = relabelled(real, first.emotions, self.label_map, self.task.dimensions)
             note = f"sets made from {made}, full data and baselines from {self.corpus.name}"
             return replace(mapped, notes=(*mapped.notes, note))
         for one in self.sets:
@@ -281,7 +277,7 @@ class Session:
             parts = pooled(self.protocol.folds(real.utterances))
             felt = DimensionalReport.of(line, told, **about, systems=systems, pooled=parts)
             felt.save(self.out)
-            dimensional.write(page, felt, told)
+            dimensional.write(page, felt, told, self._exhibits(real, folds))
             return felt
         report = Report.of(
             line, [result for result in results if isinstance(result, FoldResult)], **about
@@ -326,9 +322,10 @@ def guaranteed(name: str, guarantee: Guarantee) -> str:
 
 
 def exhibit(one: NamedSet, train: RealSet) -> Exhibit:
-    """A set beside the class means of real training utterances."""
+    """A set beside the class (or cell) means of real training utterances."""
     features = hear(one.synthetic.transforms, train.features, train.speakers)
-    rows = [train.group_rows(emotion) for emotion in range(len(train.emotions))]
+    counted = replace(train, task=replace(train.task, cells=one.synthetic.task.cells))
+    rows = [counted.group_rows(group) for group in range(len(counted.task.groups))]
     means = [features[of_one].mean(dim=0) if of_one else None for of_one in rows]
     return Exhibit(one.name, one.synthetic, means)
 

@@ -40,7 +40,7 @@ def not_another(one: NamedSet, corpus: Corpus) -> SetError:
 def require_fit(synthetic: SyntheticSet, real: RealSet) -> None:
     """Raises `SetError` unless students of the set can be asked about these utterances."""
     asked, found = synthetic.task, real.task
-    if (asked.dimensions, asked.scale) != (found.dimensions, found.scale):
+    if asked.dimensions != found.dimensions:
         raise SetError(
             f"the set tells {told(asked)}; {real.facts.title} was read to tell {told(found)}: "
             f"load the corpus for the set's task, {asked.name}"
@@ -70,8 +70,7 @@ def told(task: Task) -> str:
     """What there is to tell, in words."""
     if not task.dimensions:
         return ", ".join(task.emotions)
-    low, high = task.scale
-    return f"{', '.join(task.columns)} from {low:g} to {high:g}"
+    return f"{', '.join(task.emotions)}; {task.told}" if task.emotions else task.told
 
 
 def require_one_task(sets: Sequence[NamedSet]) -> None:
@@ -79,11 +78,7 @@ def require_one_task(sets: Sequence[NamedSet]) -> None:
     first = sets[0]
     for other in sets[1:]:
         one, another = first.synthetic.task, other.synthetic.task
-        if (one.name, one.dimensions, one.scale) != (
-            another.name,
-            another.dimensions,
-            another.scale,
-        ):
+        if (one.name, one.dimensions) != (another.name, another.dimensions):
             raise SetError(
                 f"{first.folder} tells {told(one)}, and {other.folder} {told(another)}: what they "
                 f"are worth is no one number; judge them in separate reports"

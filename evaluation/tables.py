@@ -17,7 +17,7 @@ LEFT = (
     *("speech", "game", "voices", "strongest attacker", "dimension"),
 )
 # Left out, in this order, where names are so long that a terminal's line does not hold all.
-EXPENDABLE = ("recovery", "WA", "F1", "minutes", "bytes")
+EXPENDABLE = ("recovery", "WA", "F1", "minutes", "bytes", "MAE")
 R = TypeVar("R", bound=Judged)
 
 

@@ -110,6 +110,15 @@ class Task:
             for cell in self.cells
         )
 
+    @property
+    def middles(self) -> Float[Tensor, "group column"]:
+        """For each group, targets in the middle of it; all emotions are as likely in a cell."""
+        if not self.dimensions:
+            return torch.eye(len(self.emotions))
+        corners = torch.tensor([self._corner(cell) for cell in self.cells]).float() - 0.5
+        shares = torch.full((len(corners), len(self.emotions)), 1 / max(1, len(self.emotions)))
+        return torch.cat([shares, corners], dim=1)
+
     def group_of(self, targets: Float[Tensor, "n column"]) -> Int[Tensor, " n"]:
         """The group of each row of targets; columns beyond the task's do not count."""
         if not self.dimensions:

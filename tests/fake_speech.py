@@ -14,6 +14,7 @@ from synth_data.utterance import AudioFile, Utterance
 
 EMOTIONS = ("anger", "neutral", "sadness")
 SPEC = FeatureSpec(mels=16, frames=16)
+TASK = Task(emotions=EMOTIONS)
 
 
 def fake_speech(
@@ -42,7 +43,7 @@ def fake_speech(
     noise = torch.randn(len(labels), *spec.shape, generator=draws)
     return RealSet(
         facts=replace(TOY, emotions=EMOTIONS),
-        task=Task(emotions=EMOTIONS),
+        task=TASK,
         spec=spec,
         utterances=tuple(
             Utterance(

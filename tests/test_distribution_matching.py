@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from fake_speech import SPEC, fake_speech
+from fake_speech import SPEC, TASK, fake_speech
 from torch import Tensor
 
 from distill.objectives.distribution_matching import MEAN, DistributionMatching
@@ -22,7 +22,7 @@ each_statistic = pytest.mark.parametrize("statistic", STATISTICS)
 
 def student() -> Student:
     module = skeleton("tdnn", SPEC.mels, 3)
-    return Student(module, draw_weights(module, torch.Generator().manual_seed(0)))
+    return Student(module, draw_weights(module, torch.Generator().manual_seed(0)), TASK)
 
 
 def as_candidate(real: RealSet) -> Candidate:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
-from fake_speech import EMOTIONS, SPEC, fake_speech
+from fake_speech import EMOTIONS, SPEC, TASK, fake_speech
 from pushing import interrupt
 from safetensors import safe_open
 from torch import Tensor
@@ -203,7 +203,7 @@ def test_steps_bring_the_candidate_nearer():
 def test_gradients_match_better_after_more_steps():
     def mismatch(synthetic: SyntheticSet) -> float:
         network = skeleton("tdnn", SPEC.mels, 3)
-        model = Student(network, synthetic.start.weights)
+        model = Student(network, synthetic.start.weights, TASK)
         curator = Curator(fake_speech())
         state = MATCHING.init(curator, model, 0)
         candidate = Candidate(synthetic.features.requires_grad_(), synthetic.targets, 2)

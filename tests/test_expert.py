@@ -1,7 +1,7 @@
 """An expert: what it learned through the door, it says of items."""
 
 import torch
-from fake_speech import SPEC, fake_speech
+from fake_speech import SPEC, TASK, fake_speech
 
 from distill.candidate import Parameterisation
 from distill.engine import distill
@@ -19,7 +19,7 @@ EXPERT = Expert(steps=40)
 
 def student() -> Student:
     module = skeleton("tdnn", SPEC.mels, 3)
-    return Student(module, draw_weights(module, torch.Generator().manual_seed(0)))
+    return Student(module, draw_weights(module, torch.Generator().manual_seed(0)), TASK)
 
 
 def test_an_expert_hears_what_others_say():
@@ -57,7 +57,7 @@ def test_taught_labels_are_stored_and_the_same_every_time():
 def test_labels_are_what_an_expert_hears_in_the_finished_items():
     taught = made("taught")
     assert taught.start is not None
-    network = Student(student().network, taught.start.weights)
+    network = Student(student().network, taught.start.weights, TASK)
     weights = EXPERT.learn(Curator(fake_speech((8, 8, 8))), network, seed=0)
     heard = EXPERT.hears(network, weights, taught.features).softmax(dim=1)
     assert torch.allclose(taught.targets, heard, atol=1e-5)

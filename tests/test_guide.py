@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from fake_speech import SPEC, fake_speech
+from fake_speech import SPEC, TASK, fake_speech
 from pushing import Push
 from torch import Tensor
 
@@ -31,7 +31,7 @@ PER_CLASS = 7
 TARGETS = torch.eye(3).repeat_interleave(PER_CLASS, dim=0)
 NETWORK = skeleton("tdnn", SPEC.mels, 3)
 START = draw_weights(NETWORK, torch.Generator().manual_seed(0))
-STUDENT = Student(NETWORK, START)
+STUDENT = Student(NETWORK, START, TASK)
 EXPERT = Expert(steps=60)
 SMALL = DistributionMatching(starts=1, checkpoints=1)
 SCORES = "UAR of validation speakers after so many steps of the native schedule"
@@ -46,7 +46,7 @@ class Hears(Judge):
     def hears(self, weights: Weights) -> float:  # noqa: ARG002
         return next(self.__dict__["alone"])
 
-    def __call__(self, learned: object, schedule: object = None) -> float:  # noqa: ARG002
+    def __call__(self, learned: object, targets: object, schedule: object = None) -> float:  # noqa: ARG002
         return self.__dict__["whole"]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from fake_speech import fake_speech
+from fake_speech import TASK, fake_speech
 from pushing import Push, interrupt
 
 from distill.candidate import Parameterisation
@@ -90,20 +90,21 @@ def test_validation_speakers_are_asked_as_students_would_be():
     assert scores["0"] > 0.5
     judge = judge_of(Push())
     learned = {"items": START.features, "learned/level": torch.tensor(-5.0)}
-    good = judge(learned)
+    good = judge(learned, START.targets)
     assert good > 0.5
-    assert judge(learned | {"items": torch.zeros_like(START.features)}) < 0.5
-    assert judge(learned | {"items": torch.full_like(START.features, torch.nan)}) == 0.0
+    assert judge(learned | {"items": torch.zeros_like(START.features)}, START.targets) < 0.5
+    lost = learned | {"items": torch.full_like(START.features, torch.nan)}
+    assert judge(lost, START.targets) == 0.0
 
 
 @pytest.mark.parametrize("frames", ["means", "cosines"])
 def test_items_are_judged_as_they_are_stored(frames, monkeypatch):
     """Values between int8's steps, and frames between slices, are not there any more."""
     heard = []
-    monkeypatch.setattr(Judge, "_uar", lambda _, examples, *__: heard.append(examples) or 0.5)
+    monkeypatch.setattr(Judge, "_worth", lambda _, examples, *__: heard.append(examples) or 0.5)
     small = Parameterisation(slices=4, numbers="int8", frames=frames)
     judge_of(DistributionMatching(), parameterisation=small)(
-        small.begin(START.features, START.targets, torch.Generator())
+        small.begin(START.features, START.targets, TASK, torch.Generator()), START.targets
     )
     packed = Packed.of(small.codec, START.features)
     assert torch.equal(heard[0].features, packed.features(START.features.shape[2]))
@@ -116,7 +117,6 @@ def judge_of(objective: Objective, **changes: Any) -> Judge:
         validation=fake_speech((4, 4, 4), seed=1),
         start=START.start,
         objective=objective,
-        targets=START.targets,
         per_class=2,
         recipe=RECIPE,
         seed=0,

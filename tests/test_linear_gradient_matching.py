@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from fake_speech import SPEC, fake_speech
+from fake_speech import SPEC, TASK, fake_speech
 
 from distill.objectives.gradient_matching import row_distance
 from distill.objectives.linear_gradient_matching import (
@@ -23,7 +23,7 @@ SMALL = LinearGradientMatching(starts=2, checkpoints=2, stride=2, sampling_proba
 
 def student(network: str = "tdnn") -> Student:
     module = skeleton(network, SPEC.mels, 3)
-    return Student(module, draw_weights(module, torch.Generator().manual_seed(0)))
+    return Student(module, draw_weights(module, torch.Generator().manual_seed(0)), TASK)
 
 
 @pytest.mark.parametrize("network", ["tdnn", "crnn"])

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 import torch
-from fake_speech import SPEC, fake_speech
+from fake_speech import SPEC, TASK, fake_speech
 from torch import Tensor
 
 from distill.objectives.distribution_matching import DistributionMatching
@@ -24,7 +24,7 @@ SMALL = GradientMatching(starts=2, checkpoints=3, stride=1, sampling_probability
 
 def student() -> Student:
     module = skeleton("tdnn", SPEC.mels, 3)
-    return Student(module, draw_weights(module, torch.Generator().manual_seed(0)))
+    return Student(module, draw_weights(module, torch.Generator().manual_seed(0)), TASK)
 
 
 def numbered(per_class: int) -> Candidate:

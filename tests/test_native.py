@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from batched import Batched
-from fake_speech import SPEC, fake_speech
+from fake_speech import SPEC, TASK, fake_speech
 from small_evaluation import (
     SCHEDULE,
     TRAIN,
@@ -90,7 +90,7 @@ def test_it_trains_as_a_plain_loop_does():
 @pytest.mark.parametrize("together", [1, 2])
 def test_it_trains_as_the_objective_that_learned_the_schedule_does(together):
     rates = SCHEDULE.learning_rates
-    student = Student(skeleton("tdnn", SPEC.mels, 3), WEIGHTS)
+    student = Student(skeleton("tdnn", SPEC.mels, 3), WEIGHTS, TASK)
     learned = {LOG_RATES: rates.log()}
     candidate = Candidate(SYNTHETIC.features, SYNTHETIC.targets, 2, learned)
     run = StudentRun(student, candidate, learned[LOG_RATES], 0.5, together)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from fake_speech import SPEC, fake_speech
+from fake_speech import SPEC, TASK, fake_speech
 from pushing import Push, interrupt
 from torch import Tensor
 
@@ -200,7 +200,7 @@ def test_prefixes_match_better_where_they_were_made_to():
 
     def mismatch(synthetic: SyntheticSet, size: int) -> float:
         assert synthetic.start is not None
-        model = Student(skeleton("tdnn", synthetic.spec.mels, 3), synthetic.start.weights)
+        model = Student(skeleton("tdnn", synthetic.spec.mels, 3), synthetic.start.weights, TASK)
         state, draws = objective.init(curator, model, 0), torch.Generator().manual_seed(0)
         some = synthetic if size == 4 else synthetic.prefix(size)
         candidate = Candidate(some.features, some.targets, size)

@@ -7,7 +7,8 @@ from unittest import mock
 
 import pytest
 import torch
-from fake_speech import SPEC, fake_speech
+from fake_speech import SPEC, TASK, fake_speech
+from felt_speech import felt_speech
 from torch import Tensor
 
 from distill.objectives import OBJECTIVES
@@ -58,7 +59,7 @@ def small(name: str) -> Objective:
 
 def student(network: str) -> Student:
     module = skeleton(network, SPEC.mels, 3)
-    return Student(module, draw_weights(module, torch.Generator().manual_seed(0)))
+    return Student(module, draw_weights(module, torch.Generator().manual_seed(0)), TASK)
 
 
 def candidate(objective: Objective) -> Candidate:
@@ -93,6 +94,37 @@ def test_the_loss_is_finite_and_its_gradient_reaches_every_item(name, network):
     (slope,) = torch.autograd.grad(loss, ours.features)
     assert slope.isfinite().all()
     assert slope.flatten(1).any(dim=1).all()
+
+
+@each_objective
+@pytest.mark.parametrize("task", ["dimensional", "both"])
+def test_where_dimensions_are_told_the_gradient_reaches_every_item_and_target(name, task):
+    """Items of cells of the label space, with targets that can be learned where labels can."""
+    objective, real = small(name), felt_speech((8, 8, 8), task=task, unknown=(0, 5))
+    curator = Curator(real).narrowed()
+    module = skeleton("tdnn", SPEC.mels, len(real.task.columns))
+    start = draw_weights(module, torch.Generator().manual_seed(0))
+    model = Student(module, start, curator.task)
+    state = objective.init(curator, model, 0)
+    assert not any(tensor.requires_grad for tensor in state.values())
+    draws, told = torch.Generator().manual_seed(1), curator.mean_targets()
+    items = torch.randn(len(told) * PER_CLASS, *SPEC.shape, generator=draws)
+    targets = told.repeat_interleave(PER_CLASS, dim=0)
+    learned = {key: value.requires_grad_() for key, value in objective.learned().items()}
+    ours = Candidate(items.requires_grad_(), targets.requires_grad_(), PER_CLASS, learned)
+    total = torch.zeros(())
+    for _ in range(4):  # with labels where networks were trained
+        loss, state = objective.step(state, ours, curator, model, draws)
+        total = total + loss
+    assert total.isfinite()
+    slopes = torch.autograd.grad(total, [items, targets], allow_unused=True)
+    assert slopes[0].flatten(1).any(dim=1).all()
+    if objective.learns_labels:
+        assert slopes[1].any(dim=1).all()
+    if objective.teaches:
+        said = objective.hears(state, items.detach(), SPEC, model)
+        assert said.shape == targets.shape
+        assert said.isfinite().all()
 
 
 @each_objective

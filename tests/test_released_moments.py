@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from fake_speech import EMOTIONS, fake_speech
+from fake_speech import EMOTIONS, TASK, fake_speech
 
 from distill.candidate import Parameterisation
 from distill.engine import distill
@@ -46,7 +46,7 @@ def speech(count: int = 240) -> RealSet:
 
 def student() -> Student:
     network = skeleton("tdnn", SPEC.mels, 3)
-    return Student(network, draw_weights(network, generator(0, "start")))
+    return Student(network, draw_weights(network, generator(0, "start")), TASK)
 
 
 def test_the_map_is_0_for_noise_and_differs_where_speech_does():

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from fake_speech import EMOTIONS, fake_speech
+from fake_speech import EMOTIONS, TASK, fake_speech
 from torch.nn import functional
 
 from distill.initialisations import INITIALISATIONS
@@ -136,7 +136,7 @@ def test_items_that_start_so_ask_one_question(monkeypatch):
     real = fake_speech((12,) * len(EMOTIONS), spec=SPEC)
     real = replace(real, features=speech(len(real)))
     network = skeleton("tdnn", SPEC.mels, len(EMOTIONS))
-    student = Student(network, draw_weights(network, generator(0, "start")))
+    student = Student(network, draw_weights(network, generator(0, "start")), TASK)
 
     bounds = []
     answered = Exact.means
@@ -150,7 +150,7 @@ def test_items_that_start_so_ask_one_question(monkeypatch):
     def begun(seed: int) -> torch.Tensor:
         door = Curator(real)
         way = INITIALISATIONS["spectrum"]
-        items, noisy = way.begin(door, student, 40, generator(seed, "candidate"))
+        items, _, noisy = way.begin(door, student, 40, generator(seed, "candidate"))
         assert dict(door.questions) == {SPECTRUM: 1} == {one.purpose: 1 for one in way.releases}
         assert not noisy.any()
         return items

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from fake_speech import SPEC, fake_speech
+from fake_speech import SPEC, TASK, fake_speech
 from torch import Tensor
 from torch.nn import functional
 
@@ -40,7 +40,7 @@ SMALL = TrajectoryMatching(
 
 def student(network: str = "tdnn") -> Student:
     module = skeleton(network, SPEC.mels, 3)
-    return Student(module, draw_weights(module, torch.Generator().manual_seed(0)))
+    return Student(module, draw_weights(module, torch.Generator().manual_seed(0)), TASK)
 
 
 def candidate(objective: TrajectoryMatching = SMALL, per_class: int = PER_CLASS) -> Candidate:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from fake_speech import SPEC, fake_speech
+from fake_speech import SPEC, TASK, fake_speech
 from torch import Tensor
 from torch.nn import functional
 
@@ -30,7 +30,7 @@ SMALL = Unrolled(
 
 def student(network: str = "tdnn") -> Student:
     module = skeleton(network, SPEC.mels, 3)
-    return Student(module, draw_weights(module, torch.Generator().manual_seed(0)))
+    return Student(module, draw_weights(module, torch.Generator().manual_seed(0)), TASK)
 
 
 def candidate(objective: Unrolled = SMALL, seed: int = 1) -> Candidate:

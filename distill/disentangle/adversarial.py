@@ -95,6 +95,7 @@ class Adversarial(Disentangler):
     batch: Count = 64
     weight_decay: NotNegative = 0.05
     name: ClassVar[str] = "adversarial"
+    needs_emotions: ClassVar[bool] = True
 
     @property
     def passes(self) -> int:

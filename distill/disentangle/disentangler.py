@@ -19,10 +19,12 @@ class Disentangler(ABC):
     Attributes:
         name: in `DISENTANGLERS` and on the command line.
         fitted: whether its transform is fitted to the speech behind the door.
+        needs_emotions: whether it keeps emotions, and so needs to be told them.
     """
 
     name: ClassVar[str]
     fitted: ClassVar[bool] = True
+    needs_emotions: ClassVar[bool] = False
 
     @property
     def knows_speakers(self) -> bool:

@@ -37,7 +37,7 @@ from distill.objectives.trajectories import (
 )
 from distill.objectives.walk import View
 from evaluation.networks import Weights, embedded
-from evaluation.students import cross_entropy
+from evaluation.students.losses import student_loss
 from synth_data.curator import Curator
 from synth_data.errors import UserError
 from synth_data.ledger import Release
@@ -60,7 +60,7 @@ class DistributionMatching(AlongTrajectories):
         bandwidth: their standard deviation times the root of the embedding's size.
         amplitude: of the characteristic function's distance, the share of the amplitudes, which
             tell diversity; the rest is that of the phases, which tell where.
-        classification: weight of the items' cross-entropy at checkpoints that were trained.
+        classification: weight of the items' loss at checkpoints that were trained.
         one_release: ask for all statistics at once. Then `checkpoints` must be 1, since partly
             trained networks take further questions.
 
@@ -161,7 +161,8 @@ class DistributionMatching(AlongTrajectories):
         ours = met.class_means(self._statistic(embedding), seen)
         loss = self._distance(ours, state[MEAN][met.checkpoint])
         if self.classification and met.checkpoint % self.checkpoints:
-            loss = loss + self.classification * cross_entropy(logits, met.moved.targets).mean()
+            told = student_loss(student.task, logits, met.moved.targets)
+            loss = loss + self.classification * told
         return loss, met.state
 
     @property
@@ -201,7 +202,7 @@ class DistributionMatching(AlongTrajectories):
         return torch.cat([angles.cos(), angles.sin()], dim=1)
 
     def _distance(
-        self, ours: Float[Tensor, "emotion statistic"], theirs: Float[Tensor, "emotion statistic"]
+        self, ours: Float[Tensor, "group statistic"], theirs: Float[Tensor, "group statistic"]
     ) -> Float[Tensor, ""]:
         """Squared, relative to how far the real classes are from each other."""
         spread = (theirs - theirs.mean(dim=0)).square().sum().clamp_min(1e-12)

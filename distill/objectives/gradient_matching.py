@@ -25,10 +25,11 @@ from torch import Tensor
 
 from distill.objectives.finite_difference import along, with_slopes
 from distill.objectives.objective import Candidate, Cost, State, Student
+from distill.objectives.real_loss import RealLoss, means_at
 from distill.objectives.trajectories import AlongTrajectories, weights_of
-from distill.objectives.walk import View, real_loss
+from distill.objectives.walk import View
 from evaluation.networks import Weights, apply
-from evaluation.students import cross_entropy
+from evaluation.students.losses import utterance_losses
 from synth_data.curator import Curator
 from synth_data.mechanism import Sample
 
@@ -62,9 +63,9 @@ class GradientMatching(AlongTrajectories):
     def ask(
         self, curator: Curator, student: Student, weights: Weights, view: View, sample: Sample
     ) -> dict[str, Tensor]:
-        loss = real_loss(student, view)
+        loss = RealLoss(student, view).asked(curator, weights, sample)
         gradient = curator.mean_gradient(loss, weights, purpose=self.asked, sample=sample)
-        return {GRADIENT + name: gradient[name] for name in matched(weights)}
+        return {GRADIENT + name: gradient[name] for name in matched(weights)} | loss.kept()
 
     def step(
         self,
@@ -79,12 +80,12 @@ class GradientMatching(AlongTrajectories):
             name: weight.requires_grad_()
             for name, weight in weights_of(state, met.checkpoint).items()
         }
-        names = matched(weights)
+        names, means = matched(weights), means_at(state, met.checkpoint)
         total = candidate.features.new_zeros(())
         classes = zip(_by_class(met.every), _by_class(met.moved), strict=True)
         for emotion, (every, moved) in enumerate(classes):
             theirs = {name: state[GRADIENT + name][met.checkpoint, emotion] for name in names}
-            total = total + self._distance(student, weights, theirs, every, moved)
+            total = total + self._distance(student, weights, means, theirs, every, moved)
         return total, met.state
 
     def cost(self, per_class: int, utterances: int) -> Cost:
@@ -98,7 +99,13 @@ class GradientMatching(AlongTrajectories):
         )
 
     def _distance(
-        self, student: Student, weights: Weights, theirs: Weights, every: Items, moved: Items
+        self,
+        student: Student,
+        weights: Weights,
+        means: Tensor | None,
+        theirs: Weights,
+        every: Items,
+        moved: Items,
     ) -> Float[Tensor, ""]:
         """Between the gradients of one class, differentiable in those items that are moved."""
         exact, share = self.derivative == "exact", len(moved[0]) / len(every[0])
@@ -106,7 +113,8 @@ class GradientMatching(AlongTrajectories):
 
         def loss(at: Weights, of: Items | None = None) -> Float[Tensor, ""]:
             features, targets = of or items
-            return cross_entropy(apply(student.network, at, features), targets).mean()
+            outputs = apply(student.network, at, features)
+            return utterance_losses(student.task, outputs, targets, means).mean()
 
         def gradient(value: Float[Tensor, ""], graph: bool = False) -> tuple[Tensor, ...]:
             slopes = [weights[name] for name in theirs]

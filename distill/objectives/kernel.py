@@ -13,7 +13,8 @@ their labels Y [n, C], less 1/C,
 
 E is over all real speech, in which emotions count alike: 1 is nothing learned. It hangs on two
 moments of real embeddings alone, M = E x x^T and B = E x y^T, which are asked once for each
-network.
+network. Where dimensions are told the loss is 1 - their mean concordance, which hangs on the same
+moments: with y around the real mean, 1 - 2 E yh / (E y^2 + E h^2) for h = W^T x.
 
 Networks with a head in closed form are not the students who train all of their weights, and what
 serves the former did little for the latter. So there are two more terms, of the same answers: the
@@ -38,18 +39,19 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from distill.objectives.embedding_moments import MEANS, WITHIN, around_means, moments_of
 from distill.objectives.objective import Candidate, Cost, State, Student
 from distill.objectives.trajectories import AlongTrajectories, weights_of
 from distill.objectives.walk import View
 from distill.symmetric import Symmetric
 from evaluation.networks import Weights, embedded
-from evaluation.students import cross_entropy
+from evaluation.students.losses import student_loss
 from synth_data.curator import Curator
 from synth_data.errors import UserError
 from synth_data.mechanism import Sample
 from synth_data.settings import NotNegative, Positive
 
-MEANS, WITHIN = "class means", "second moments within classes"
+ALL_MOMENTS = "moments of embeddings and targets"
 LEAST_RIDGE = 1e-9  # that double precision can still solve, for a thousand items that are alike
 
 
@@ -63,7 +65,7 @@ class Kernel(AlongTrajectories):
     Attributes:
         ridge: of the regression, relative to the mean squared length of the items.
         means: weight of the distance between class means.
-        classification: weight of the items' cross-entropy at checkpoints that were trained.
+        classification: weight of the items' loss at checkpoints that were trained.
 
     Raises:
         UserError: a ridge too small to be solved, classification by networks that are not
@@ -111,6 +113,8 @@ class Kernel(AlongTrajectories):
         # Of a vector of length 1, the square's length is 1 as well.
         answer = curator.mean(statistic, purpose=self.asked, sample=sample, bound=math.sqrt(2))
         squares, means = answer.split([symmetric.numbers, size], dim=1)
+        if curator.task.dimensions:
+            return {MEANS: means.clone()} | _of_all(curator, student, weights, view, sample)
         within = symmetric.unpack(squares.mean(dim=0)) - means.T @ means / len(means)
         if not curator.exact:  # noise knows nothing of what a covariance can be
             values, directions = torch.linalg.eigh(within.double())
@@ -126,15 +130,15 @@ class Kernel(AlongTrajectories):
         generator: torch.Generator,
     ) -> tuple[Float[Tensor, ""], State]:
         met = self.meet(state, candidate, generator)
-        weights, real = weights_of(state, met.checkpoint), Moments.of(state, met.checkpoint)
+        weights, real = weights_of(state, met.checkpoint), moments_of(state, met.checkpoint)
         seen, logits = on_sphere(student, weights, met.moved.features)
-        inputs, labels = real.inputs(seen), centred(met.moved.targets)
+        inputs, labels = real.inputs(seen), real.labels(met.moved.targets)
         if met.share == 1:
             every, head = seen, ridge_head(inputs, labels, self.ridge)
         else:
             with torch.no_grad():
                 every, _ = on_sphere(student, weights, met.every.features)
-                others, theirs = real.inputs(every), centred(met.every.targets)
+                others, theirs = real.inputs(every), real.labels(met.every.targets)
             square = _moved(others.T @ others, inputs.T @ inputs)
             cross = _moved(others.T @ theirs, inputs.T @ labels)
             head = _solved(square, cross, self.ridge / len(others))
@@ -143,7 +147,7 @@ class Kernel(AlongTrajectories):
             ours = met.class_means(seen, lambda _: every)
             loss = loss + self.means * real.distance(ours)
         if self.classification and met.checkpoint % self.checkpoints:
-            recognised = cross_entropy(logits, met.moved.targets).mean()
+            recognised = student_loss(student.task, logits, met.moved.targets)
             loss = loss + self.classification * recognised
         return loss, met.state
 
@@ -155,56 +159,27 @@ class Kernel(AlongTrajectories):
         )
 
 
-@dataclass(frozen=True)
-class Moments:
-    """What a network sees in real speech, in double precision.
+def _of_all(
+    curator: Curator, student: Student, weights: Weights, view: View, sample: Sample
+) -> dict[str, Tensor]:
+    """The moments of all utterances and their targets; an unknown emotion may be any."""
+    size, columns, task = _size(weights), len(curator.task.columns), curator.task
+    symmetric = Symmetric(size)
 
-    Attributes:
-        means: of the embeddings of each emotion.
-        within: second moments around these, the emotions counting alike.
-    """
+    def statistic(features: Tensor, targets: Tensor) -> Tensor:
+        with torch.no_grad():
+            seen, _ = on_sphere(student, weights, view(features))
+        shares = task.shares(targets).nan_to_num(1 / max(1, len(task.emotions)))
+        told = torch.cat([shares, task.numbers(targets)], dim=1)
+        squares = symmetric.pack(seen[:, :, None] * seen[:, None, :])
+        products = (seen[:, :, None] * told[:, None, :]).flatten(1)
+        return torch.cat([squares, seen, products, told, told.square()], dim=1)
 
-    means: Float[Tensor, "emotion size"]
-    within: Float[Tensor, "size size"]
-
-    @classmethod
-    def of(cls, state: State, checkpoint: int) -> "Moments":
-        """At a checkpoint in the state."""
-        return cls(state[MEANS][checkpoint].double(), state[WITHIN][checkpoint].double())
-
-    @property
-    def middle(self) -> Float[Tensor, " size"]:
-        """The mean over emotions."""
-        return self.means.mean(dim=0)
-
-    @property
-    def square(self) -> Float[Tensor, "inputs inputs"]:
-        """E x x^T, whose last row and column are of the bias."""
-        apart = self.means - self.middle
-        varied = self.within + apart.T @ apart / len(apart)
-        return torch.block_diag(varied, varied.trace().clamp_min(1e-12))
-
-    @property
-    def cross(self) -> Float[Tensor, "inputs emotion"]:
-        """E x y^T."""
-        apart = (self.means - self.middle) / len(self.means)
-        return functional.pad(apart, (0, 1)).T
-
-    def inputs(self, seen: Float[Tensor, "n size"]) -> Float[Tensor, "n inputs"]:
-        """What a head sees of embeddings: centred ones, and a constant as large as they vary."""
-        rows = seen.double() - self.middle
-        return torch.cat([rows, self.square[-1, -1].sqrt().expand(len(rows), 1)], dim=1)
-
-    def error(self, head: Float[Tensor, "inputs emotion"]) -> Float[Tensor, ""]:
-        """The mean squared error of a head on all real speech, relative to that of none."""
-        none = 1 - 1 / len(self.means)
-        explained = (head * (self.square @ head - 2 * self.cross)).sum()
-        return (explained / none + 1).float()
-
-    def distance(self, ours: Float[Tensor, "emotion size"]) -> Float[Tensor, ""]:
-        """Squared, of class means from these, relative to how far these are from each other."""
-        spread = (self.means - self.middle).square().sum().clamp_min(1e-12)
-        return ((ours - self.means).square().sum() / spread).float()
+    answer = curator.mean(statistic, purpose=ALL_MOMENTS, sample=sample, per_class=False)
+    parts = answer.split([symmetric.numbers, size, size * columns, columns, columns])
+    squares, mean, products, told, told_squares = parts
+    products = products.reshape(size, columns)
+    return around_means(symmetric.unpack(squares), mean, products, told, told_squares)
 
 
 def on_sphere(
@@ -213,11 +188,6 @@ def on_sphere(
     """Embeddings at a length of 1, and logits."""
     embedding, logits = embedded(student.network, weights, features)
     return functional.normalize(embedding, dim=1), logits
-
-
-def centred(targets: Float[Tensor, "n emotion"]) -> Float[Tensor, "n emotion"]:
-    """Labels to be regressed on, in double precision: shares, less an even one."""
-    return targets.double() - 1 / targets.shape[1]
 
 
 def ridge_head(

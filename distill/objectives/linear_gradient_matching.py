@@ -14,6 +14,7 @@ row, where they take one cosine of the whole gradient.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Literal
 
 import torch
@@ -22,9 +23,11 @@ from torch import Tensor
 
 from distill.objectives.gradient_matching import DISTANCES
 from distill.objectives.objective import Candidate, Cost, State, Student
+from distill.objectives.real_loss import RealLoss, means_at
 from distill.objectives.trajectories import AlongTrajectories, weights_of
 from distill.objectives.walk import View
 from evaluation.networks import Weights, embedded
+from evaluation.students.losses import utterance_losses
 from synth_data.curator import Curator
 from synth_data.mechanism import Sample
 
@@ -61,11 +64,14 @@ class LinearGradientMatching(AlongTrajectories):
     def ask(
         self, curator: Curator, student: Student, weights: Weights, view: View, sample: Sample
     ) -> dict[str, Tensor]:
+        loss = RealLoss(student, view).asked(curator, weights, sample)
+
         def statistic(features: Tensor, targets: Tensor) -> Tensor:
             with torch.no_grad():
-                return head_gradients(student, weights, view(features), targets)
+                return head_gradients(student, weights, view(features), targets, loss.means)
 
-        return {GRADIENT: curator.mean(statistic, purpose=self.asked, sample=sample)}
+        mean = curator.mean(statistic, purpose=self.asked, sample=sample)
+        return {GRADIENT: mean} | loss.kept()
 
     def step(
         self,
@@ -78,8 +84,10 @@ class LinearGradientMatching(AlongTrajectories):
         met = self.meet(state, candidate, generator)
         weights = weights_of(state, met.checkpoint)
 
+        means = means_at(state, met.checkpoint)
+
         def seen(items: Candidate) -> Tensor:
-            return head_gradients(student, weights, items.features, items.targets)
+            return head_gradients(student, weights, items.features, items.targets, means)
 
         ours, theirs = met.class_means(seen(met.moved), seen), state[GRADIENT][met.checkpoint]
         between = DISTANCES[self.distance]
@@ -97,10 +105,23 @@ def head_gradients(
     student: Student,
     weights: Weights,
     features: Float[Tensor, "n mel frame"],
-    targets: Float[Tensor, "n emotion"],
-) -> Float[Tensor, "n emotion inputs"]:
-    """Of each item's cross-entropy with respect to the head's weights and, last, its biases."""
-    embedding, logits = embedded(student.network, weights, features)
+    targets: Float[Tensor, "n column"],
+    means: Float[Tensor, " moment"] | None = None,
+) -> Float[Tensor, "n column inputs"]:
+    """Of each item's loss with respect to the head's weights and, last, its biases.
+
+    Args:
+        student: the network.
+        weights: of it.
+        features: of the items.
+        targets: of the items; NaN where an emotion is unknown.
+        means: of moments, where dimensions are told (`RealLoss.means`).
+    """
+    embedding, outputs = embedded(student.network, weights, features)
     inputs = torch.nn.functional.pad(embedding, (0, 1), value=1.0)
-    wrong = logits.softmax(dim=1) * targets.sum(dim=1, keepdim=True) - targets
+    if means is None:
+        wrong = outputs.softmax(dim=1) * targets.sum(dim=1, keepdim=True) - targets
+    else:
+        losses = partial(utterance_losses, student.task, targets=targets, mean_moments=means)
+        wrong = torch.func.grad(lambda said: losses(said).sum())(outputs)
     return wrong[:, :, None] * inputs[:, None, :]

@@ -14,6 +14,7 @@ from synth_data.curator import Curator
 from synth_data.features import FeatureSpec
 from synth_data.ledger import Release
 from synth_data.schedule import NativeSchedule, batch_rows
+from synth_data.task import Task
 
 # What an objective knows after `init`: tensors by name, so that any state can be stored.
 State = Mapping[str, Tensor]
@@ -21,10 +22,11 @@ State = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Student:
-    """The network that a set is made for, and its fixed initialisation."""
+    """The network that a set is made for, its fixed initialisation, and what it should tell."""
 
     network: nn.Module
     start: Weights
+    task: Task
 
 
 @dataclass(frozen=True)
@@ -33,17 +35,17 @@ class Candidate:
 
     Attributes:
         features: what the engine optimises.
-        targets: one row per item.
+        targets: one row per item, in the task's columns.
         per_class: items of each class.
         learned: what else the objective learns, by name.
     """
 
     features: Float[Tensor, "n mel frame"]
-    targets: Float[Tensor, "n emotion"]
+    targets: Float[Tensor, "n column"]
     per_class: int
     learned: Mapping[str, Tensor] = field(default_factory=dict)
 
-    def class_means(self, each: Float[Tensor, "n *rest"]) -> Float[Tensor, "emotion *rest"]:
+    def class_means(self, each: Float[Tensor, "n *rest"]) -> Float[Tensor, "group *rest"]:
         """The mean of a row per item over the items of each class."""
         return each.unflatten(0, (-1, self.per_class)).mean(dim=1)
 
@@ -103,8 +105,8 @@ class Objective(ABC):
 
     Attributes:
         name: in `OBJECTIVES` and on the command line.
-        teaches: whether what it asked tells which emotion an item shows (`hears`), so that taught
-            labels need no expert.
+        teaches: whether what it asked tells what an item shows (`hears`), so that taught labels
+            need no expert.
         starts_from: the initialisations of the students that a set is made for: the "fixed" one,
             "random" ones, or "both".
     """
@@ -140,8 +142,10 @@ class Objective(ABC):
         items: Float[Tensor, "n mel frame"],
         spec: FeatureSpec,
         student: Student,
-    ) -> Float[Tensor, "n emotion"]:
-        """The logits of items' taught labels, where the objective `teaches`.
+    ) -> Float[Tensor, "n column"]:
+        """What a network of the task would say of items, where the objective `teaches`.
+
+        Logits of emotions, and dimensions.
 
         Args:
             state: after `init`.
@@ -149,7 +153,7 @@ class Objective(ABC):
             spec: of their features.
             student: the network that the set is made for.
         """
-        raise NotImplementedError(f"{self.name} does not tell emotions apart")
+        raise NotImplementedError(f"{self.name} does not tell what an item shows")
 
     @abstractmethod
     def learned(self) -> dict[str, Tensor]:
@@ -166,7 +170,7 @@ class Objective(ABC):
 
     @abstractmethod
     def numbers(self, student: Student, spec: FeatureSpec, emotions: int) -> dict[str, int]:
-        """How many numbers an answer has, over all emotions, by purpose."""
+        """How many numbers an answer has, over all emotions (or cells), by purpose."""
 
     @abstractmethod
     def releases(self, steps: int) -> list[Release]:

@@ -9,6 +9,9 @@ free. Two questions are asked in the eyes of the map phi (`distill.modulations`)
 2. in one vector, the mean of phi in each emotion, the share of each emotion, and the second
    moments over all emotions; beside them a few zeros, whose answers tell how noisy the others are.
 
+Where dimensions are told, cells of the label space stand for emotions; no set that tells them is
+made under a privacy budget yet.
+
 So each emotion is a normal distribution in the eyes of the map, all with one covariance, whose
 noise is cut off below. Every item has a place of its own, drawn from its emotion's distribution,
 and is moved until it is seen there:
@@ -36,6 +39,7 @@ from synth_data.randomness import generator
 from synth_data.settings import Count, Positive
 
 MIDDLE, MOMENTS = "middle of the modulations", "moments of the modulations in each emotion"
+TOLD = "mean targets"  # as the state names those of cells
 MARK = 0.5  # of an utterance's own emotion, where places have a length of 1 at most
 CUT = 0.6  # of the longest that an answer can be, about as long as those of speech are
 BLANKS = 64  # zeros that are asked for
@@ -76,7 +80,8 @@ class ReleasedMoments(Objective):
 
     def init(self, curator: Curator, student: Student, seed: int) -> State:  # noqa: ARG002
         seen = Modulations(curator.spec, self.regions)
-        emotions, size = len(curator.emotions), seen.size
+        task = curator.task
+        emotions, size = len(task.groups), seen.size
         root = size**0.5
 
         def middle(features: Tensor, targets: Tensor) -> Tensor:  # noqa: ARG001 - for the door
@@ -89,7 +94,8 @@ class ReleasedMoments(Objective):
         def moments(features: Tensor, targets: Tensor) -> Tensor:
             place = _at_most((seen(features) / root - centre) / self.reach, 1.0)
             marked = functional.pad(place, (0, 1), value=MARK)
-            means = even * (targets[:, :, None] * marked[:, None, :]).flatten(1)
+            own = task.in_groups(targets)
+            means = even * (own[:, :, None] * marked[:, None, :]).flatten(1)
             squares = symmetric.pack(place[:, :, None] * place[:, None, :])
             return functional.pad(torch.cat([means, self.second * squares], dim=1), (0, BLANKS))
 
@@ -109,6 +115,7 @@ class ReleasedMoments(Objective):
             "means": means.contiguous(),
             # In one order of memory, here and from a checkpoint: sums depend on it.
             "factor": torch.linalg.cholesky(covariance).contiguous(),
+            **({TOLD: curator.mean_targets()} if task.dimensions else {}),
             "seed": torch.tensor(int(generator(seed, self.name).initial_seed() % 2**31)),
         }
 
@@ -130,15 +137,22 @@ class ReleasedMoments(Objective):
         state: State,
         items: Float[Tensor, "n mel frame"],
         spec: FeatureSpec,
-        student: Student,  # noqa: ARG002 - the set is for any
-    ) -> Float[Tensor, "n emotion"]:
-        """Linear discriminants: logarithms of the emotions' densities, all being alike frequent."""
+        student: Student,
+    ) -> Float[Tensor, "n column"]:
+        """Linear discriminants: logarithms of the emotions' densities, all being alike frequent.
+
+        Where dimensions are told, what cells are like on average, as likely as each is.
+        """
         seen = Modulations(spec, self.regions)(items) - state["centre"]
         rows, means = (
             torch.linalg.solve_triangular(state["factor"], each.T, upper=False).T
             for each in (seen, state["means"])
         )
-        return rows @ means.T - 0.5 * means.square().sum(dim=1)
+        logits = rows @ means.T - 0.5 * means.square().sum(dim=1)
+        if TOLD not in state:
+            return logits
+        task, told = student.task, logits.softmax(dim=1) @ state[TOLD]
+        return torch.cat([task.shares(told).clamp_min(1e-6).log(), task.numbers(told)], dim=1)
 
     def _places(self, state: State, candidate: Candidate) -> Float[Tensor, "n size"]:
         """Where items should be seen: always the same places for so many items."""

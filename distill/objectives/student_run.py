@@ -31,7 +31,7 @@ from torch import Tensor
 from distill.objectives.finite_difference import STEP, along, with_slopes
 from distill.objectives.objective import Candidate, Student
 from evaluation.networks import Weights, apply
-from evaluation.students import cross_entropy
+from evaluation.students.losses import student_loss
 from synth_data.schedule import batch_rows
 
 # From a student's last weights to a loss there, and its gradient.
@@ -168,7 +168,7 @@ class StudentRun:
             for step in steps:
                 rows = self._rows(step)
                 logits = model(inputs[0][rows])
-                loss = cross_entropy(logits, inputs[1][rows]).mean()
+                loss = student_loss(self.student.task, logits, inputs[1][rows])
                 optimiser.step(loss, override={"lr": [inputs[2][step].exp()]})
             names = [name for name, _ in network.named_parameters()]
             last = dict(zip(names, model.parameters(), strict=True))
@@ -215,7 +215,8 @@ class StudentRun:
         return self.candidate.features[rows], self.candidate.targets[rows]
 
     def _loss(self, at: Weights, features: Tensor, targets: Tensor) -> Float[Tensor, ""]:
-        return cross_entropy(apply(self.student.network, at, features), targets).mean()
+        outputs = apply(self.student.network, at, features)
+        return student_loss(self.student.task, outputs, targets)
 
 
 def size_of(tensors: Weights) -> Float[Tensor, ""]:

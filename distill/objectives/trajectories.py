@@ -52,7 +52,7 @@ class Meeting(NamedTuple):
         self,
         moved: Float[Tensor, "n *rest"],
         seen: Callable[[Candidate], Float[Tensor, "n *rest"]],
-    ) -> Float[Tensor, "emotion *rest"]:
+    ) -> Float[Tensor, "group *rest"]:
         """The means of something over all items of each class, differentiable in the moved ones.
 
         Args:

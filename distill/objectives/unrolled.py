@@ -21,6 +21,7 @@ How the end of the run depends on the set is told by `distill.objectives.student
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Literal
 
 import torch
@@ -28,11 +29,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from distill.objectives.objective import Candidate, Cost, Objective, State, Student
+from distill.objectives.real_loss import RealLoss, emotion_balance
 from distill.objectives.student_run import Point, StudentRun, size_of
 from distill.objectives.trajectories import require_plain
 from evaluation.augment import Augment
-from evaluation.networks import Weights, apply, draw_weights
-from evaluation.students import cross_entropy
+from evaluation.networks import Weights, draw_weights
 from synth_data.curator import CLASS_SHARES, Curator
 from synth_data.features import FeatureSpec
 from synth_data.ledger import Release
@@ -78,7 +79,7 @@ class Unrolled(Objective):
     inner: Literal["finite-difference", "higher"] = "finite-difference"
 
     def init(self, curator: Curator, student: Student, seed: int) -> State:  # noqa: ARG002
-        return {BALANCE: curator.class_balance()}
+        return {BALANCE: emotion_balance(curator)}
 
     def learned(self) -> dict[str, Tensor]:
         return {LOG_RATES: torch.full((self.steps,), math.log(self.learning_rate))}
@@ -98,15 +99,11 @@ class Unrolled(Objective):
         generator: torch.Generator,
     ) -> tuple[Float[Tensor, ""], State]:
         def pull(end: Weights) -> tuple[Tensor, Weights]:
+            sample = curator.sample(self.sampling_probability, self.at_a_step, generator)
+            view = partial(self.augment, generator=generator)
+            loss = RealLoss(student, view, state[BALANCE]).asked(curator, end, sample)
             gradient = curator.mean_gradient(
-                lambda at, features, targets: cross_entropy(
-                    apply(student.network, at, self.augment(features, generator)),
-                    targets * state[BALANCE],
-                ),
-                end,
-                purpose=PULL,
-                sample=curator.sample(self.sampling_probability, self.at_a_step, generator),
-                per_class=False,
+                loss, end, purpose=PULL, sample=sample, per_class=False
             )
             return size_of(gradient), gradient
 

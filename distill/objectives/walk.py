@@ -2,18 +2,16 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
 from distill.objectives.objective import Student
+from distill.objectives.real_loss import RealLoss, emotion_balance
 from distill.real_step import real_step
-from evaluation.networks import Weights, apply
-from evaluation.students import cross_entropy
+from evaluation.networks import Weights
 from synth_data.curator import CLASS_SHARES, Curator
 from synth_data.ledger import Release
-from synth_data.mechanism import Loss
 
 WALK = "trajectory"  # what gradients on the way are asked for
 
@@ -62,15 +60,16 @@ class Walk:
         yield {name: weight.clone() for name, weight in weights.items()}
         if self.checkpoints == 1:
             return
-        balance = curator.class_balance()
+        balance = emotion_balance(curator)
         trained = {name: weights[name] for name in moving or weights}
         still = {name: weight for name, weight in weights.items() if name not in trained}
-        loss = real_loss(student, view, balance, still)
+        loss = RealLoss(student, view, balance, still)
         optimiser = self.optimiser(trained.values())
         for _ in range(1, self.checkpoints):
             for _ in range(self.stride):
                 sample = curator.sample(self.sampling_probability, self.at_most, draws)
-                real_step(curator, loss, trained, optimiser, sample, WALK)
+                fixed = loss.asked(curator, trained, sample)
+                real_step(curator, fixed, trained, optimiser, sample, WALK)
             yield {name: weight.clone() for name, weight in weights.items()}
 
     def releases(self, networks: int) -> list[Release]:
@@ -87,25 +86,3 @@ class Walk:
         """Forward and backward passes of one utterance that a network takes, of so many."""
         at_a_step = min(self.sampling_probability * utterances, float(self.at_most))
         return (self.checkpoints - 1) * self.stride * at_a_step
-
-
-def real_loss(
-    student: Student,
-    view: View,
-    balance: Tensor | float = 1.0,
-    still: Weights = MappingProxyType({}),
-) -> Loss:
-    """The student's loss on real utterances.
-
-    Args:
-        student: the network.
-        view: how they look to it.
-        balance: weights of the classes.
-        still: weights of the network that the loss is no function of.
-    """
-
-    def loss(weights: Weights, features: Tensor, targets: Tensor) -> Tensor:
-        logits = apply(student.network, {**still, **weights}, view(features))
-        return cross_entropy(logits, targets * balance)
-
-    return loss

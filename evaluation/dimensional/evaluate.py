@@ -69,7 +69,8 @@ def evaluate_dimensional(
             )
         for side in (train_set, validation, test):
             require_fit(one.synthetic, side)
-    task = judged[0].synthetic.task
+    # On another corpus than the sets were made from, the scale is that corpus' own.
+    task = replace(train_set.task, cells=judged[0].synthetic.task.cells)
     real = replace(train_set, task=task), validation, test
     plain, hearings = by_hearing(judged)
     benches = Benches(judged, options, also_heard or {}, jobs, outcomes, progress)

@@ -10,8 +10,11 @@ from evaluation.dimensional.records import DimensionalRow, Metrics
 from evaluation.dimensional.report import DimensionalReport
 from evaluation.dimensional.results import DimensionalResult
 from evaluation.dimensional.scatter import scatters
+from evaluation.dimensional.scope import HELD
 from evaluation.files import write_atomically
 from evaluation.page.colours import Look, looks
+from evaluation.page.exhibit import Exhibit
+from evaluation.page.gallery import gallery
 from evaluation.page.headline import Headline, share
 from evaluation.page.page import template
 from evaluation.page.results import by_initialisation, initialised, paired
@@ -22,25 +25,35 @@ from evaluation.report import limits
 from evaluation.runs import CLEAN, FULL
 
 
-def write(path: Path, report: DimensionalReport, results: Sequence[DimensionalResult]) -> None:
+def write(
+    path: Path,
+    report: DimensionalReport,
+    results: Sequence[DimensionalResult],
+    exhibits: Sequence[Exhibit] = (),
+) -> None:
     """Writes the page whole; its folder is made if it is missing.
 
     Args:
         path: of the page.
         report: the numbers.
         results: that the report is of, to show what was told of each utterance.
+        exhibits: sets to be seen and heard, in this order.
     """
-    write_atomically(path, html(report, results))
+    write_atomically(path, html(report, results, exhibits))
 
 
-def html(report: DimensionalReport, results: Sequence[DimensionalResult]) -> str:
+def html(
+    report: DimensionalReport,
+    results: Sequence[DimensionalResult],
+    exhibits: Sequence[Exhibit] = (),
+) -> str:
     """The page as text."""
     view = View(report)
     own = list(results) if "all" in report.main_folds else list(results)[:1]
     return template("dimensional.html.j2").render(
         report=report,
         privacy=report.privacy,
-        limits=limits(max(row.speakers for row in report.rows)),
+        limits=limits(max(row.speakers for row in report.rows), HELD),
         headline=view.headlines,
         about=report.about,
         results=[Part(name, [view.main(name, rows)]) for name, rows, _ in report.classrooms()],
@@ -51,6 +64,7 @@ def html(report: DimensionalReport, results: Sequence[DimensionalResult]) -> str
             for name, _, compared in report.classrooms()
             if compared
         ],
+        gallery=gallery(exhibits),
         robustness=[
             Part(f"{speech}: {name}", [view.main(f"{speech}: {name}", rows)])
             for speech in dict.fromkeys(row.speech for row in report.rows)

@@ -14,7 +14,7 @@ from evaluation import tables
 from evaluation.comparisons import difference, pairs
 from evaluation.dimensional.records import DimensionalRow
 from evaluation.dimensional.results import DimensionalResult
-from evaluation.dimensional.scope import Scope
+from evaluation.dimensional.scope import HELD, Scope
 from evaluation.dimensional.systems import ABOUT, beside
 from evaluation.files import write_atomically
 from evaluation.options import NATIVE
@@ -259,7 +259,7 @@ class DimensionalReport(Record):
         v = self.versions
         parts += [
             "## What the intervals mean",
-            limits(max(row.speakers for row in self.rows)),
+            limits(max(row.speakers for row in self.rows), HELD),
             "## To make this report again",
             f"```\n{self.command}\n```",
             f"distill-data {v.package}, Python {v.python}, PyTorch {v.torch}.",

@@ -17,11 +17,12 @@ class Exhibit:
     Attributes:
         name: in the report.
         synthetic: the set.
-        means: by emotion, the mean over its real training utterances, in the set's own feature
-            space (after its transforms); None where the training side has no such utterance.
+        means: by emotion (or cell of the label space), the mean over its real training utterances,
+            in the set's own feature space (after its transforms); None where the training side has
+            no such utterance.
 
     Raises:
-        UserError: the means are not one for each emotion, of the shape of the set's items.
+        UserError: the means are not one for each emotion (or cell), of the shape of the items.
     """
 
     name: str
@@ -31,10 +32,11 @@ class Exhibit:
     def __post_init__(self) -> None:
         expected = tuple(self.synthetic.features.shape[1:])
         shapes = {tuple(mean.shape) for mean in self.means if mean is not None}
-        if len(self.means) != len(self.synthetic.emotions) or shapes - {expected}:
+        task = self.synthetic.task
+        if len(self.means) != len(task.groups) or shapes - {expected}:
             raise UserError(
                 f"an exhibit needs one class mean (or None) for each of "
-                f"{len(self.synthetic.emotions)} emotions, of shape {list(expected)} as the items; "
-                f"found {len(self.means)} of shapes {sorted(map(list, shapes))}: take the means "
-                f"after the set's transforms"
+                f"{len(task.groups)} {'cells' if task.dimensions else 'emotions'}, of shape "
+                f"{list(expected)} as the items; found {len(self.means)} of shapes "
+                f"{sorted(map(list, shapes))}: take the means after the set's transforms"
             )

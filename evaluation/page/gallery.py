@@ -19,6 +19,7 @@ from synth_data.errors import UserError
 from synth_data.features import FeatureSpec
 from synth_data.inversion import encoded, restored, waveforms
 from synth_data.randomness import generator
+from synth_data.task import Task
 
 PER_CLASS = 10  # items shown of each emotion
 ITEMS = 120  # on the page: about 50 kB each
@@ -35,7 +36,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Shelf:
-    """The items of one emotion, and the mean of the real utterances that they stand for."""
+    """The items of one emotion, or cell, and the mean of the real utterances they stand for."""
 
     emotion: str
     mean: Picture | None
@@ -79,8 +80,9 @@ def _limit(exhibits: Sequence[Exhibit]) -> int:
 
 def _room(exhibit: Exhibit, limit: int) -> Room:
     synthetic = exhibit.synthetic
-    classes = synthetic.targets.argmax(dim=1)
-    rows = [(classes == c).nonzero()[:limit, 0].tolist() for c in range(len(synthetic.emotions))]
+    task = synthetic.task
+    groups = task.group_of(synthetic.targets)
+    rows = [(groups == g).nonzero()[:limit, 0].tolist() for g in range(len(task.groups))]
     shown = [row for of_one in rows for row in of_one]
     means = [mean for mean in exhibit.means if mean is not None]
     low, high = _ends(torch.cat([synthetic.features[shown], *(mean[None] for mean in means)]))
@@ -89,14 +91,15 @@ def _room(exhibit: Exhibit, limit: int) -> Room:
         remarks.insert(
             0,
             f"{len(shown)} of {counted(len(synthetic), 'item')} are shown, the first "
-            f"{limit} of each emotion, so that this file stays small.",
+            f"{limit} of each {'cell' if task.dimensions else 'emotion'}, so that this file stays "
+            f"small.",
         )
 
     def shelf(c: int, emotion: str) -> Shelf:
         mean = exhibit.means[c]
         items = []
         for number, row in enumerate(rows[c], start=1):
-            label = f"{emotion} {number}{_share(synthetic.targets[row])}"
+            label = f"{emotion} {number}{_label(task, synthetic.targets[row])}"
             alt = f"Synthetic item {label}: {_in_words(synthetic.features[row], synthetic.spec)}"
             picture = heat_map(synthetic.features[row].numpy(), low, high, alt)
             items.append(Item(label, picture, sounds.get(row)))
@@ -111,7 +114,7 @@ def _room(exhibit: Exhibit, limit: int) -> Room:
     ends = _number(low), _number(high)
     return Room(
         name=exhibit.name,
-        shelves=tuple(shelf(c, emotion) for c, emotion in enumerate(synthetic.emotions)),
+        shelves=tuple(shelf(c, emotion) for c, emotion in enumerate(task.groups)),
         scale=heat_map(
             ramp, low, high, f"Colour scale from {ends[0]} (dark) to {ends[1]} (bright)"
         ),
@@ -146,8 +149,12 @@ def _sounds(exhibit: Exhibit, rows: Sequence[int]) -> tuple[dict[int, str], list
     }, []
 
 
-def _share(target: Float[Tensor, " emotion"]) -> str:
-    """Of the largest emotion in an item's label, where the label is soft."""
+def _label(task: Task, target: Float[Tensor, " column"]) -> str:
+    """What an item tells of dimensions; or its largest share, where its label is soft."""
+    if task.dimensions:
+        values = task.on_scale(task.numbers(target[None]))[0].tolist()
+        named = zip(task.dimensions, values, strict=True)
+        return f" ({', '.join(f'{name} {_number(value)}' for name, value in named)})"
     top = float(target.max())
     return "" if top == 1 else f" (labelled {100 * top:.0f} %)"
 

@@ -1,0 +1,94 @@
+"""`distill-data --task`: sets that tell dimensions, from the command to the report."""
+
+import json
+import re
+
+import pytest
+from commands import small_config
+
+from evaluation.dimensional.report import DimensionalReport
+from synth_data.synthetic import SyntheticSet
+
+TOLD = "valence, activation, dominance (-1 to 1)"
+
+
+def test_a_run_its_report_and_the_set_to_share(distill_data, tmp_path):
+    out = tmp_path / "out"
+    config = small_config(tmp_path)
+    done = distill_data("--task", "dimensional", "--config", config, "--out", out, "--ipc", "1")
+    assert done.code == 0, done.err
+    assert TOLD in done.lines[0]
+    for name in ("full", "distilled", "random"):
+        assert re.search(rf"^{name} .*0\.\d\d\d", done.out, re.MULTILINE)
+    found = {str(path.relative_to(out)) for path in out.rglob("*") if path.parent.name != "set"}
+    assert found == {
+        *("run.toml", "report.json", "report.md", "fold-1", "fold-1/cost.json", "fold-1/set"),
+        *("fold-1/predictions.csv", "fold-1/runs.json"),
+    }
+    synthetic = SyntheticSet.load(out / "fold-1" / "set")
+    assert synthetic.task.name == "dimensional"
+    assert len(synthetic) == len(synthetic.task.groups)
+    assert DimensionalReport.load(out / "report.json").dimensions == synthetic.task.dimensions
+    assert any(key.startswith("CCC of validation") for key in synthetic.provenance.settings)
+
+    again = distill_data("--resume", "--out", out)
+    assert (again.code, again.out.split("minutes")[0]) == (0, done.out.split("minutes")[0])
+    shipped = distill_data("--resume", "--out", out, "--fold", "none")
+    assert shipped.code == 0, shipped.err
+    estimate = SyntheticSet.load(out / "fold-none" / "set").provenance.estimate
+    assert estimate is not None
+    assert "fixed initialisation: mean CCC " in estimate
+    other = distill_data("--resume", "--out", out, "--task", "both")
+    assert other.code == 2
+    assert "task is both, not dimensional" in other.err
+
+
+def test_emotions_and_dimensions_at_once(distill_data, tmp_path):
+    config, out = small_config(tmp_path), tmp_path / "out"
+    done = distill_data(
+        *("--task", "both", "--config", config, "--out", out, "--ipc", "1"),
+        *("--fold", "none", "--objective", "kernel", "--labels", "soft"),
+    )
+    assert done.code == 0, done.err
+    synthetic = SyntheticSet.load(out / "fold-none" / "set")
+    assert (synthetic.task.name, synthetic.targets.shape[1]) == ("both", 7)
+    assert ((synthetic.targets[:, :4] > 0) & (synthetic.targets[:, :4] < 1)).all()
+
+
+def test_a_dry_run_plans_by_cells(distill_data, tmp_path):
+    sizes = {}
+    for task in ("categorical", "dimensional"):
+        done = distill_data("--task", task, "--ipc", "1", "--dry-run", "--json")
+        assert done.code == 0, done.err
+        plan = json.loads(done.out)
+        assert plan["settings"]["task"] == task
+        assert (TOLD in plan["protocol"]) == (task == "dimensional")
+        sizes[task] = plan["estimate"]["set_bytes"]
+    assert sizes["dimensional"] != sizes["categorical"]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["--task", "emotional"],
+            "task: input should be 'categorical', 'dimensional' or 'both', found 'emotional'",
+        ),
+        (["--task", "dimensional", "--scale", "7"], "a scale is written LOWEST,HIGHEST"),
+        (["--scale", "1,7"], "a scale (1 to 7) is of dimensions, and none are to be told"),
+        (
+            ["--task", "dimensional", "--epsilon", "8"],
+            "under --epsilon sets tell emotions alone",
+        ),
+        (
+            ["--task", "both", "--disentangle", "adversarial"],
+            "adversarial keeps how likely each emotion is and nothing else",
+        ),
+    ],
+)
+def test_wrong_usage(distill_data, tmp_path, words, message):
+    done = distill_data(*words, "--out", tmp_path / "out")
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err
+    assert not (tmp_path / "out").exists()
