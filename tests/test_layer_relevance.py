@@ -218,6 +218,7 @@ def test_the_text_encoder_tells_words_apart(untrained: Path) -> None:
     assert apart.min() > 1
 
 
+@pytest.mark.slow
 def test_commands(tmp_path: Path, monkeypatch, capsys) -> None:
     corpus = replace(TOY_WORDS, read=lambda *_: toy_word_utterances(4, 2))
     monkeypatch.setitem(CORPORA, "toy-words", corpus)
