@@ -18,11 +18,14 @@ from evaluation.named_sets import NamedSet
 from evaluation.options import Options
 from evaluation.page.exhibit import Exhibit
 from evaluation.page.gallery import gallery
+from evaluation.session import Session
 from evaluation.students import RECIPES, Recipe, Schedule
+from synth_data.corpora.toy import TOY
 from synth_data.curator import Curator
 from synth_data.errors import UserError
 from synth_data.frame_kinds import FRAMES
 from synth_data.representations.egemaps import Egemaps
+from synth_data.representations.text import TextEncoder
 from synth_data.synthetic import SyntheticSet
 
 SPEC = Egemaps()
@@ -119,3 +122,22 @@ def test_there_are_no_pictures_of_what_is_no_log_mel():
     (room,) = gallery([Exhibit("made", made(), [None] * 3)])
     assert (room.scale, room.shelves) == (None, ())
     assert room.remarks[0].startswith("There are no pictures and no sound: the features are no log")
+
+
+def test_noise_is_not_heard_in_transcripts(tmp_path):
+    words = TextEncoder("bert", "0" * 64, 88, (0.5, 0.5), 18)
+    heard = {
+        spec: Session(
+            sets=(NamedSet("made", replace(made(), spec=spec), 1.0),),
+            corpus=TOY,
+            data_root=None,
+            options=Options(),
+            speech=("noise-10dB",),
+            label_map=None,
+            fold=None,
+            out=tmp_path,
+            command="",
+        ).heard
+        for spec in (SPEC, words)
+    }
+    assert heard == {SPEC: ("noise-10dB",), words: ()}

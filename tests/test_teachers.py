@@ -233,7 +233,8 @@ def test_the_report_of_the_rest_is_the_same_without_teachers(result):
 def test_what_cannot_be_taught_is_said():
     result = judged(a_set(), teachers=("richer-features",), seeds=1, baselines=(FULL,))
     assert result.unavailable == (
-        "teacher richer-features: the recordings are not at hand to compute richer features from",
+        "teacher richer-features: the recordings are not at hand to compute richer features from, "
+        "or the features are no log-mels, of which alone there are richer ones",
     )
     broken = judged(
         a_set(), teachers=("ensemble",), recipe=BROKEN, students=("tdnn", "linear"), seeds=1

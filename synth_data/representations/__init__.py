@@ -20,7 +20,7 @@ from synth_data.representations import encoder, text
 from synth_data.representations.egemaps import Egemaps
 from synth_data.representations.fusion import Fusion
 from synth_data.representations.kaldi import KaldiFilterbank
-from synth_data.representations.kinds import Single, kind_of
+from synth_data.representations.kinds import Kinds, Single, kind_of
 
 __all__ = ["HELP", "OPENED", "PRESETS", "Fusion", "Recorded", "Single", "known_feature", "name_of"]
 
@@ -42,10 +42,7 @@ HELP = (
     f"Hugging Face hub), with options such as ,layer=6,pool=sequence; several with + between them"
 )
 # As a manifest records it.
-Recorded = Annotated[
-    Annotated[Single, Tag("single")] | Annotated[Fusion, Tag("fusion")],
-    Discriminator(lambda value: "fusion" if kind_of(value) == "fusion" else "single"),
-]
+Recorded = Annotated[Kinds | Annotated[Fusion, Tag("fusion")], Discriminator(kind_of)]
 
 
 @lru_cache

@@ -23,11 +23,11 @@ def _own(value: object) -> object:
     return getattr(value, "kind", LOG_MEL)
 
 
-Single = Annotated[
+Kinds = (
     Annotated[FeatureSpec, Tag(LOG_MEL)]
     | Annotated[KaldiFilterbank, Tag("fbank")]
     | Annotated[Egemaps, Tag("egemaps")]
     | Annotated[SpeechEncoder, Tag("speech encoder")]
-    | Annotated[TextEncoder, Tag("text encoder")],
-    Discriminator(kind_of),
-]
+    | Annotated[TextEncoder, Tag("text encoder")]
+)
+Single = Annotated[Kinds, Discriminator(kind_of)]
