@@ -10,6 +10,7 @@ from synth_data.corpora.toy import TOY
 from synth_data.features import FeatureSpec
 from synth_data.real import RealSet
 from synth_data.representation import Representation
+from synth_data.task import Task
 from synth_data.utterance import AudioFile, Utterance
 
 EMOTIONS = ("anger", "neutral", "sadness")
