@@ -268,7 +268,7 @@ def test_help_and_version(distill_data):
         *("json", "verbose", "quiet", "version", "help"),
     }
     packed = "".join(text.split())  # long names are broken across lines
-    for default in ("toy", "10", "auto", "logmel64", "all;1fortoy", "tdnn", "0"):
+    for default in ("toy", "10", "auto", "logmel64", "all;1fortoy", "0"):
         assert f"[default:{default}]" in packed
     assert re.fullmatch(r"distill-data \d+\.\d+\.\d+\S*\n", distill_data("--version").out)
 

@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import tomllib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from trees import demos_tree
 from evaluation.report import Report
 from evaluation.students import RECIPES, Recipe
 from synth_data.features import FEATURES
+from synth_data.representations import PRESETS, known_feature
 from synth_data.synthetic import SyntheticSet
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -40,7 +42,7 @@ TINY = {
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A working folder with a small DEMoS, and its settings on small features."""
     demos_tree(tmp_path / "demos")
     (tmp_path / "examples").mkdir()
@@ -52,13 +54,15 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     whole = {**SETTINGS, **TINY, **small}
     (tmp_path / "examples" / "published_method.toml").write_text(tomli_w.dumps(whole))
     tiny = replace(FEATURES["schuller64"], mels=16, frames=16)
-    monkeypatch.setitem(FEATURES, "schuller64", tiny)
+    monkeypatch.setitem(PRESETS, "schuller64", tiny)
+    known_feature.cache_clear()
     for network in NETWORKS:
         monkeypatch.setitem(RECIPES, network, replace(Recipe.single(1), batch=4))
     monkeypatch.setenv("DISTILL_DATA_CACHE", str(tmp_path / "features"))
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    yield tmp_path
+    known_feature.cache_clear()
 
 
 def commands(*given: str) -> list[list[str]]:

@@ -32,6 +32,7 @@ from synth_data.corpora.toy_speech import (
     say,
 )
 from synth_data.protocol import grouped, leave_one_out
+from synth_data.task import DIMENSIONS
 from synth_data.utterance import Source, Utterance
 
 SPEAKERS = 16
@@ -271,6 +272,8 @@ TOY_WORDS = Corpus(
         )
     },
     read=_read,
+    dimensions=DIMENSIONS,
+    scale=(LOWEST, HIGHEST),
     language="none: thirty made-up words",
     access="built-in",
     licence="MIT, as this package",
