@@ -206,7 +206,7 @@ def test_the_ratio_compares_the_times_to_the_same_uar():
 
 def test_objectives_and_reference_start_from_the_same_items(monkeypatch, capsys):
     monkeypatch.setitem(RECIPES, "tdnn", Recipe.single(steps=20))
-    config = RunConfig(ipc=2, seeds=1)
+    config = RunConfig(student="tdnn", ipc=2, seeds=1)
     objectives = {
         "linear": LinearGradientMatching(starts=1, checkpoints=2, stride=1),
         "means": DistributionMatching(starts=1, checkpoints=1),
@@ -229,7 +229,7 @@ def test_items_that_no_student_survives_are_worth_a_guess(monkeypatch):
     validation = fake_speech((5, 5, 5))
     weights = draw_weights(TDNN, generator(0, "start"))
     ruined = Examples(torch.full_like(start(2).features, torch.inf), start(2).targets)
-    found = benchmark.judged(ruined, weights, validation, RunConfig(seeds=1))
+    found = benchmark.judged(ruined, weights, validation, RunConfig(student="tdnn", seeds=1))
     assert found == (1 / EMOTIONS, 1 / EMOTIONS)
 
 
