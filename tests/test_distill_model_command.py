@@ -194,7 +194,7 @@ def test_what_is_no_encoder_is_refused(distill_model, encoders, tmp_path, monkey
     (bare / "config.json").write_text((speech / "config.json").read_text())
     assert "no weights as safetensors" in said("--teacher", bare)
     assert "no speech encoder" in said("--teacher", text)
-    assert "no text encoder" in said("--teacher", speech, "--text-teacher", speech)
+    assert "no encoder of text" in said("--teacher", speech, "--text-teacher", speech)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert "nobody/knows-this" in said("--teacher", "nobody/knows-this")
     assert "takes a number or all" in said("--teacher", speech, "--fold", "first")

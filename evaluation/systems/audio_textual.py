@@ -110,8 +110,8 @@ class AudioTextual(System):
                 "seed": kept,
                 "speech": _config(taught["audio"].network),
                 "text": _config(taught["text"].network),
-                "speech_scaled": speech.scaled,
-                "sample_rate": speech.sample_rate,
+                "speech_scaled": speech.recipe.scaled,
+                "sample_rate": speech.recipe.sample_rate,
             },
             notes=[
                 f"layers of {speech.name} that taught, chosen on validation speakers: "

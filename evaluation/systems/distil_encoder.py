@@ -185,5 +185,5 @@ def _cut(waveforms: Sequence[Float[Tensor, "_"]], generator: torch.Generator) ->
 
 def _padded(teacher: TextEncoder, utterances: Sequence[Utterance]) -> Batch:
     tokens = [{name: value[0] for name, value in teacher.tokens(one).items()} for one in utterances]
-    padded = dict(teacher.tokenizer.pad(tokens, return_tensors="pt"))
+    padded = dict(teacher.recipe.tokenizer().pad(tokens, return_tensors="pt"))
     return padded, padded["attention_mask"].bool()

@@ -1,26 +1,24 @@
 """What every layer of a pre-trained speech encoder hears.
 
-Encoders are folders that `transformers` reads, or names on its hub (`encoder_folder`). Utterances
+Encoders are those that sets can be distilled in (`synth_data.representations.encoder`). Utterances
 go through one by one: padding them to the longest of a batch would change what is heard, as
 normalisation over time and attention reach into it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
+from typing import cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from synth_data import pure_torchaudio  # noqa: F401 - must come before transformers
 from synth_data.errors import UserError
 from synth_data.progress import SILENT, Progress
-from synth_data.representations.encoder_folder import load, open_encoder
+from synth_data.representations import encoder
+from synth_data.representations.encoder import CLASSES, Family
+from synth_data.representations.encoder_folder import open_encoder
 from synth_data.utterance import Utterance
-
-FAMILIES = {"hubert": "HubertModel", "wav2vec2": "Wav2Vec2Model", "wavlm": "WavLMModel"}
-LONGEST = 30.0  # seconds that are heard, of the middle: memory grows with their square
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,31 +26,31 @@ class SpeechEncoder:
     """A HuBERT, wav2vec 2.0 or WavLM.
 
     Attributes:
-        name: of its folder, or on the hub.
-        digest: of its weights and settings, hexadecimal.
+        recipe: how it hears, and which it is.
         network: of `transformers`, without gradients.
-        layers: its transformer layers; it has one state more, which the first of them is given.
-        sample_rate: in Hz.
-        scaled: whether it wants waveforms of mean 0 and deviation 1.
-        receptive: samples that one frame needs.
     """
 
-    name: str
-    digest: str
+    recipe: encoder.SpeechEncoder
     network: nn.Module
-    layers: int
-    sample_rate: int
-    scaled: bool
-    receptive: int
+
+    @property
+    def name(self) -> str:
+        """Of its folder, or on the hub."""
+        return self.recipe.name
+
+    @property
+    def digest(self) -> str:
+        """Of its weights and settings, hexadecimal."""
+        return self.recipe.digest_of_encoder
+
+    @property
+    def layers(self) -> int:
+        """Its transformer layers; it has one state more, which the first of them is given."""
+        return len(self.recipe.layers) - 1
 
     def waveform(self, utterance: Utterance) -> Float[Tensor, " sample"]:
-        """The speech as the encoder takes it; an utterance shorter than a frame is repeated."""
-        waveform = middle(utterance.audio.waveform(self.sample_rate), self.sample_rate)
-        waveform = waveform.repeat(-(-self.receptive // len(waveform)))
-        if self.scaled:
-            waveform = waveform - waveform.mean()
-            waveform = waveform / torch.sqrt(waveform.var(correction=0) + 1e-7)
-        return waveform
+        """The speech as the encoder takes it."""
+        return self.recipe.heard(utterance.audio.waveform(self.recipe.sample_rate))
 
     @torch.no_grad()
     def states(self, utterance: Utterance) -> Float[Tensor, "state frame dim"]:
@@ -68,13 +66,6 @@ class SpeechEncoder:
         return torch.stack([self.states(utterance).mean(dim=1) for utterance in heard])
 
 
-def middle(waveform: Float[Tensor, " any"], sample_rate: int) -> Float[Tensor, " sample"]:
-    """What is heard of an utterance: all of it, unless it is longer than `LONGEST`."""
-    longest = round(LONGEST * sample_rate)
-    first = max(0, (len(waveform) - longest) // 2)
-    return waveform[first : first + longest]
-
-
 def open_speech(where: str) -> SpeechEncoder:
     """The speech encoder in a folder, or of a name on the Hugging Face hub.
 
@@ -83,25 +74,11 @@ def open_speech(where: str) -> SpeechEncoder:
             all there, or it is none of speech.
     """
     folder = open_encoder(where)
-    family = str(folder.config.get("model_type"))
-    if family not in FAMILIES:
+    found = str(folder.config.get("model_type"))
+    if found not in CLASSES:
         raise UserError(
-            f"{folder.path} is no speech encoder, its config.json says model_type '{family}': "
-            f"give one of {', '.join(FAMILIES)}; an encoder of text goes with --text-teacher"
+            f"{folder.path} is no speech encoder, its config.json says model_type '{found}': "
+            f"give one of {', '.join(CLASSES)}; an encoder of text goes with --text-teacher"
         )
-    receptive = 1
-    kernels, strides = folder.numbers("conv_kernel"), folder.numbers("conv_stride")
-    for kernel, stride in zip(reversed(kernels), reversed(strides), strict=True):
-        receptive = (receptive - 1) * stride + kernel
-    heard = folder.settings("preprocessor_config.json")
-    transformers = import_module("transformers")  # an extra, and slow to import
-    transformers.utils.logging.disable_progress_bar()  # of loading, which takes a moment
-    return SpeechEncoder(
-        name=folder.name,
-        digest=folder.digest,
-        network=load(folder.path, getattr(transformers, FAMILIES[family])),
-        layers=folder.number("num_hidden_layers"),
-        sample_rate=heard.get("sampling_rate", 16_000),
-        scaled=heard.get("do_normalize", True) is True,
-        receptive=receptive,
-    )
+    recipe = encoder.opened(cast(Family, found), where, {})
+    return SpeechEncoder(recipe, recipe.network())

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool1d
 
 from evaluation.systems import encoders, sequences, text_encoders
-from evaluation.systems.encoders import SpeechEncoder, middle
+from evaluation.systems.encoders import SpeechEncoder
 from evaluation.systems.sequences import Sequences
 from evaluation.systems.text_encoders import TextEncoder
 from synth_data import features
@@ -26,10 +26,12 @@ from synth_data.feature_cache import default_folder
 from synth_data.features import FeatureSpec
 from synth_data.progress import SILENT, Progress
 from synth_data.real import RealSet
+from synth_data.representations import encoder, text
 from synth_data.utterance import Utterance
 
 log = logging.getLogger(__name__)
 
+CODE = (features, sequences, encoders, text_encoders, encoder, text)  # that decides the numbers
 TOGETHER = 2  # frames of a speech encoder whose mean is one of a sequence: 25 a second, of 50
 
 
@@ -84,7 +86,7 @@ class StateCache:
         def found_features() -> dict[str, Tensor]:
             found = []
             for one in self.progress(real.utterances, unit="utterance"):
-                waveform = middle(one.audio.waveform(spec.sample_rate), spec.sample_rate)
+                waveform = encoder.middle(one.audio.waveform(spec.sample_rate), spec.sample_rate)
                 frames = 1 + len(waveform) // round(spec.hop * spec.sample_rate)
                 found.append(replace(spec, frames=frames)(waveform).T.half())
             of_all = Sequences.of(found)
@@ -95,12 +97,12 @@ class StateCache:
 
     def _name(self, what: str, teacher: SpeechEncoder | TextEncoder | None, real: RealSet) -> str:
         """Everything that decides the numbers is part of it."""
-        text = [one.text for one in real.utterances] if isinstance(teacher, TextEncoder) else []
+        words = [one.text for one in real.utterances] if isinstance(teacher, TextEncoder) else []
         names = [one.name for one in real.utterances]
         software = [f"{one} {version(one)}" for one in ("torch", "transformers")]
-        code = [getsource(module) for module in (features, sequences, encoders, text_encoders)]
+        code = [getsource(module) for module in CODE]
         who = teacher.digest if teacher else None
-        parts = (what, who, real.digest, names, text, software, code)
+        parts = (what, who, real.digest, names, words, software, code)
         return sha256(repr(parts).encode()).hexdigest()[:32]
 
     def _kept(self, name: str, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:

@@ -55,7 +55,7 @@ class SpeechEncoder(OfSpeech):
         kind: of representation.
         family: of the encoder.
         name: of the encoder, on the hub or that of its folder.
-        digest: SHA-256 of its weights and settings, hexadecimal; the encoder is known by this.
+        digest_of_encoder: SHA-256 of its weights and settings; the encoder is known by this.
         width: numbers in a frame of its layers.
         layers: weight of what its first layer is given, and of each layer's output.
         pool: "mean" over the utterance, "statistics" (mean and deviation), or "sequence".
@@ -119,24 +119,30 @@ class SpeechEncoder(OfSpeech):
     def require_here(self) -> None:
         find(self.name, self.digest_of_encoder)
 
-    def __call__(self, waveform: Float[Tensor, " sample"]) -> Float[Tensor, "mel frame"]:
-        encoder = _loaded(find(self.name, self.digest_of_encoder), self.family)
-        waveform = self._middle(long_enough(waveform, self.receptive))
+    def network(self) -> nn.Module:
+        """The encoder itself, of `transformers`, without gradients.
+
+        Raises:
+            UserError: it is not here, or not all of it.
+        """
+        return _loaded(find(self.name, self.digest_of_encoder), self.family)
+
+    def heard(self, waveform: Float[Tensor, " any"]) -> Float[Tensor, " sample"]:
+        """What the encoder takes: the middle of what is long, repeated if short, and scaled."""
+        waveform = middle(long_enough(waveform, self.receptive), self.sample_rate)
         if self.scaled:
             deviation = torch.sqrt(waveform.var(correction=0) + 1e-7)
             waveform = (waveform - waveform.mean()) / deviation
+        return waveform
+
+    def __call__(self, waveform: Float[Tensor, " sample"]) -> Float[Tensor, "mel frame"]:
+        encoder, weights = self.network(), torch.tensor(self.layers)
         with torch.inference_mode():
-            found = encoder(waveform[None], output_hidden_states=True).hidden_states
-            weights = torch.tensor(self.layers)
+            found = encoder(self.heard(waveform)[None], output_hidden_states=True).hidden_states
             frames = torch.einsum("l,lfd->df", weights, torch.cat(found))
         if not frames.isfinite().all():
             raise AudioError(f"the encoder {self.name} gives no finite features of it")
         return self._pooled(frames.clone())
-
-    def _middle(self, waveform: Float[Tensor, " any"]) -> Float[Tensor, " sample"]:
-        longest = round(LONGEST * self.sample_rate)
-        first = max(0, (waveform.shape[0] - longest) // 2)
-        return waveform[first : first + longest]
 
     def _pooled(self, frames: Float[Tensor, "width any"]) -> Float[Tensor, "mel frame"]:
         if self.pool == "sequence":
@@ -172,6 +178,13 @@ with torch.no_grad():
     layers = torch.cat(encoder(waveform[None], output_hidden_states=True).hidden_states)
 frames = torch.einsum("l,lfd->df", torch.tensor({list(self.layers)}), layers)
 {pooled}"""
+
+
+def middle(waveform: Float[Tensor, " any"], sample_rate: int) -> Float[Tensor, " sample"]:
+    """What is heard of an utterance: all of it, unless it is longer than `LONGEST`."""
+    longest = round(LONGEST * sample_rate)
+    first = max(0, (waveform.shape[0] - longest) // 2)
+    return waveform[first : first + longest]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from synth_data import pure_torchaudio  # noqa: F401 - before transformers, which may import it
 from synth_data.errors import UserError
@@ -103,12 +103,36 @@ class TextEncoder(Representation):
             raise UserError(f"{utterance.name}: {self.title} needs {lacking}; found none")
         return self(utterance.text)
 
+    def network(self) -> nn.Module:
+        """The encoder itself, of `transformers`, without gradients.
+
+        Raises:
+            UserError: it is not here, or not all of it.
+        """
+        return self._loaded()[1]
+
+    def tokens(self, text: str) -> dict[str, Tensor]:
+        """What the encoder takes: the first tokens, as many as it can read."""
+        longest = self.longest
+        found = self.tokenizer()(text, return_tensors="pt", truncation=True, max_length=longest)
+        return dict(found)
+
+    def tokenizer(self) -> Any:
+        """That of the encoder, of `transformers`.
+
+        Raises:
+            UserError: as `network`, or it cannot be loaded.
+        """
+        return self._loaded()[0]
+
+    def _loaded(self) -> tuple[Any, nn.Module]:
+        return _loaded(find(self.name, self.digest_of_encoder))
+
     def __call__(self, text: str) -> Float[Tensor, "mel frame"]:
         """The features of a transcript, float32."""
-        tokenizer, encoder = _loaded(find(self.name, self.digest_of_encoder))
-        tokens = tokenizer(text, return_tensors="pt", truncation=True, max_length=self.longest)
+        encoder = self.network()
         with torch.inference_mode():
-            found = encoder(**tokens, output_hidden_states=True).hidden_states
+            found = encoder(**self.tokens(text), output_hidden_states=True).hidden_states
             frames = torch.einsum("l,lfd->df", torch.tensor(self.layers), torch.cat(found))
         frames = frames.clone()
         if self.pool == "mean":
@@ -186,7 +210,7 @@ def opened(where: str, given: Mapping[str, str]) -> TextEncoder:
 
 
 @lru_cache(maxsize=2)
-def _loaded(folder: Path) -> tuple[Any, Any]:
+def _loaded(folder: Path) -> tuple[Any, nn.Module]:
     """The tokenizer and the encoder in a folder that is known to be the right one.
 
     Raises:
