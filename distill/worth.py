@@ -61,11 +61,12 @@ def report_of(
         folds: all that the protocol has.
         about: of `Report.of` and `DimensionalReport.of`.
     """
+    about["pooled"] = pooled(folds)
     of_emotions = [result for result in results if isinstance(result, FoldResult)]
     if of_emotions:
         return Report.of(protocol, of_emotions, **about)
     others = [result for result in results if isinstance(result, DimensionalResult)]
-    return DimensionalReport.of(protocol, others, pooled=pooled(folds), **about)
+    return DimensionalReport.of(protocol, others, **about)
 
 
 def in_short(result: Result) -> str:

@@ -95,8 +95,10 @@ class Benches:
 
 def who_speaks(test: RealSet) -> dict[str, Any]:
     """What a fold's result says of its test utterances, whatever there was to tell of them."""
+    splits = {utterance.split for utterance in test.utterances}
     return {
         "utterances": tuple(utterance.name for utterance in test.utterances),
         "speakers": tuple(test.speakers),
         "genders": tuple(utterance.gender or "" for utterance in test.utterances),
+        "listed": (splits.pop() or "") if len(splits) == 1 else "",
     }

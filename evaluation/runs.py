@@ -135,6 +135,8 @@ class FoldResult:
             exceeds the 46 utterances of disgust".
         failed: students whose training failed, with the reason.
         attempts: of attackers.
+        listed: the name of the test as the corpus' own split lists it, such as test1; empty where
+            it lists none.
 
     Raises:
         FoldError: these do not fit together.
@@ -150,6 +152,7 @@ class FoldResult:
     unavailable: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     attempts: tuple[Attempt, ...] = ()
+    listed: str = ""
 
     def __post_init__(self) -> None:
         for problem in self._problems():
@@ -194,6 +197,7 @@ class FoldResult:
                 writer.writerow([*heard, self.emotions[truth], *key, self.emotions[predicted]])
         rest = {
             "fold": self.fold,
+            "listed": self.listed,
             "emotions": self.emotions,
             "unavailable": self.unavailable,
             "failed": self.failed,
@@ -241,6 +245,7 @@ class FoldResult:
                 unavailable=unavailable,
                 failed=failed,
                 attempts=attempts,
+                listed=checked(str, rest["listed"]),
             )
         except (OSError, ValueError, LookupError, TypeError, csv.Error) as error:
             raise FoldError(

@@ -281,12 +281,12 @@ class Session:
         if 1 < len(folds) < count:
             listed = ", ".join(str(number) for number in folds)
             notes += (f"not all folds: {listed} of {count}",)
-        line, about = self.protocol_line(real), self._about(notes)
+        line = self.protocol_line(real)
+        about = self._about(notes) | {"pooled": pooled(self.protocol.folds(real.utterances))}
         page = self.out / "report.html"
         told = [result for result in results if isinstance(result, DimensionalResult)]
         if told:
-            parts = pooled(self.protocol.folds(real.utterances))
-            felt = DimensionalReport.of(line, told, **about, systems=systems, pooled=parts)
+            felt = DimensionalReport.of(line, told, **about, systems=systems)
             felt.save(self.out)
             dimensional.write(page, felt, told, self._exhibits(real, folds))
             return felt

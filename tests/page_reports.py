@@ -11,6 +11,7 @@ from small_sets import small_set
 
 from evaluation.page.exhibit import Exhibit
 from evaluation.page.table import Table
+from evaluation.page.view import View
 from evaluation.report import Report
 from evaluation.runs import FoldResult, Run
 from evaluation.starts import name_of
@@ -61,6 +62,11 @@ def rich_report(**changes: Any) -> Report:
         notes=["530 utterances instead of the published 535"],
     )
     return made.model_copy(update=changes)
+
+
+def first_view(report: Report) -> View:
+    """A report's rows of all folds, or of the first where they are not pooled."""
+    return View.all_of(report)[0]
 
 
 def plain_report() -> Report:

@@ -3,14 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from page_reports import rich_report
+from page_reports import first_view, rich_report
 from small_folds import folds, report
 from test_attack_summary import claims, naming
 
 from evaluation.attacks.attempts import Attempt
 from evaluation.page.attacks import attacks
 from evaluation.page.page import html
-from evaluation.page.view import View
 from evaluation.report import Report
 
 HIDDEN = "full, <hidden>"
@@ -58,7 +57,7 @@ def test_the_table_has_a_line_for_each_way_and_game(made):
 
 
 def test_the_page_shows_the_trade_off_in_a_picture_and_in_words(made):
-    found = attacks(View(made))
+    found = attacks(first_view(made))
     assert found is not None
     assert len(found.pictures) == 2
     assert "<hidden>: 0.500 named right, UAR " in found.pictures[0].alt
@@ -72,7 +71,7 @@ def test_the_page_shows_the_trade_off_in_a_picture_and_in_words(made):
 
 def test_no_picture_is_drawn_where_no_attacker_counts(made):
     void = [one.model_copy(update={"valid": False}) for one in made.attacks]
-    found = attacks(View(made.model_copy(update={"attacks": void})))
+    found = attacks(first_view(made.model_copy(update={"attacks": void})))
     assert found is not None
     assert not found.pictures
     assert len(found.numbers.bodies) == 4

@@ -25,8 +25,8 @@ from evaluation.forecast import Native
 from evaluation.named_sets import NamedSet
 from evaluation.networks import draw_weights, skeleton
 from evaluation.options import Options
-from evaluation.report import ReportError
 from evaluation.runs import FoldError
+from evaluation.saved_report import ReportError
 from evaluation.session import exhibit
 from evaluation.students import Recipe, Schedule
 from evaluation.students.recipe import Examples
@@ -152,7 +152,7 @@ def test_the_report_has_ratios_differences_and_the_emotions_beside(result, tmp_p
         assert words in text
     assert max(map(len, made.table().splitlines())) <= 110
     (tmp_path / "report.json").write_text(json.dumps({"rows": []}))
-    with pytest.raises(ReportError, match="not a report on dimensions"):
+    with pytest.raises(ReportError, match="not a report this version can read"):
         DimensionalReport.load(tmp_path / "report.json")
 
 

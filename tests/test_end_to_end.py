@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from commands import Command, small_config
+from joblib import parallel_config
 from trees import emodb_as_segments, emodb_as_turns, iemocap_tree, msp_podcast_tree
 
 from evaluation.report import Report
@@ -80,19 +81,31 @@ def test_a_users_own_table_of_real_recordings(
     assert genders >= {"female", "male"}
 
 
+@pytest.mark.parametrize("task", ["categorical", "dimensional"])
 def test_a_tree_of_msp_podcast_made_from_real_recordings(
-    distill_data: Command, data_root: Path, tmp_path: Path
+    distill_data: Command, evaluate_data: Command, data_root: Path, tmp_path: Path, task: str
 ) -> None:
     segments = emodb_as_segments(CORPORA["emodb"].read(data_root / "emodb", False))
     tree = msp_podcast_tree(tmp_path / "MSP-PODCAST-Publish-1.11", segments)
     done = distill_data(
         *("--dataset", "msp-podcast", "--data-root", tree, "--json"),
-        *("--config", small_config(tmp_path), "--out", tmp_path / "out"),
+        *("--task", task, "--config", small_config(tmp_path), "--out", tmp_path / "out"),
     )
     assert done.code == 0, done.err
     report = json.loads(done.out)
-    assert "MSP-Podcast · 4 classes · " in report["protocol"]
+    assert "MSP-Podcast · " in report["protocol"]
     assert "test1-and-test2, 2 folds · validation: as listed" in report["protocol"]
     assert "of unknown speakers" in report["protocol"]
-    assert {row["fold"] for row in report["rows"]} == {"all", 1, 2}
-    assert {row["speakers"] for row in report["rows"] if row["fold"] != "all"} == {1}
+    assert report["tests"] == {"1": "test1", "2": "test2"}
+    assert {row["fold"] for row in report["rows"]} == {1, 2}  # never as if they were one test
+    assert {row["speakers"] for row in report["rows"]} == {1}
+    out = tmp_path / "out"
+    with parallel_config(backend="threading"):
+        again = evaluate_data(
+            *(out, "--recipe", out / "run.toml", "--dataset", "msp-podcast", "--data-root", tree),
+            *("--seeds", 1, "--baselines", "random", "--teachers", "none", "--speech", "none"),
+            *("--no-scores", "--out", tmp_path / "judged"),
+        )
+    assert again.code == 0, again.err
+    assert "fold 1 (test1)" in again.out
+    assert "fold 2 (test2)" in again.out

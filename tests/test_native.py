@@ -28,8 +28,9 @@ from evaluation.networks import NETWORKS, Weights, apply, draw_weights, skeleton
 from evaluation.options import FIXED, NATIVE, RANDOM
 from evaluation.outcomes import Outcomes
 from evaluation.records import Row
-from evaluation.report import NATIVES, Report
+from evaluation.report import Report
 from evaluation.runs import CLEAN, DISTILLED, FULL, FoldResult, Run
+from evaluation.saved_report import NATIVES
 from evaluation.students import CannotTrain, Examples, Lesson, NativeRecipe, Setting
 from synth_data.schedule import NativeSchedule, batch_rows
 

@@ -11,7 +11,8 @@ from page_reports import EMOTIONS, exhibit, plain_report, rich_report
 
 from evaluation.page.exhibit import Exhibit
 from evaluation.page.page import html, write
-from evaluation.report import NO_GUARANTEE, Report, limits
+from evaluation.report import Report
+from evaluation.saved_report import NO_GUARANTEE, limits
 from synth_data.task import Task
 
 SECTIONS = [

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from page_reports import EMOTIONS, content, plain_report, rich_report, texts
+from page_reports import EMOTIONS, content, first_view, plain_report, rich_report, texts
 
 from evaluation.page.architectures import architectures
 from evaluation.page.colours import looks, shade
@@ -29,7 +29,7 @@ def report() -> Report:
 
 @pytest.fixture(scope="module")
 def view(report: Report) -> View:
-    return View(report)
+    return first_view(report)
 
 
 def test_the_headline_is_that_of_the_rows(view: View) -> None:
@@ -54,7 +54,7 @@ def test_the_headline_counts_items_that_are_stored_small(report: Report) -> None
         row.model_copy(update={"utterances": more, "ipc": 1}) if row.judged else row
         for row in report.rows
     )
-    claim, *_ = headline(View(report.model_copy(update={"rows": rows})))
+    claim, *_ = headline(first_view(report.model_copy(update={"rows": rows})))
     assert claim.claim.startswith("16 items per class, in the bytes of 1, keep ")
 
 
@@ -64,7 +64,7 @@ def test_the_headline_without_full_data_makes_no_comparison(report: Report) -> N
         for row in report.rows
         if row.set != "full"
     )
-    alone = headline(View(report.model_copy(update={"rows": rows})))
+    alone = headline(first_view(report.model_copy(update={"rows": rows})))
     assert re.fullmatch(r"1 item per class: UAR 0\.\d{3}", alone[0].claim)
     assert alone[0].rest == "There is no student of full data beside it."
 
@@ -78,7 +78,7 @@ def test_the_main_table_shows_clean_speech_of_the_network_first(view: View) -> N
         "fixed initialisation, native schedule",
         "random initialisation",
     ]
-    fixed, chance = table.bodies[0].rows, View(plain_report()).chance
+    fixed, chance = table.bodies[0].rows, first_view(plain_report()).chance
     assert [(row[0].text, row[1].text) for row in fixed] == [
         ("full", NONE),
         ("untrained", NONE),
@@ -129,7 +129,7 @@ def test_curves_need_several_sizes(view: View) -> None:
     drawn = content(fixed.picture.source)
     assert drawn.startswith(b"<?xml")
     assert b"<dc:date>" not in drawn
-    assert over_ipc(View(plain_report())) == []
+    assert over_ipc(first_view(plain_report())) == []
 
 
 def test_curves_bear_any_name(report: Report) -> None:
@@ -137,7 +137,7 @@ def test_curves_bear_any_name(report: Report) -> None:
         row.model_copy(update={"set": "$\\frac{1}$ <b>"}) if row.judged else row
         for row in report.rows
     )
-    (curves, _) = over_ipc(View(report.model_copy(update={"rows": rows})))
+    (curves, _) = over_ipc(first_view(report.model_copy(update={"rows": rows})))
     assert curves.picture.alt.count("$\\frac{1}$ <b>") == 2
 
 
@@ -155,7 +155,7 @@ def test_architectures_need_several_students(view: View) -> None:
     best, worst = table.bodies[0].rows[0][1], table.bodies[0].rows[3][2]
     assert (best.small, best.shades) == ("100 %", shade(1.0))
     assert worst.shades != best.shades
-    assert architectures(View(plain_report())) is None
+    assert architectures(first_view(plain_report())) is None
 
 
 def test_confusions_are_shares_of_the_true_emotion(view: View) -> None:
@@ -175,7 +175,7 @@ def test_an_emotion_that_nobody_spoke_has_no_shares(report: Report) -> None:
         one.model_copy(update={"counts": ((0.0,) * len(EMOTIONS), *one.counts[1:])})
         for one in report.confusions
     )
-    view = View(report.model_copy(update={"confusions": emptied}))
+    view = first_view(report.model_copy(update={"confusions": emptied}))
     assert {cell.text for cell in confusions(view)[0].tables[0].bodies[0].rows[0][1:]} == {NONE}
     assert view.chance == 1 / (len(EMOTIONS) - 1)
 
@@ -202,7 +202,7 @@ def test_robustness_has_a_column_per_way_of_hearing(view: View) -> None:
     noisy = {row[0]: row[3] for row in texts(table)}
     assert noisy["full"] != NONE
     assert noisy["k-means"] == NONE
-    assert robustness(View(plain_report())) == []
+    assert robustness(first_view(plain_report())) == []
 
 
 def test_model_distillation_stands_apart(view: View) -> None:

@@ -1,7 +1,7 @@
 """On the page: students by a set's own schedule, and from between fixed and random weights."""
 
 import pytest
-from page_reports import content, plain_report, rich_report, texts
+from page_reports import content, first_view, plain_report, rich_report, texts
 
 from evaluation.page.confusions import confusions
 from evaluation.page.headline import headline
@@ -15,7 +15,7 @@ from evaluation.page.wording import NONE
 
 @pytest.fixture(scope="module")
 def view() -> View:
-    return View(rich_report())
+    return first_view(rich_report())
 
 
 def test_the_native_student_stands_beside_full_data_by_the_common_recipe(view: View) -> None:
@@ -80,7 +80,7 @@ def test_between_fixed_and_random_lies_a_curve(view: View) -> None:
     for words in ("full at fixed: 0.", "distilled at 0.3: 0.", "distilled, native at 1: 0."):
         assert words in curves.picture.alt
     assert content(curves.picture.source).startswith(b"<?xml")
-    assert start_noise(View(plain_report())) == []
+    assert start_noise(first_view(plain_report())) == []
 
 
 def test_what_starts_between_is_in_that_section_only(view: View) -> None:

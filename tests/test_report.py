@@ -9,8 +9,10 @@ import pytest
 from pydantic import ValidationError
 from small_folds import LINE, folds, report, result, run
 
+from evaluation.page.page import html
 from evaluation.records import Row
-from evaluation.report import Report, ReportError
+from evaluation.report import Report
+from evaluation.saved_report import ReportError
 
 
 def row(of: Report, name: str, fold: int | str) -> Row:
@@ -68,6 +70,25 @@ def test_full_data_relative_to_themselves_are_exactly_one() -> None:
         assert estimate is not None
         assert estimate.mean == 1.0
         assert estimate.interval == (1.0, 1.0)
+
+
+def test_tests_that_share_their_training_side_are_not_pooled(tmp_path: Path) -> None:
+    told = [replace(one, listed=f"test{one.fold}") for one in folds()]
+    apart = Report.of(LINE, told, corpus="small", command="evaluate-data", pooled=False)
+    pooled = report(folds())
+    assert {row.fold for row in apart.rows} == {1, 2}
+    for fold in (1, 2):
+        assert row(apart, "distilled", fold).uar.mean == row(pooled, "distilled", fold).uar.mean
+    assert {one.fold for one in apart.comparisons} == {1, 2}
+    for shown in (apart.table(), apart.markdown()):
+        assert "fold 1 (test1)" in shown
+        assert "fold 2 (test2)" in shown
+        assert "pooled" not in shown.replace("none are pooled", "")
+    assert "each stands for itself" in apart.notes[-1]
+    apart.save(tmp_path)
+    assert Report.load(tmp_path / "report.json") == apart
+    page = html(apart)
+    assert page.count("recipe, fold 1 (test1)") == page.count("recipe, fold 2 (test2)") > 0
 
 
 def test_comparisons_are_paired_over_speakers() -> None:

@@ -21,8 +21,8 @@ from evaluation.page.results import by_initialisation, initialised, paired
 from evaluation.page.table import Body, Cell, Column, Line, Part, Plot, Scale, Table, reach
 from evaluation.page.wording import NONE, count, in_words, interval, mean, spread
 from evaluation.records import Spread
-from evaluation.report import limits
 from evaluation.runs import CLEAN, FULL
+from evaluation.saved_report import limits
 
 
 def write(
@@ -49,6 +49,7 @@ def html(
 ) -> str:
     """The page as text."""
     view = View(report)
+    rooms = list(report.classrooms(report.heard(CLEAN)))
     own = list(results) if "all" in report.main_folds else list(results)[:1]
     return template("dimensional.html.j2").render(
         report=report,
@@ -56,12 +57,12 @@ def html(
         limits=limits(max(row.speakers for row in report.rows), HELD),
         headline=view.headlines,
         about=report.about,
-        results=[Part(name, [view.main(name, rows)]) for name, rows, _ in report.classrooms()],
-        dimensions=[Part(name, view.each(name, rows)) for name, rows, _ in report.classrooms()],
+        results=[Part(name, [view.main(name, rows)]) for name, rows, _ in rooms],
+        dimensions=[Part(name, view.each(name, rows)) for name, rows, _ in rooms],
         scatters=scatters(own, view.looks),
         differences=[
             Part(name, [paired(view.looks, name, compared, "mean CCC")])
-            for name, _, compared in report.classrooms()
+            for name, _, compared in rooms
             if compared
         ],
         gallery=gallery(exhibits),
@@ -69,7 +70,7 @@ def html(
             Part(f"{speech}: {name}", [view.main(f"{speech}: {name}", rows)])
             for speech in dict.fromkeys(row.speech for row in report.rows)
             if speech != CLEAN
-            for name, rows, _ in report.classrooms(speech=speech)
+            for name, rows, _ in report.classrooms(report.heard(speech))
         ],
     )
 
@@ -90,7 +91,7 @@ class View:
         """What each judged set is worth to the first classroom of each test."""
         found = []
         seen = set()
-        for _, rows, _ in self.report.classrooms():
+        for _, rows, _ in self.report.classrooms(self.report.heard(CLEAN)):
             if rows[0].fold in seen:
                 continue
             seen.add(rows[0].fold)

@@ -4,11 +4,8 @@ The JSON schema is `DimensionalReport.model_json_schema()`.
 """
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from textwrap import fill
 
 import numpy as np
-from pydantic import ValidationError
 
 from evaluation import tables
 from evaluation.comparisons import difference, pairs
@@ -16,15 +13,11 @@ from evaluation.dimensional.records import DimensionalRow
 from evaluation.dimensional.results import DimensionalResult
 from evaluation.dimensional.scope import HELD, Scope
 from evaluation.dimensional.systems import ABOUT, beside
-from evaluation.files import write_atomically
-from evaluation.options import NATIVE
-from evaluation.records import Comparison, FoldName, Record, Versions
+from evaluation.records import Comparison, FoldName, Versions
 from evaluation.remarks import not_pooled, partly_pooled, reasons
-from evaluation.report import NATIVES, ReportError, heading, limits, privacy, require_each_once
 from evaluation.runs import CLEAN
-from evaluation.starts import noise_of
+from evaluation.saved_report import ReportError, SavedReport, limits, require_each_once
 from evaluation.systems.rows import SystemRow
-from evaluation.tables import WIDTH
 
 COLUMNS = (
     "CCC: concordance (Lin 1989), a mean over the dimensions, ± standard deviation over draws of "
@@ -37,41 +30,19 @@ EMOTIONS = "UAR: of the emotions that are told beside the dimensions, where they
 DIFFERENCES = "Differences of mean CCC on the same test speakers [95 % interval]"
 
 
-class DimensionalReport(Record):
+class DimensionalReport(SavedReport):
     """What sets of dimensions are worth under one protocol."""
 
-    protocol: str
-    """The protocol line; a number without it means nothing."""
-    corpus: str
-    """The corpus' name."""
-    emotions: tuple[str, ...]
-    """Class names of the emotions that are told as well; none where dimensions alone are."""
     dimensions: tuple[str, ...]
     """What is told, in the order of the rows' metrics."""
     scale: tuple[float, float]
     """Their lowest and highest value, in the corpus' own terms."""
     cells: tuple[str, ...]
     """Of the label space, that sets have equally many items of."""
-    notes: tuple[str, ...]
-    """What a reader of the numbers must know."""
-    guarantees: tuple[str, ...] = ()
-    """What is guaranteed about the speakers of which set."""
-    command: str
-    """Makes this report again."""
-    versions: Versions
-    """What computed it."""
     rows: tuple[DimensionalRow, ...]
     """Pooled rows first, then fold by fold."""
-    tests: dict[int, str]
-    """By fold, the name of its test where the corpus' own split lists one."""
-    comparisons: tuple[Comparison, ...]
-    """Judged sets against the others: pooled over folds if they are, else fold by fold."""
     systems: tuple[SystemRow, ...] = ()
     """Systems that distil the model, tested on the same speakers."""
-    unavailable: tuple[str, ...]
-    """Sets that are not in the rows, and why."""
-    failed: tuple[str, ...]
-    """Students that are missing from the rows because their training failed, and why."""
 
     @classmethod
     def of(
@@ -145,131 +116,49 @@ class DimensionalReport(Record):
         )
 
     @property
-    def privacy(self) -> str:
-        """What is guaranteed about whom, in words."""
-        return privacy(self.guarantees)
-
-    @property
-    def main_folds(self) -> tuple[FoldName, ...]:
-        """What stands for itself: all folds, where they are pooled; else each."""
-        names = tuple(dict.fromkeys(row.fold for row in self.rows))
-        return ("all",) if "all" in names else names
-
-    def classrooms(
-        self, *, speech: str = CLEAN, start_noise: bool = False
-    ) -> Iterator[tuple[str, list[DimensionalRow], list[Comparison]]]:
-        """The students of each kind on each test: a heading, their rows, and differences."""
-        for fold in self.main_folds:
-            shown = [
-                row
-                for row in self.rows
-                if (row.fold, row.speech) == (fold, speech)
-                and (start_noise or noise_of(row.initialisation) is None)
-            ]
-            for (student, recipe), rows in tables.by_student(shown).items():
-                compared = [
-                    one
-                    for one in self.comparisons
-                    if (one.fold, one.student, one.speech) == (fold, student, speech)
-                    and one.recipe in (recipe, NATIVE)
-                    and noise_of(one.initialisation) is None
-                ]
-                yield heading(rows[0], recipe, self.tested(fold)), rows, compared
-
-    def tested(self, fold: FoldName) -> str:
-        """Names the data behind a row."""
-        if fold == "all":
-            return f"{len({row.fold for row in self.rows} - {'all'})} folds pooled"
-        listed = self.tests.get(fold, "")
-        return f"fold {fold}" + (f" ({listed})" if listed else "")
-
-    @property
     def about(self) -> list[str]:
         """What the columns mean."""
         low, high = self.scale
-        natives = [NATIVES] if any(row.recipe == NATIVE for row in self.rows) else []
-        return [
-            COLUMNS.format(low=low, high=high),
-            *([EMOTIONS] if self.emotions else []),
-            *natives,
-        ]
+        emotions = [EMOTIONS] if self.emotions else []
+        return [COLUMNS.format(low=low, high=high), *emotions, *self.natives()]
 
-    def save(self, folder: Path) -> None:
-        """Writes `report.json` and `report.md`, each whole."""
-        write_atomically(folder / "report.json", self.model_dump_json(indent=1) + "\n")
-        write_atomically(folder / "report.md", self.markdown())
-
-    @classmethod
-    def load(cls, path: Path) -> "DimensionalReport":
-        """Reads a `report.json`.
-
-        Raises:
-            ReportError: it is missing, or is not one.
-        """
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError) as error:
-            raise ReportError(
-                f"{path}: not a report on dimensions that this version can read; make it again "
-                f"with the command in its report.md, or give another file ({error})"
-            ) from error
+    def heard(self, speech: str) -> list[DimensionalRow]:
+        """The rows on speech that is heard in one way."""
+        return [row for row in self.rows if row.speech == speech]
 
     def table(self) -> str:
         """The main table for a terminal: 110 characters or less, for names of usual length."""
         parts = []
-        for title, rows, compared in self.classrooms():
+        for title, rows, compared in self.classrooms(self.heard(CLEAN)):
             parts += [title, tables.plain(self._main(rows, short=True))]
             for number, differences in enumerate(tables.differences(compared)):
                 start = f"{DIFFERENCES}:\n" if number == 0 else ""
                 parts.append(start + tables.plain(differences))
-        for word, texts in (("not available", self.unavailable), ("failed", self.failed)):
-            parts.append("\n".join(fill(f"{word}: {text}", WIDTH) for text in texts))
-        parts.append("\n".join(fill(text, WIDTH) for text in (*self.about, self.privacy)))
-        return "\n\n".join(part for part in parts if part)
+        return self.table_with(parts, self.about)
 
     def markdown(self) -> str:
         """The whole report for people."""
-        protocol = tables.escaped(self.protocol)
-        parts = [f"# {protocol}", self.privacy]
-        for title, rows, compared in self.classrooms():
+        parts = []
+        for title, rows, compared in self.classrooms(self.heard(CLEAN)):
             parts += [f"## {title}", tables.markdown(self._main(rows))]
             if compared:
-                parts += [
-                    f"{DIFFERENCES}:",
-                    *map(tables.markdown, tables.differences(compared)),
-                ]
+                parts += [f"{DIFFERENCES}:", *map(tables.markdown, tables.differences(compared))]
             parts += ["Each dimension:", tables.markdown(_each(rows))]
         parts += self.about
         parts += self._systems()
         speeches = dict.fromkeys(row.speech for row in self.rows if row.speech != CLEAN)
         for speech in speeches:
             parts += [f"## Test speech: {speech}"]
-            for title, rows, _ in self.classrooms(speech=speech):
+            for title, rows, _ in self.classrooms(self.heard(speech)):
                 parts += [f"{title}:", tables.markdown(self._main(rows))]
         if "all" in self.main_folds:
-            every = [row for row in self.rows if row.fold != "all" and row.speech == CLEAN]
+            every = [row for row in self.heard(CLEAN) if row.fold != "all"]
             parts += ["## Mean CCC per fold", tables.markdown(_per_fold(every))]
-        for title, lines in (
-            ("Not available", self.unavailable),
-            ("Failed", self.failed),
-            ("Notes", self.notes),
-        ):
-            if lines:
-                parts += [f"## {title}", "\n".join(f"- {tables.escaped(line)}" for line in lines)]
-        v = self.versions
-        parts += [
-            "## What the intervals mean",
-            limits(max(row.speakers for row in self.rows), HELD),
-            "## To make this report again",
-            f"```\n{self.command}\n```",
-            f"distill-data {v.package}, Python {v.python}, PyTorch {v.torch}.",
-            protocol,
-        ]
-        return "\n\n".join(part for part in parts if part) + "\n"
+        return self.markdown_with(parts, limits(max(row.speakers for row in self.rows), HELD))
 
     def _systems(self) -> list[str]:
         """Systems beside sets, test by test; nothing if there are none."""
-        clean = [row for row in self.rows if row.speech == CLEAN]
+        clean = self.heard(CLEAN)
         found = {fold: beside(fold, clean, self.systems) for fold in self.main_folds}
         parts = []
         for fold, table in found.items():

@@ -170,7 +170,7 @@ class DimensionalResult:
 
 
 def truth_of(test: RealSet) -> dict[str, Any]:
-    """What a result says of the truth: emotions, and values on the corpus' scale; who listed it."""
+    """What a result says of the truth: emotions, and values on the corpus' scale."""
     task, targets = test.task, test.targets
     values = task.on_scale(task.numbers(targets).double()).tolist()
     emotions: Sequence[int] = ()
@@ -178,9 +178,7 @@ def truth_of(test: RealSet) -> dict[str, Any]:
         shares = task.shares(targets)
         known = ~shares.isnan().any(dim=1)
         emotions = shares.nan_to_num(0.0).argmax(dim=1).where(known, UNKNOWN).tolist()
-    splits = {utterance.split for utterance in test.utterances}
     return {
-        "listed": (splits.pop() or "") if len(splits) == 1 else "",
         "emotions": tuple(emotions),
         "truth": tuple(tuple(round(value, 6) for value in row) for row in values),
     }

@@ -20,11 +20,11 @@ class Headline:
 def headline(view: View) -> list[Headline]:
     """One for each judged set and initialisation of the first classroom."""
     classes = len(view.report.emotions)
-    return [_headline(row, view.full(row), classes) for row in view.judged]
+    return [_headline(row, view.full(row), classes, view.apart) for row in view.judged]
 
 
-def _headline(row: Row, full: Row | None, classes: int) -> Headline:
-    about = f"{row.set}, {row.student}, {initialised(row)}"
+def _headline(row: Row, full: Row | None, classes: int, test: str) -> Headline:
+    about = ", ".join(filter(None, (row.set, row.student, initialised(row), test)))
     items = _items(row, classes)
     if full is None or row.relative_uar is None:
         return Headline(

@@ -16,7 +16,11 @@ def model_distillation(view: View) -> Table | None:
     students = {row.student for row in view.taught}
     shown = [row for row in rivals if row.student in students] + list(view.taught)
 
-    leads = {key_of(one): one.difference for one in view.report.comparisons if one.against == FULL}
+    leads = {
+        key_of(one): one.difference
+        for one in view.report.comparisons
+        if one.fold == view.fold and one.against == FULL
+    }
 
     def lead(row: Row) -> Cell:
         found = leads.get(key_of(row))

@@ -23,7 +23,8 @@ from evaluation.page.speakers import speakers
 from evaluation.page.start_noise import start_noise
 from evaluation.page.view import View
 from evaluation.page.ways import cost, ways
-from evaluation.report import NATIVES, Report, limits
+from evaluation.report import Report
+from evaluation.saved_report import NATIVES, limits
 
 
 def write(path: Path, report: Report, exhibits: Sequence[Exhibit] = ()) -> None:
@@ -51,15 +52,16 @@ def template(name: str) -> Template:
 
 def html(report: Report, exhibits: Sequence[Exhibit] = ()) -> str:
     """The page as text."""
-    view = View(report)
+    views = View.all_of(report)
+    view = views[0]
     return template("report.html.j2").render(
         report=report,
         privacy=report.privacy,
         limits=limits(max(row.speakers for row in report.rows)),
-        headline=headline(view),
-        results=results(view),
+        headline=[claim for each in views for claim in headline(each)],
+        results=[part for each in views for part in results(each)],
         natives=NATIVES if any(row.recipe == NATIVE for row in view.rows) else "",
-        differences=differences(view),
+        differences=[part for each in views for part in differences(each)],
         over_ipc=over_ipc(view),
         start_noise=start_noise(view),
         architectures=architectures(view),

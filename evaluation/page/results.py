@@ -39,19 +39,21 @@ def differences(view: View) -> list[Part]:
         own = [
             one
             for one in view.report.comparisons
-            if view.classroom(one) == classroom
+            if one.fold == view.fold
+            and view.classroom(one) == classroom
             and one.speech == CLEAN
             and noise_of(one.initialisation) is None
             and not one.set.startswith(TAUGHT)
         ]
         if own:
-            parts.append(Part(heading(classroom), [paired(view.looks, heading(classroom), own)]))
+            name = heading(classroom, view.apart)
+            parts.append(Part(name, [paired(view.looks, name, own)]))
     return parts
 
 
-def heading(classroom: Classroom) -> str:
-    """Names a classroom."""
-    return f"{classroom.student}, {classroom.recipe} recipe"
+def heading(classroom: Classroom, test: str = "") -> str:
+    """Names a classroom, and who tests it where there are several tests."""
+    return f"{classroom.student}, {classroom.recipe} recipe" + (f", {test}" if test else "")
 
 
 def initialised(row: Key) -> str:
@@ -96,11 +98,11 @@ def _main(view: View, classroom: Classroom) -> Part:
     first = rows[0]
     caption = (
         f"UAR on clean speech of students with {first.parameters:,} parameters, "
-        f"{'all folds pooled' if first.fold == 'all' else f'fold {first.fold}'}, "
+        f"{'all folds pooled' if first.fold == 'all' else view.report.tested(first.fold)}, "
         f"{count(first.speakers, 'test speaker')}"
     )
-    label = f"Results: {heading(classroom)}"
-    return Part(heading(classroom), [Table(caption, label, columns, bodies)])
+    name = heading(classroom, view.apart)
+    return Part(name, [Table(caption, f"Results: {name}", columns, bodies)])
 
 
 def _cells(view: View, row: Row, scale: Scale) -> list[Cell]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from evaluation.options import AUGMENTED, HARD_LABELS, OF_ITS_OWN, PUPIL, TEACHER
 from evaluation.page.colours import Look, looks
-from evaluation.records import Key, Row
+from evaluation.records import FoldName, Key, Row
 from evaluation.report import Report
 from evaluation.runs import CLEAN, FULL, RANDOM_SUBSET
 from evaluation.starts import noise_of
@@ -25,9 +25,20 @@ class Classroom(NamedTuple):
 
 @dataclass(frozen=True)
 class View:
-    """A report with its rows sorted out."""
+    """A report with its rows sorted out.
+
+    Attributes:
+        report: all of it.
+        fold: whose rows: all folds, where they are pooled.
+    """
 
     report: Report
+    fold: FoldName
+
+    @classmethod
+    def all_of(cls, report: Report) -> "list[View]":
+        """One of all folds, where they are pooled; else one of each."""
+        return [cls(report, fold) for fold in report.main_folds]
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
@@ -36,13 +47,11 @@ class View:
 
     @cached_property
     def all_starts(self) -> tuple[Row, ...]:
-        """Over all folds if there are several, of the recipes that tables show."""
-        folds = {row.fold for row in self.report.rows}
-        main = "all" if "all" in folds else min(folds)
+        """Of the recipes that tables show."""
         return tuple(
             row
             for row in self.report.rows
-            if row.fold == main and row.recipe not in (AUGMENTED, HARD_LABELS)
+            if row.fold == self.fold and row.recipe not in (AUGMENTED, HARD_LABELS)
         )
 
     @cached_property
@@ -84,6 +93,11 @@ class View:
         """How many were tested; chance UAR is one over it."""
         counts = self.report.confusions[0].counts if self.report.confusions else ()
         return sum(sum(row) > 0 for row in counts) or len(self.report.emotions)
+
+    @property
+    def apart(self) -> str:
+        """Names the test where it is one of several; empty where folds are pooled."""
+        return self.report.tested(self.fold) if len(self.report.main_folds) > 1 else ""
 
     @property
     def chance(self) -> float:
