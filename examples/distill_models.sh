@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Two ways to make a recogniser small, side by side, on the toy corpus with words: two systems that
-# distil the model, and a set that distils the data. The encoders that teach are made first; where
+# distil the model, and sets that distil the data: one of log-mels; one in the representation of the
+# encoder that teaches, and the same with labels that a teacher gives its items. The encoders that teach are made first; where
 # there are others, name folders or hub names: SPEECH=facebook/hubert-base-ls960 TEXT=... DATASET=...
 # Arguments go to both systems: --fold 1 --seeds 1 for a quick look. Half an hour on a core.
 set -euo pipefail
@@ -15,5 +16,11 @@ fi
 distill-model --system representation --dataset "$dataset" --teacher "$SPEECH" --out "$runs/representation" "$@"
 distill-model --system audio-textual --dataset "$dataset" --teacher "$SPEECH" --text-teacher "$TEXT" --out "$runs/audio-textual" "$@"
 
+judged=(--dataset "$dataset" --seeds 3 --baselines random --teachers none --speech none --no-scores --systems "$runs/representation,$runs/audio-textual")
+
 distill-data --task dimensional --dataset "$dataset" --ipc 10 --fold 1 --out "$runs/set"
-evaluate-data "$runs/set" --dataset "$dataset" --seeds 3 --baselines random --teachers none --speech none --no-scores --systems "$runs/representation,$runs/audio-textual" --out "$runs/judged"
+evaluate-data "$runs/set" "${judged[@]}" --out "$runs/judged"
+
+distill-data --task dimensional --dataset "$dataset" --feature "hubert:$SPEECH,layer=all,pool=sequence" --native-steps 0 --ipc 10 --fold 1 --out "$runs/set-in-encoder"
+python examples/teach_a_set.py --run "$runs/set-in-encoder" --dataset "$dataset" --out "$runs/taught-set"
+evaluate-data distilled="$runs/set-in-encoder" taught="$runs/taught-set" "${judged[@]}" --encoder "$SPEECH" --out "$runs/judged-in-encoder"

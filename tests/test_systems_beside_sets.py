@@ -9,6 +9,7 @@ from small_dimensional import judged, sides
 from test_dimensional_command import felt_set
 from test_evaluate_data_command import toy_set
 
+from evaluation.dimensional.page import html
 from evaluation.dimensional.report import DimensionalReport
 from evaluation.dimensional.systems import read_systems
 from evaluation.runs import FULL
@@ -64,10 +65,14 @@ def test_a_system_stands_beside_full_data_and_sets(tmp_path):
     part = text[text.index("## Model distillation") :]
     full = max(row.mean.ccc.mean for row in report.rows if row.set == FULL)
     assert f"| {0.5 / full:.3f} |" in part if full > 0 else "| - |" in part
-    assert "| representation: distilled student | speech | 0.500 | 0.300 to 0.700 |" in part
+    assert "| representation: distilled student | speech | 0.500 | [0.300, 0.700] |" in part
     assert "79,175" in part
     assert "| who trains |" in part
     assert "| distilled |" in part
+    page = html(report, [result])
+    section = page[page.index('id="model-distillation"') :]
+    for shown in ("representation: distilled student", "79,175", "who trains", "[0.300, 0.700]"):
+        assert shown in section
 
 
 def test_systems_of_another_test_are_left_out():
@@ -75,6 +80,7 @@ def test_systems_of_another_test_are_left_out():
     result = replace(judged(), fold=1)
     report = DimensionalReport.of("line", [result], corpus="c", command="c", systems=rows)
     assert "## Model distillation" not in report.markdown()
+    assert "Model distillation" not in html(report, [result])
 
 
 def test_a_run_on_other_recordings_or_by_another_protocol_is_refused(tmp_path):

@@ -11,6 +11,7 @@ from evaluation.dimensional.report import DimensionalReport
 from evaluation.dimensional.results import DimensionalResult
 from evaluation.dimensional.scatter import scatters
 from evaluation.dimensional.scope import HELD
+from evaluation.dimensional.systems_on_page import systems
 from evaluation.files import write_atomically
 from evaluation.page.colours import Look, looks
 from evaluation.page.exhibit import Exhibit
@@ -60,6 +61,7 @@ def html(
         results=[Part(name, [view.main(name, rows)]) for name, rows, _ in rooms],
         dimensions=[Part(name, view.each(name, rows)) for name, rows, _ in rooms],
         scatters=scatters(own, view.looks),
+        systems=systems(report, view.looks),
         differences=[
             Part(name, [paired(view.looks, name, compared, "mean CCC")])
             for name, _, compared in rooms

@@ -12,7 +12,7 @@ from evaluation.comparisons import difference, pairs
 from evaluation.dimensional.records import DimensionalRow
 from evaluation.dimensional.results import DimensionalResult
 from evaluation.dimensional.scope import HELD, Scope
-from evaluation.dimensional.systems import ABOUT, beside
+from evaluation.dimensional.systems import ABOUT, table, ways
 from evaluation.records import Comparison, FoldName, Versions
 from evaluation.remarks import not_pooled, partly_pooled, reasons
 from evaluation.runs import CLEAN
@@ -158,13 +158,11 @@ class DimensionalReport(SavedReport):
 
     def _systems(self) -> list[str]:
         """Systems beside sets, test by test; nothing if there are none."""
-        clean = self.heard(CLEAN)
-        found = {fold: beside(fold, clean, self.systems) for fold in self.main_folds}
         parts = []
-        for fold, table in found.items():
-            if table is not None:
+        for fold in self.main_folds:
+            if found := ways(fold, self.heard(CLEAN), self.systems):
                 title = f"## Model distillation, {self.tested(fold)}"
-                parts += [title, tables.markdown(table), ABOUT]
+                parts += [title, tables.markdown(table(found, self.dimensions)), ABOUT]
         return parts
 
     def _main(self, rows: Sequence[DimensionalRow], short: bool = False) -> tables.Table:

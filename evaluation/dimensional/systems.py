@@ -1,12 +1,13 @@
 """Systems that distil the model, beside sets that distil the data."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation import tables
 from evaluation.dimensional.records import DimensionalRow
 from evaluation.options import PUPIL, TEACHER
-from evaluation.records import FoldName
+from evaluation.records import FoldName, Spread
 from evaluation.runs import FULL
 from evaluation.systems.rows import SystemRow, read_run
 from synth_data.errors import UserError
@@ -47,10 +48,37 @@ def read_systems(folders: Sequence[Path], real: RealSet, protocol: str) -> tuple
     return tuple(rows)
 
 
-def beside(
-    fold: FoldName, rows: Sequence[DimensionalRow], systems: Sequence[SystemRow]
-) -> tables.Table | None:
-    """Full data, judged sets and systems on the same test; None where no system was tested on it.
+@dataclass(frozen=True)
+class Way:
+    """Full data, a judged set or a model that was distilled: one line of a table.
+
+    Attributes:
+        name: of the set, or of the system and its model.
+        of: the set's name; None for a model.
+        student: and its start; what a model takes to use it.
+        ccc: mean over the dimensions.
+        ratio: its mean to that of the best student of full data; None where that is not above 0.
+        parameters: of the student or the model.
+        bytes: of what is shipped.
+        minutes: to make what is shipped; of a set and full data, to train a student as well.
+        needs: who needs the raw speech.
+        dimensions: CCC of each, by name.
+    """
+
+    name: str
+    of: str | None
+    student: str
+    ccc: Spread
+    ratio: float | None
+    parameters: int
+    bytes: int
+    minutes: float
+    needs: str
+    dimensions: Mapping[str, float]
+
+
+def ways(fold: FoldName, rows: Sequence[DimensionalRow], systems: Sequence[SystemRow]) -> list[Way]:
+    """Full data, judged sets and systems on the same test; none where no system was tested on it.
 
     Args:
         fold: the test.
@@ -58,49 +86,74 @@ def beside(
         systems: all that there are.
     """
     own = [row for row in systems if row.fold == fold]
-    if not own:
-        return None
     shown = [
         row
         for row in rows
-        if row.fold == fold
+        if own
+        and row.fold == fold
         and (row.judged or row.set == FULL)
         and not row.set.startswith((TEACHER, PUPIL))
     ]
     full = max((row.mean.ccc.mean for row in shown if row.set == FULL), default=0.0)
 
-    def ratio(mean: float) -> str:
-        return f"{mean / full:.3f}" if full > 0 else tables.NONE
+    def ratio(mean: float) -> float | None:
+        return mean / full if full > 0 else None
 
-    dimensions = list(own[0].ccc)
-    lines = [
-        [
-            row.set,
-            f"{row.student}, {tables.start(row)}",
-            tables.spread(row.mean.ccc),
-            tables.interval(row.mean.ccc),
-            ratio(row.mean.ccc.mean),
-            f"{row.parameters:,}",
-            tables.size(row.bytes),
-            f"{row.seconds / 60:.1f}",
-            "who trains" if row.set == FULL else "who makes it",
-            *(f"{one.ccc.mean:.3f}" for one in row.dimensions),
-        ]
-        for row in shown
+    return [
+        *(
+            Way(
+                name=row.set,
+                of=row.set,
+                student=f"{row.student}, {tables.start(row)}",
+                ccc=row.mean.ccc,
+                ratio=ratio(row.mean.ccc.mean),
+                parameters=row.parameters,
+                bytes=row.bytes,
+                minutes=row.seconds / 60,
+                needs="who trains" if row.set == FULL else "who makes it",
+                dimensions={one.dimension: one.ccc.mean for one in row.dimensions},
+            )
+            for row in shown
+        ),
+        *(
+            Way(
+                name=f"{row.system}: {row.model}",
+                of=None,
+                student=row.hears,
+                ccc=Spread(mean=row.mean, interval=_pair(row.interval), sd=row.sd),
+                ratio=ratio(row.mean),
+                parameters=row.parameters,
+                bytes=row.bytes,
+                minutes=row.minutes,
+                needs=row.raw_speech,
+                dimensions=row.ccc,
+            )
+            for row in own
+        ),
     ]
-    lines += [
+
+
+def table(found: Sequence[Way], dimensions: Sequence[str]) -> tables.Table:
+    """Ways as text."""
+    return tables.Table(
+        (*HEADER, NEEDED, *dimensions),
         [
-            f"{row.system}: {row.model}",
-            row.hears,
-            f"{row.mean:.3f}" + (f" ± {row.sd:.3f}" if row.sd is not None else ""),
-            tables.NONE if row.interval is None else "{:.3f} to {:.3f}".format(*row.interval),
-            ratio(row.mean),
-            f"{row.parameters:,}",
-            tables.size(row.bytes),
-            f"{row.minutes:.1f}",
-            row.raw_speech,
-            *(f"{row.ccc[name]:.3f}" for name in dimensions),
-        ]
-        for row in own
-    ]
-    return tables.Table((*HEADER, NEEDED, *dimensions), lines)
+            [
+                one.name,
+                one.student,
+                tables.spread(one.ccc),
+                tables.interval(one.ccc),
+                tables.NONE if one.ratio is None else f"{one.ratio:.3f}",
+                f"{one.parameters:,}",
+                tables.size(one.bytes),
+                f"{one.minutes:.1f}",
+                one.needs,
+                *(f"{one.dimensions[name]:.3f}" for name in dimensions),
+            ]
+            for one in found
+        ],
+    )
+
+
+def _pair(interval: Sequence[float] | None) -> tuple[float, float] | None:
+    return None if interval is None else (interval[0], interval[1])

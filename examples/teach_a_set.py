@@ -1,0 +1,58 @@
+r"""Gives sets the labels that a teacher hears in their items: both kinds of distillation at once.
+
+    distill-data --task dimensional --dataset toy-words --feature hubert:FOLDER,pool=mean \
+        --native-steps 0 --fold 1 --out runs/in-encoder
+    python examples/teach_a_set.py --run runs/in-encoder --dataset toy-words --out runs/taught
+    evaluate-data plain=runs/in-encoder taught=runs/taught --dataset toy-words --out runs/judged
+
+For each fold the teacher of representation distillation (`distill-model --system representation`)
+learns from all real training speech, in the representation that the set was made in, and validation
+speakers say when to stop.
+"""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+from evaluation.files import write_atomically
+from evaluation.named_sets import COST, SECONDS, load_sets
+from evaluation.session_checks import require_same
+from evaluation.systems.taught_set import teach
+from synth_data.console import command_line, run
+from synth_data.corpus import known_corpus, load, protocol_of
+from synth_data.errors import UserError
+from synth_data.progress import bar
+
+app = command_line("Labels for the items of sets, by a teacher of dimensions.")
+
+
+@app.command()
+def main(
+    run_folder: Annotated[Path, Option("--run", help="Of distill-data: one set for each fold.")],
+    out: Annotated[Path, Option(help="Folder for the sets with their new labels.")],
+    dataset: Annotated[str, Option(help="The corpus that they were made from.")] = "toy-words",
+    data_root: Annotated[Path | None, Option(help="The corpus' folder.")] = None,
+    seed: int = 0,
+) -> None:
+    """Teach every set of a run."""
+    corpus = known_corpus(dataset)
+    for one in bar("sets")(load_sets([str(run_folder)])):
+        made, fold = one.synthetic.provenance, one.synthetic.provenance.fold
+        if fold is None:
+            raise UserError(f"{one.folder} is of all speakers: give a run over folds")
+        real = load(corpus, data_root, one.synthetic.spec, task=one.synthetic.task.name)
+        require_same(one, real)
+        began = time.perf_counter()
+        train, validation, _ = real.fold(protocol_of(corpus, made.protocol), fold)
+        taught = teach(one.synthetic, train, validation, seed=seed)
+        taught.save(out / f"fold-{fold}" / "set")
+        seconds = one.making_seconds + time.perf_counter() - began
+        write_atomically(out / f"fold-{fold}" / COST, json.dumps({SECONDS: seconds}) + "\n")
+    print(out)
+
+
+if __name__ == "__main__":
+    run(app)
