@@ -22,6 +22,8 @@ from distill.public import require_apart
 from distill.run_folder import DIGESTS, SETTINGS
 from evaluation.networks import NETWORKS
 from synth_data.console import (
+    DataRoot,
+    Json,
     Quiet,
     Verbose,
     Version,
@@ -88,10 +90,7 @@ def distill_data(
             help="Of dimensions, where the corpus has no scale of its own, such as 1,7.",
         ),
     ] = None,
-    data_root: Annotated[
-        Path | None,
-        typer.Option(help="Its folder (a CSV for table); else $<DATASET>_ROOT or $SER_DATA_ROOT."),
-    ] = None,
+    data_root: DataRoot = None,
     ipc: Annotated[
         int | None, typer.Option(help="Items per class, or the bytes of so many.  [default: 10]")
     ] = None,
@@ -212,7 +211,7 @@ def distill_data(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan; do nothing.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
+    json: Json = False,
     verbose: Verbose = False,
     quiet: Quiet = False,
     version: Version = False,  # noqa: ARG001

@@ -19,7 +19,18 @@ from evaluation.runs import PREDICTIONS, RUNS
 from evaluation.session import Session
 from evaluation.students import RECIPES, Recipe, StudentRecipe
 from evaluation.teachers import TEACHERS
-from synth_data.console import Quiet, Verbose, Version, command_line, run, set_up_logging
+from synth_data.console import (
+    AllowMissing,
+    DataRoot,
+    Json,
+    Quiet,
+    SkipBad,
+    Verbose,
+    Version,
+    command_line,
+    run,
+    set_up_logging,
+)
 from synth_data.corpus import known_corpus
 from synth_data.degradation import DEGRADATIONS
 from synth_data.errors import UserError, unknown_name
@@ -49,10 +60,7 @@ def evaluate_data(
         ),
     ],
     dataset: Annotated[str, typer.Option(help="The corpus to test on.")],
-    data_root: Annotated[
-        Path | None,
-        typer.Option(help="Its folder (a CSV for table); else $<DATASET>_ROOT or $SER_DATA_ROOT."),
-    ] = None,
+    data_root: DataRoot = None,
     label_map: Annotated[
         str | None,
         typer.Option(
@@ -156,13 +164,9 @@ def evaluate_data(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print an estimate of the time; do nothing.")
     ] = False,
-    allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", help="Go on without missing audio or labels.")
-    ] = False,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave out unusable recordings.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
+    allow_missing: AllowMissing = False,
+    skip_bad: SkipBad = False,
+    json: Json = False,
     verbose: Verbose = False,
     quiet: Quiet = False,
     version: Version = False,  # noqa: ARG001

@@ -11,6 +11,8 @@ import typer
 from synth_data import corpus_check, set_folder
 from synth_data.adoption import adopt
 from synth_data.console import (
+    DataRoot,
+    Json,
     Quiet,
     Verbose,
     Version,
@@ -41,7 +43,6 @@ corpora_app = command_line(
 app.add_typer(corpora_app, name="corpora")
 
 SetFolder = Annotated[Path, typer.Argument(metavar="SET", help="The folder of a synthetic set.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 
 
 def main() -> None:
@@ -69,10 +70,7 @@ def import_tensors(
     file: Annotated[Path, typer.Argument(help="A .safetensors or .npz file.")],
     folder: Annotated[Path, typer.Argument(metavar="SET", help="The folder to write.")],
     dataset: Annotated[str, typer.Option(help="The corpus that the tensors were made from.")],
-    data_root: Annotated[
-        Path | None,
-        typer.Option(help="Its folder (a CSV for table); else $<DATASET>_ROOT or $SER_DATA_ROOT."),
-    ] = None,
+    data_root: DataRoot = None,
     fold: Annotated[
         int | None, typer.Option(min=1, help="Whose training side was used.  [default: all of it]")
     ] = None,

@@ -1,4 +1,4 @@
-"""What the three commands have in common: results on stdout, everything else on stderr.
+"""What all commands have in common: results on stdout, everything else on stderr.
 
 Exit codes: 0 done, 1 a defect of this package (with its traceback) or a check that found
 something, 2 wrong usage or an error that the user can mend, 130 interrupted.
@@ -8,6 +8,7 @@ import io
 import json
 import logging
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,9 +33,19 @@ Version = Annotated[
     typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
 ]
 
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(help="Its folder (a CSV for table); else $<DATASET>_ROOT or $SER_DATA_ROOT."),
+]
+AllowMissing = Annotated[
+    bool, typer.Option("--allow-missing", help="Go on without missing audio or labels.")
+]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out unusable recordings.")]
+
 
 def command_line(about: str) -> typer.Typer:
-    """An empty command line in the style of all three, with plain text for help and errors."""
+    """An empty command line in the style of all, with plain text for help and errors."""
     return typer.Typer(
         help=about,
         add_completion=False,

@@ -13,7 +13,11 @@ from evaluation.systems.report import table
 from evaluation.systems.session import Session
 from evaluation.systems.table import SYSTEMS
 from synth_data.console import (
+    AllowMissing,
+    DataRoot,
+    Json,
     Quiet,
+    SkipBad,
     Verbose,
     Version,
     command_line,
@@ -53,10 +57,7 @@ def distill_model(
             metavar="FOLDER", help="An encoder of text, for transcripts (audio-textual needs one)."
         ),
     ] = None,
-    data_root: Annotated[
-        Path | None,
-        typer.Option(help="Its folder (a CSV for table); else $<DATASET>_ROOT or $SER_DATA_ROOT."),
-    ] = None,
+    data_root: DataRoot = None,
     protocol: Annotated[
         str | None, typer.Option(help="How it is split.  [default: the corpus' first]")
     ] = None,
@@ -71,13 +72,9 @@ def distill_model(
         Path | None,
         typer.Option(help="Output folder; a run that is there goes on.  [default: in runs/]"),
     ] = None,
-    allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", help="Go on without missing audio or labels.")
-    ] = False,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave out unusable recordings.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
+    allow_missing: AllowMissing = False,
+    skip_bad: SkipBad = False,
+    json: Json = False,
     verbose: Verbose = False,
     quiet: Quiet = False,
     version: Version = False,  # noqa: ARG001

@@ -11,8 +11,9 @@ from typing import cast
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
+from evaluation.systems.opened import Opened
 from synth_data.errors import UserError
 from synth_data.progress import SILENT, Progress
 from synth_data.representations import encoder
@@ -22,31 +23,10 @@ from synth_data.utterance import Utterance
 
 
 @dataclass(frozen=True, eq=False)
-class SpeechEncoder:
-    """A HuBERT, wav2vec 2.0 or WavLM.
-
-    Attributes:
-        recipe: how it hears, and which it is.
-        network: of `transformers`, without gradients.
-    """
+class SpeechEncoder(Opened):
+    """A HuBERT, wav2vec 2.0 or WavLM."""
 
     recipe: encoder.SpeechEncoder
-    network: nn.Module
-
-    @property
-    def name(self) -> str:
-        """Of its folder, or on the hub."""
-        return self.recipe.name
-
-    @property
-    def digest(self) -> str:
-        """Of its weights and settings, hexadecimal."""
-        return self.recipe.digest_of_encoder
-
-    @property
-    def layers(self) -> int:
-        """Its transformer layers; it has one state more, which the first of them is given."""
-        return len(self.recipe.layers) - 1
 
     def waveform(self, utterance: Utterance) -> Float[Tensor, " sample"]:
         """The speech as the encoder takes it."""

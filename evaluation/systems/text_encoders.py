@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
+from evaluation.systems.opened import Opened
 from synth_data.corpora.tree import few
 from synth_data.errors import UserError
 from synth_data.representations import text
@@ -14,31 +15,10 @@ from synth_data.utterance import Utterance
 
 
 @dataclass(frozen=True, eq=False)
-class TextEncoder:
-    """A BERT, MPNet, MiniLM or the like.
-
-    Attributes:
-        recipe: how it reads, and which it is.
-        network: of `transformers`, without gradients.
-    """
+class TextEncoder(Opened):
+    """A BERT, MPNet, MiniLM or the like."""
 
     recipe: text.TextEncoder
-    network: nn.Module
-
-    @property
-    def name(self) -> str:
-        """Of its folder, or on the hub."""
-        return self.recipe.name
-
-    @property
-    def digest(self) -> str:
-        """Of its weights, settings and tokenizer, hexadecimal."""
-        return self.recipe.digest_of_encoder
-
-    @property
-    def layers(self) -> int:
-        """Its transformer layers; it has one state more, the embeddings of the tokens."""
-        return len(self.recipe.layers) - 1
 
     def tokens(self, utterance: Utterance) -> dict[str, Tensor]:
         """The transcript as the encoder takes it."""
