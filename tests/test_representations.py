@@ -221,7 +221,7 @@ def test_a_fusion_says_how_it_brings_frames_together(folders):
     one = known_feature(f"logmel64-short+hubert:{folders['hubert']}")
     assert isinstance(one, Fusion)
     assert one.shape == (64 + 16, 100)
-    assert "repeated" in one.how
+    assert "repeated" in one.title
     said = utterance()
     found, mel = one.of(said), FEATURES["logmel64-short"].of(said)
     assert torch.equal(found[:64], mel)
@@ -229,7 +229,7 @@ def test_a_fusion_says_how_it_brings_frames_together(folders):
     pooled = known_feature("logmel64-short+logmel64")
     assert isinstance(pooled, Fusion)
     assert pooled.shape == (4 * 64, 1)
-    assert "mean and deviation" in pooled.how
+    assert "mean and deviation" in pooled.title
     assert torch.allclose(pooled.of(said)[:64], mel.mean(dim=1, keepdim=True), atol=1e-6)
     assert known_feature("fbank80+logmel64").normalisation == "utterance"
     assert one.normalisation == "training"

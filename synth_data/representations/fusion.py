@@ -56,7 +56,7 @@ class Fusion(Representation):
 
     @property
     def title(self) -> str:
-        return " + ".join(part.title for part in self.together)
+        return f"{' + '.join(part.title for part in self.together)}, {self._how}"
 
     @property
     def hop(self) -> float | None:
@@ -69,7 +69,7 @@ class Fusion(Representation):
         return "utterance" if alone else "training"
 
     @property
-    def how(self) -> str:
+    def _how(self) -> str:
         """What is done to bring the parts together, in words."""
         if self.pooled:
             return "parts of several frames as mean and deviation over them, all in one frame"
