@@ -37,10 +37,11 @@ from distill.engine import distill
 from distill.objectives import OBJECTIVES
 from distill.objectives.objective import Objective
 from distill.outer_loop import Loop
+from evaluation.concordance import ccc
 from evaluation.files import write_atomically
 from evaluation.metrics import confusion, uar
 from evaluation.networks import Weights, draw_weights, skeleton
-from evaluation.students import RECIPES, CannotTrain, Examples
+from evaluation.students import RECIPES, CannotTrain, Examples, logits_of
 from synth_data.console import command_line, run
 from synth_data.corpus import load, protocol_line
 from synth_data.curator import Curator
@@ -98,20 +99,23 @@ def marking(marks: list[float], shown: Progress) -> Progress:
 def judged(
     examples: Examples, start: Weights, validation: RealSet, config: RunConfig
 ) -> tuple[float, float]:
-    """Mean UAR of students from the fixed initialisation `start`, and from random ones."""
-    recipe, emotions = RECIPES[config.student], len(validation.emotions)
-    truth = validation.targets.argmax(dim=1).tolist()
+    """Mean UAR, or CCC of dimensions, of students from the fixed weights, and from random ones."""
+    recipe, task = RECIPES[config.student], validation.task
+    network = skeleton(config.student, validation.spec.mels, len(task.columns))
 
     def one(weights: Weights, n: int) -> float:
         draws = generator(config.seed, "benchmark", "training", n)
         try:
             fitted = recipe.fit(config.student, weights, examples, recipe.settings[0], draws)
         except CannotTrain:  # items that no student survives are worth no more than a guess
-            return 1 / emotions
-        predicted = fitted.predict(validation.features).tolist()
-        return float(uar(confusion(truth, predicted, emotions)))
+            return 0.0 if task.dimensions else 1 / len(task.emotions)
+        said = logits_of(network, fitted.weights, validation.features)
+        if task.dimensions:
+            told = (task.numbers(each).double().numpy() for each in (validation.targets, said))
+            return float(ccc(*told).mean())
+        truth, predicted = (each.argmax(dim=1).tolist() for each in (validation.targets, said))
+        return float(uar(confusion(truth, predicted, len(task.emotions))))
 
-    network = skeleton(config.student, validation.spec.mels, emotions)
     draws = [generator(config.seed, "benchmark", "weights", n) for n in range(config.seeds)]
     fixed = [one(start, n) for n in range(config.seeds)]
     random = [one(draw_weights(network, own), n) for n, own in enumerate(draws)]

@@ -1,13 +1,14 @@
-"""What sets are worth that spend the same bytes in different ways.
+"""What sets are worth that spend the same bytes in different ways, or have other objectives.
 
     python examples/compare_parameterisations.py --dataset ravdess --data-root data/ravdess \
         --ipc 1 --results runs/parameterisations.json
 
-Each way is made as `distill-data` makes a set, but for a native schedule, and judged by the UAR of
-students on *validation* speakers, trained by the first setting of the generic recipe, half of them
-from the fixed initialisation and half from random ones. After no step at all the items are real
-utterances, stored so, under their own labels. With a file for results, a command that was
-interrupted goes on where it was, and commands with other options add to it.
+Each way is made as `distill-data` makes a set, but for a native schedule, and judged by the UAR (or
+mean CCC, with `--task dimensional`) of students on *validation* speakers, trained by the first
+setting of the generic recipe, half of them from the fixed initialisation and half from random ones.
+After no step at all the items are real utterances, stored so, under their own labels. With a file
+for results, a command that was interrupted goes on where it was, and commands with other options
+add to it.
 """
 
 import json
@@ -23,6 +24,7 @@ import torch
 from benchmark_objectives import judged, progress
 from typer import Option
 
+from distill.choice import AUTO
 from distill.config import RunConfig
 from distill.engine import distill
 from evaluation.files import write_atomically
@@ -54,7 +56,7 @@ class Found:
         steps: outer steps; 0 for real utterances.
         per_class: items of each class.
         bytes: of features and targets.
-        fixed: mean UAR of students from the fixed initialisation, in [0, 1].
+        fixed: mean UAR (or CCC) of students from the fixed initialisation.
         random: from random ones.
         seconds: of CPU time, to make the set.
     """
@@ -111,9 +113,9 @@ def one(train: RealSet, validation: RealSet, way: str, config: RunConfig, steps:
     seconds = time.process_time() - began
     assert made.start is not None
     heard = replace(validation, features=made.transform(validation.features))
-    examples = Examples(made.features, made.targets)
+    examples = Examples(made.features, made.targets, task=made.task)
     fixed, random = judged(examples, made.start.weights, heard, config)
-    per_class = len(made) // len(made.emotions)
+    per_class = len(made) // len(made.task.groups)
     return Found(way, steps, per_class, made.bytes, fixed, random, seconds)
 
 
@@ -137,14 +139,16 @@ def main(
     fold: int = 1,
     ipc: int = 1,
     student: str = "tdnn",
+    task: Annotated[str, Option(help="categorical or dimensional.")] = "categorical",
     ways: Annotated[str, Option(metavar="A,B", help="Names in WAYS.")] = ",".join(WAYS),
+    objectives: Annotated[str, Option(metavar="A,B", help="That each is made by.")] = AUTO,
     config_file: Annotated[Path | None, Option("--config", help="Settings, as a run.toml.")] = None,
     steps: Annotated[str, Option(metavar="N,M", help="Of each run; 0: real items.")] = "0,600",
     seeds: Annotated[int, Option(help="Students per initialisation.")] = 2,
     seed: Annotated[int, Option(help="Of everything random.")] = 0,
     results: Annotated[Path | None, Option(help="A file of what was found.")] = None,
 ) -> None:
-    """Print UAR on validation speakers of sets that are stored and learned in different ways."""
+    """Print what sets that are made in different ways are worth to validation speakers."""
     torch.set_num_threads(1)
     for name in ways.split(","):
         if name not in WAYS:
@@ -152,13 +156,21 @@ def main(
     if not all(word.isdecimal() for word in steps.split(",")):
         raise UserError(f"--steps takes numbers of outer steps, such as 0,600; found '{steps}'")
     given = {"dataset": dataset, "data_root": data_root, "feature": feature, "fold": fold}
-    given |= {"ipc": ipc, "student": student, "seed": seed, "seeds": seeds}
+    given |= {"ipc": ipc, "student": student, "seed": seed, "seeds": seeds, "task": task}
+    several = "," in objectives
     chosen = {
-        name: RunConfig.of(config_file, {**given, "parameterisation": WAYS[name]}).resolved()
-        for name in ways.split(",")
+        f"{objective}, {way}" if several else way: RunConfig.of(
+            config_file, {**given, "objective": objective, "parameterisation": WAYS[way]}
+        ).resolved()
+        for objective, way in product(objectives.split(","), ways.split(","))
     }
     config = next(iter(chosen.values()))
-    real = load(config.corpus, config.data_root, config.spec, progress=sys.stderr.isatty())
+    real = load(
+        *(config.corpus, config.data_root, config.spec),
+        task=config.task,
+        progress=sys.stderr.isatty(),
+    )
+    metric = "CCC" if real.task.dimensions else "UAR"
     train, validation, _ = real.fold(config.corpus_protocol, fold)
     labels = config.build_parameterisation().labels
     print(
@@ -166,8 +178,8 @@ def main(
         f"of fold {fold} · ipc {ipc}, {labels} labels · {config.student}, "
         f"{RECIPES[config.student].settings[0]} · {config.seeds} students per "
         f"initialisation\n\n"
-        f"| way | outer steps | items per class | bytes | UAR, fixed | UAR, random | UAR "
-        f"| CPU s |\n"
+        f"| way | outer steps | items per class | bytes | {metric}, fixed | {metric}, random "
+        f"| {metric} | CPU s |\n"
         f"|---|---:|---:|---:|---:|---:|---:|---:|",
         flush=True,
     )

@@ -68,6 +68,17 @@ def test_the_command_goes_on_where_it_was(compare, tmp_path, monkeypatch):
     assert len(made) == 7
 
 
+@pytest.mark.slow
+def test_objectives_are_compared_for_dimensions(compare):
+    names = ["distribution-matching", "kernel"]
+    words = ("--task", "dimensional", "--objectives", ",".join(names), "--ways", "means-4-int8")
+    outcome = compare(*words, "--ipc", 1, "--steps", 2)
+    assert "valence, activation, dominance" in outcome.lines[0]
+    assert "CCC, fixed" in outcome.lines[2]
+    assert [row[0] for row in rows(outcome)] == [f"{name}, means-4-int8" for name in names]
+    assert all(-1 <= float(row[4]) <= 1 for row in rows(outcome))
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
