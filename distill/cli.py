@@ -350,9 +350,11 @@ def _carry_out(experiment: Experiment, resume: bool, json: bool) -> None:
         private.require(config.accept_low_utility)
         experiment.say(str(private))
         if config.corpus.access == "own":
+            told = [", ".join(listed.emotions)] if listed.emotions else []
+            told += [listed.task.told] if listed.task.dimensions else []
             experiment.say(
-                f"privacy: the emotions that occur are taken to be public: "
-                f"{', '.join(listed.emotions)}"
+                f"privacy: what is told, and so the emotions that occur and the scale of "
+                f"dimensions, is taken to be public: {'; '.join(told)}"
             )
         if private.budget.epsilon > LARGE_EPSILON:
             experiment.say(

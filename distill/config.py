@@ -218,7 +218,7 @@ class RunConfig(BaseModel):
         require_smaller(self.nested, self.ipc)
         disentangler = self.build_disentangler()
         require_told(
-            *(self.task, disentangler),
+            *(self.task, disentangler, made[0]),
             private=self.budget is not None,
             public=self.public_dataset is not None,
         )

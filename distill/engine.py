@@ -20,6 +20,7 @@ from distill.judge import Judge
 from distill.native import Guide, Guided, Native
 from distill.nested import notes as nested_notes
 from distill.nested import prefixes_of, require_smaller
+from distill.objectives import OBJECTIVES
 from distill.objectives.objective import Objective, Student
 from distill.outer_loop import Loop, Made, OuterLoop
 from distill.outer_state import OuterState
@@ -123,7 +124,7 @@ def distill(
         raise UserError(f"speaker_penalty must be 0 or more; found {speaker_penalty}")
     require_fit(objective, parameterisation, native, curator.spec)
     require_told(
-        *(curator.task.name, disentangler),
+        *(curator.task.name, disentangler, objective),
         private=not curator.exact,
         public=public is not None,
     )
@@ -334,17 +335,22 @@ def require_fit(
 
 
 def require_told(
-    task: TaskName, disentangler: Disentangler | None, *, private: bool, public: bool
+    task: TaskName,
+    disentangler: Disentangler | None,
+    objective: Objective,
+    *,
+    private: bool,
+    public: bool,
 ) -> None:
     """Raises `UserError` if a set that tells dimensions cannot be made like this."""
     if task == "categorical":
         return
-    if private:
+    if private and not objective.tells_dimensions_privately:
+        able = [name for name, one in OBJECTIVES.items() if one.tells_dimensions_privately]
         raise UserError(
-            f"under --epsilon sets tell emotions alone: which cells of the label space have "
-            f"speech, and how dimensions hang together, would be further questions, for which "
-            f"nothing is planned. Found the task {task}: use --task categorical, or leave "
-            f"--epsilon out"
+            f"what {objective.name} asks of speech with dimensions has no public length, so no "
+            f"budget can be kept. Found the task {task} under --epsilon: use --objective "
+            f"{' or '.join(able)} or --task categorical, or leave --epsilon out"
         )
     if public:
         raise UserError(

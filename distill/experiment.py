@@ -209,11 +209,11 @@ class Experiment:
                     f"training never has fewer of"
                 )
             units = min(counted)
-        spec, emotions = config.spec, len(real.emotions)
-        network = skeleton(config.student, spec.mels, emotions)
+        spec, groups = config.spec, len(real.task.groups)
+        network = skeleton(config.student, spec.mels, len(real.task.columns))
         student = Student(network, dict(network.named_parameters()), real.task)
         objective, loop = config.build_objective(), config.build_loop()
-        return feasibility(budget, objective, loop, student, spec, emotions, units, max(counted))
+        return feasibility(budget, objective, loop, student, spec, groups, units, max(counted))
 
     def door(self, train: RealSet, folder: Path) -> Curator:
         """The door to training utterances: exact, or under the privacy budget."""

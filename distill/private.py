@@ -144,7 +144,7 @@ def feasibility(
     loop: Loop,
     student: Student,
     spec: Representation,
-    emotions: int,
+    groups: int,
     units: int,
     most: int,
 ) -> Feasibility:
@@ -156,12 +156,12 @@ def feasibility(
         loop: how it is optimised.
         student: the network that it is made for.
         spec: of its features.
-        emotions: how many.
+        groups: emotions, or cells of the label space.
         units: behind the door, at least; public.
         most: units that there are in any fold.
     """
     plan = with_noise_for(budget, plan_of(objective, loop))
-    numbers = {CLASS_SHARES: emotions, **objective.numbers(student, spec, emotions)}
+    numbers = {CLASS_SHARES: groups, **objective.numbers(student, spec, groups)}
     pulled = {one.purpose: numbers[one.purpose] for one in plan if one.purpose in numbers}
     return Feasibility(budget, plan, pulled, units, most)
 

@@ -22,5 +22,5 @@ distill-data --task dimensional --dataset "$dataset" --ipc 10 --fold 1 --out "$r
 evaluate-data "$runs/set" "${judged[@]}" --out "$runs/judged"
 
 distill-data --task dimensional --dataset "$dataset" --feature "hubert:$SPEECH,layer=all,pool=sequence" --native-steps 0 --ipc 10 --fold 1 --out "$runs/set-in-encoder"
-python examples/teach_a_set.py --run "$runs/set-in-encoder" --dataset "$dataset" --out "$runs/taught-set"
+python examples/teach_a_set.py --run "$runs/set-in-encoder" --dataset "$dataset" --encoder "$SPEECH" --out "$runs/taught-set"
 evaluate-data distilled="$runs/set-in-encoder" taught="$runs/taught-set" "${judged[@]}" --encoder "$SPEECH" --out "$runs/judged-in-encoder"

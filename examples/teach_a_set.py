@@ -2,8 +2,9 @@ r"""Gives sets the labels that a teacher hears in their items: both kinds of dis
 
     distill-data --task dimensional --dataset toy-words --feature hubert:FOLDER,pool=mean \
         --native-steps 0 --fold 1 --out runs/in-encoder
-    python examples/teach_a_set.py --run runs/in-encoder --dataset toy-words --out runs/taught
-    evaluate-data plain=runs/in-encoder taught=runs/taught --dataset toy-words --out runs/judged
+    python examples/teach_a_set.py --run runs/in-encoder --encoder FOLDER --out runs/taught
+    evaluate-data plain=runs/in-encoder taught=runs/taught --dataset toy-words \
+        --encoder FOLDER --out runs/judged
 
 For each fold the teacher of representation distillation (`distill-model --system representation`)
 learns from all real training speech, in the representation that the set was made in, and validation
@@ -25,6 +26,7 @@ from synth_data.console import command_line, run
 from synth_data.corpus import known_corpus, load, protocol_of
 from synth_data.errors import UserError
 from synth_data.progress import bar
+from synth_data.representations.encoder_folder import open_encoder
 
 app = command_line("Labels for the items of sets, by a teacher of dimensions.")
 
@@ -35,9 +37,14 @@ def main(
     out: Annotated[Path, Option(help="Folder for the sets with their new labels.")],
     dataset: Annotated[str, Option(help="The corpus that they were made from.")] = "toy-words",
     data_root: Annotated[Path | None, Option(help="The corpus' folder.")] = None,
+    encoder: Annotated[
+        str | None, Option(help="The folder of the encoder whose features the sets are of.")
+    ] = None,
     seed: int = 0,
 ) -> None:
     """Teach every set of a run."""
+    if encoder is not None:
+        open_encoder(encoder)  # so that it is found where a set names it
     corpus = known_corpus(dataset)
     for one in bar("sets")(load_sets([str(run_folder)])):
         made, fold = one.synthetic.provenance, one.synthetic.provenance.fold

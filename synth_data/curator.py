@@ -234,10 +234,7 @@ class Curator:
             # Shares are together no longer than 1, and each dimension is within 1 of 0.
             bound=math.sqrt((emotions > 0) + dimensions),
         )
-        shares = means[:, :emotions].clamp_min(0.0)
-        total = shares.sum(dim=1, keepdim=True)
-        shares = torch.where(total > 0, shares / total, 1 / max(emotions, 1))
-        return torch.cat([shares, means[:, emotions:].clamp(-1.0, 1.0)], dim=1)
+        return self.task.settled(means)
 
     def naming_speakers(self) -> "Curator":
         """The same door, where after its emotion an utterance's target names its speaker.

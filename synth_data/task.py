@@ -119,6 +119,17 @@ class Task:
         shares = torch.full((len(corners), len(self.emotions)), 1 / max(1, len(self.emotions)))
         return torch.cat([shares, corners], dim=1)
 
+    def settled(self, means: Float[Tensor, "group column"]) -> Float[Tensor, "group column"]:
+        """Means of targets, perhaps noisy, as targets that items of each group may have.
+
+        Shares of emotions, of which unknown ones had none, are made to add up to 1 (all alike where
+        nothing is left), and dimensions are kept to what there can be.
+        """
+        shares = self.shares(means).clamp_min(0.0)
+        total = shares.sum(dim=1, keepdim=True)
+        shares = torch.where(total > 0, shares / total, 1 / max(len(self.emotions), 1))
+        return torch.cat([shares, self.numbers(means).clamp(-1.0, 1.0)], dim=1)
+
     def group_of(self, targets: Float[Tensor, "n column"]) -> Int[Tensor, " n"]:
         """The group of each row of targets; columns beyond the task's do not count."""
         if not self.dimensions:

@@ -21,13 +21,13 @@ from distill.objectives.distribution_matching import DistributionMatching
 from distill.objectives.embedding_moments import moments_of
 from distill.objectives.kernel import Kernel, on_sphere, ridge_head
 from distill.objectives.objective import Objective, Student
-from distill.objectives.released_moments import ReleasedMoments
+from distill.objectives.released_moments import SHARE_LEAST, TOLD, ReleasedMoments
 from distill.objectives.unrolled import Unrolled
 from distill.outer_loop import Loop
+from distill.private import account_of
 from evaluation.concordance import ccc
 from evaluation.networks import draw_weights, skeleton
 from evaluation.students import Examples, NativeRecipe, Recipe
-from synth_data.account import Account
 from synth_data.curator import Curator
 from synth_data.errors import UserError
 from synth_data.gaussian import Gaussian
@@ -167,7 +167,7 @@ def test_a_decoder_and_nested_sizes_know_cells():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"private": True}, "under --epsilon sets tell emotions alone.*task dimensional.*leave"),
+        ({"private": True}, "kernel asks .* no public length.*task dimensional.*released-moments"),
         ({"public": True}, "dimensions have no such names.*leave --public-dataset out"),
         ({"disentangler": "adversarial"}, "dimensions would be lost.*use --disentangle leace"),
     ],
@@ -178,17 +178,58 @@ def test_what_cannot_be_made_says_why(settings, message):
     given.pop("disentangler", None)
     chosen = DISENTANGLERS[name]() if name else None
     with pytest.raises(UserError, match=f"(?s){message}"):
-        require_told("dimensional", chosen, **given)
-    require_told("categorical", chosen, **given)
-    require_told("both", DISENTANGLERS["leace"](), private=False, public=False)
+        require_told("dimensional", chosen, Kernel(), **given)
+    require_told("categorical", chosen, Kernel(), **given)
+    require_told("both", DISENTANGLERS["leace"](), Kernel(), private=False, public=False)
+    require_told("both", None, ReleasedMoments(), private=True, public=False)
 
 
-def test_a_private_door_makes_no_such_set():
-    door = Curator(speech(), Gaussian(Account(PrivacyBudget(8.0, 1e-4, "speaker"), ())))
-    with pytest.raises(UserError, match="under --epsilon sets tell emotions alone"):
-        distill(
-            door, ReleasedMoments(), "tdnn", ipc=1, seed=0, loop=Loop(1, initialisation="noise")
-        )
+def private_door(real: RealSet, epsilon: float, unit: Any, loop: Loop) -> Curator:
+    budget = PrivacyBudget(epsilon, 1e-4, unit)
+    return Curator(real, Gaussian(account_of(budget, ReleasedMoments(), loop)))
+
+
+@pytest.mark.parametrize("task", ["dimensional", "both"])
+def test_a_private_set_is_made_of_what_was_planned(task):
+    loop = Loop(20, learning_rate=0.1, initialisation="noise")
+    door = private_door(speech(task), 8.0, "speaker", loop)
+    settings: dict[str, Any] = {"ipc": 2, "seed": 0, "loop": loop}
+    taught = Parameterisation(labels="taught")
+    made = distill(door, ReleasedMoments(), "tdnn", parameterisation=taught, **settings)
+    assert made.guarantee is not None
+    assert made.guarantee.epsilon <= 8.0001
+    assert len(made.guarantee.releases) == 2
+    assert len(made) == 2 * 2 ** len(made.task.dimensions)  # which cells have speech is nobody's
+    assert made.targets.isfinite().all()
+    assert made.task.numbers(made.targets).abs().max() <= 1
+    with pytest.raises(UserError, match="what kernel asks of speech with dimensions"):
+        distill(door, Kernel(), "tdnn", **settings)
+
+
+def test_what_a_private_door_tells_of_cells_is_what_they_are_like():
+    """With hardly any noise; a cell without speech is made of one with much."""
+    loop = Loop(1, initialisation="noise")
+    real = speech()
+    exact, noisy = Curator(real).narrowed(), private_door(real, 1e6, "utterance", loop)
+    told = {}
+    for door in (exact, noisy):
+        module = skeleton("tdnn", SPEC.mels, len(real.task.columns))
+        model = Student(module, dict(module.named_parameters()), door.task)
+        state = ReleasedMoments().init(door, model, 0)
+        told[door] = dict(zip(door.task.groups, state[TOLD], strict=True))
+    means = dict(zip(exact.task.groups, exact.mean_targets(), strict=True))
+    for cell, numbers in told[exact].items():
+        assert torch.allclose(numbers, means[cell], atol=1e-4)
+    rare = SHARE_LEAST / len(noisy.task.groups)
+    shares = dict(zip(noisy.task.groups, Curator(real).class_shares(), strict=True))
+    believed = [cell for cell, share in shares.items() if share >= 1.2 * rare]
+    empty = [cell for cell, share in shares.items() if share < 0.8 * rare]
+    assert believed
+    assert empty
+    for cell in believed:
+        assert torch.allclose(told[noisy][cell], means[cell], atol=0.1)
+    for cell in empty:
+        assert any(torch.equal(told[noisy][cell], told[noisy][one]) for one in believed)
 
 
 def test_a_student_that_cannot_be_trained_is_worth_less_than_one_that_is_wrong():

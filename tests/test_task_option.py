@@ -78,8 +78,8 @@ def test_a_dry_run_plans_by_cells(distill_data, tmp_path):
         (["--task", "dimensional", "--scale", "7"], "a scale is written LOWEST,HIGHEST"),
         (["--scale", "1,7"], "a scale (1 to 7) is of dimensions, and none are to be told"),
         (
-            ["--task", "dimensional", "--epsilon", "8"],
-            "under --epsilon sets tell emotions alone",
+            ["--task", "dimensional", "--epsilon", "8", "--objective", "kernel"],
+            "what kernel asks of speech with dimensions has no public length",
         ),
         (
             ["--task", "both", "--disentangle", "adversarial"],

@@ -107,12 +107,15 @@ class Objective(ABC):
         name: in `OBJECTIVES` and on the command line.
         teaches: whether what it asked tells what an item shows (`hears`), so that taught labels
             need no expert.
+        tells_dimensions_privately: whether what it asks where dimensions are told has a public
+            length, so that a privacy budget can be kept.
         starts_from: the initialisations of the students that a set is made for: the "fixed" one,
             "random" ones, or "both".
     """
 
     name: ClassVar[str]
     teaches: ClassVar[bool] = False
+    tells_dimensions_privately: ClassVar[bool] = False
 
     starts_from: Literal["both", "fixed", "random"] = field(default="both", kw_only=True)
 

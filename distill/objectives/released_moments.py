@@ -9,8 +9,10 @@ free. Two questions are asked in the eyes of the map phi (`distill.modulations`)
 2. in one vector, the mean of phi in each emotion, the share of each emotion, and the second
    moments over all emotions; beside them a few zeros, whose answers tell how noisy the others are.
 
-Where dimensions are told, cells of the label space stand for emotions; no set that tells them is
-made under a privacy budget yet.
+Where dimensions are told, cells of the label space stand for emotions, and the mean targets of each
+cell are asked with its mean of phi. Under a privacy budget nobody may know which cells have speech:
+one that hardly anybody is believed to be in is made of what one with many was found to be, and
+tells what that one tells.
 
 So each emotion is a normal distribution in the eyes of the map, all with one covariance, whose
 noise is cut off below. Every item has a place of its own, drawn from its emotion's distribution,
@@ -37,9 +39,11 @@ from synth_data.ledger import Release
 from synth_data.randomness import generator
 from synth_data.representation import Representation
 from synth_data.settings import Count, Positive
+from synth_data.task import Task
 
 MIDDLE, MOMENTS = "middle of the modulations", "moments of the modulations in each emotion"
 TOLD = "mean targets"  # as the state names those of cells
+TELL = 0.3  # of a target, in the vector that is asked: three dimensions have half a place's length
 MARK = 0.5  # of an utterance's own emotion, where places have a length of 1 at most
 CUT = 0.6  # of the longest that an answer can be, about as long as those of speech are
 BLANKS = 64  # zeros that are asked for
@@ -65,6 +69,7 @@ class ReleasedMoments(Objective):
 
     name: ClassVar[str] = "released-moments"
     teaches: ClassVar[bool] = True
+    tells_dimensions_privately: ClassVar[bool] = True
 
     regions: Count = 4
     middle: Positive = 0.1
@@ -93,19 +98,25 @@ class ReleasedMoments(Objective):
 
         def moments(features: Tensor, targets: Tensor) -> Tensor:
             place = _at_most((seen(features) / root - centre) / self.reach, 1.0)
-            marked = functional.pad(place, (0, 1), value=MARK)
+            told = TELL * targets[:, : _told(task)].nan_to_num(0.0)
+            marked = functional.pad(torch.cat([place, told], dim=1), (0, 1), value=MARK)
             own = task.in_groups(targets)
             means = even * (own[:, :, None] * marked[:, None, :]).flatten(1)
             squares = symmetric.pack(place[:, :, None] * place[:, None, :])
             return functional.pad(torch.cat([means, self.second * squares], dim=1), (0, BLANKS))
 
         bound = self._bound(curator, emotions)
+        row = size + _told(task) + 1
         answer = curator.mean(moments, purpose=MOMENTS, per_class=False, bound=bound)
-        numbers = [emotions * (size + 1), symmetric.numbers, BLANKS]
+        numbers = [emotions * row, symmetric.numbers, BLANKS]
         first, second, blank = answer.split(numbers, dim=0)
-        first = first.reshape(emotions, size + 1) / even
-        share = (first[:, -1] / MARK).clamp_min(SHARE_LEAST / emotions)
-        means = first[:, :-1] / share[:, None] * root * self.reach
+        first = first.reshape(emotions, row) / even
+        least = 1e-6 if curator.exact else SHARE_LEAST / emotions  # noise may leave nothing
+        if task.dimensions and not curator.exact:
+            first = _filled(first, first[:, -1] / MARK, least)
+        share = (first[:, -1] / MARK).clamp_min(least)
+        means = first[:, :size] / share[:, None] * root * self.reach
+        told = first[:, size:-1] / share[:, None] / TELL
         squares = symmetric.unpack(second / self.second)
         noise = float(blank.std()) / self.second * root  # its largest eigenvalue, about
         within = squares * size * self.reach**2 - _spread(means, share / share.sum())
@@ -115,7 +126,7 @@ class ReleasedMoments(Objective):
             "means": means.contiguous(),
             # In one order of memory, here and from a checkpoint: sums depend on it.
             "factor": torch.linalg.cholesky(covariance).contiguous(),
-            **({TOLD: curator.mean_targets()} if task.dimensions else {}),
+            **({TOLD: task.settled(told)} if task.dimensions else {}),
             "seed": torch.tensor(int(generator(seed, self.name).initial_seed() % 2**31)),
         }
 
@@ -171,7 +182,9 @@ class ReleasedMoments(Objective):
         cut by the same factor the count of units is as well, and the moments are the same.
         """
         together = 1.0 if curator.unit != "utterance" else float(emotions)
-        return CUT * float((together * (1 + MARK**2) + self.second**2) ** 0.5)
+        task = curator.task
+        told = TELL**2 * ((len(task.emotions) > 0) + len(task.dimensions)) if _told(task) else 0.0
+        return CUT * float((together * (1 + MARK**2 + told) + self.second**2) ** 0.5)
 
     @property
     def learns_labels(self) -> bool:
@@ -189,17 +202,35 @@ class ReleasedMoments(Objective):
 
     def numbers(
         self,
-        student: Student,  # noqa: ARG002
+        student: Student,
         spec: Representation,
         emotions: int,
     ) -> dict[str, int]:
         size = Modulations(spec, self.regions).size
-        moments = emotions * (size + 1) + Symmetric(size).numbers + BLANKS
+        row = size + _told(student.task) + 1
+        moments = emotions * row + Symmetric(size).numbers + BLANKS
         return {MIDDLE: size, MOMENTS: moments}
 
     def releases(self, steps: int) -> list[Release]:  # noqa: ARG002 - all before the first
         first = ((1 - self.middle) / self.middle) ** 0.5
         return [Release(MIDDLE, first), Release(MOMENTS, 1.0)]
+
+
+def _told(task: Task) -> int:
+    """Numbers of an utterance's target that are asked for; none where emotions alone are told."""
+    return len(task.columns) if task.dimensions else 0
+
+
+def _filled(
+    rows: Float[Tensor, "cell number"], shares: Float[Tensor, " cell"], least: float
+) -> Float[Tensor, "cell number"]:
+    """Rows in which cells with hardly anybody are like those with most, the most populous first."""
+    full = [cell for cell in shares.argsort(descending=True).tolist() if shares[cell] >= least]
+    empty = [cell for cell in range(len(rows)) if cell not in full]
+    filled = rows.clone()
+    for place, cell in enumerate(empty):
+        filled[cell] = rows[full[place % len(full)]] if full else 0.0
+    return filled
 
 
 def _at_most(rows: Float[Tensor, "n size"], length: float) -> Float[Tensor, "n size"]:
