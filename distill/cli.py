@@ -135,7 +135,10 @@ def distill_data(
     ] = None,
     slices: Annotated[
         int | None,
-        typer.Option(help="Items in the frames of one.  [default: 4; toy without --epsilon: 1]"),
+        typer.Option(
+            help="Items in the frames of one.  [default: 4; up to --ipc 3 cosines, 8 or 16; toy "
+            "without --epsilon: 1]"
+        ),
     ] = None,
     numbers: Annotated[
         str | None,

@@ -48,9 +48,15 @@ FIRST_MINUTE: dict[str, Any] = {
 
 UNKNOWN_EMOTIONS = 4  # taken to be so many until recordings of one's own are read
 # What recordings' sets are made of, if nothing else is said: sixteen items in the bytes of one.
-# The built-in corpus is so small that this would be all of it.
-# Items of fewer frames than slices are stored whole.
+# Where bytes are fewest, so few cosines of low frequency that there are 64 items or more of each
+# class (README, "Which way to store items?"). The built-in corpus is so small that this would be
+# all of it. Items of fewer frames than slices are stored whole.
 SMALL_ITEMS: dict[str, Any] = {"slices": 4, "numbers": "int8"}
+FEW_BYTES: dict[int, dict[str, Any]] = {  # by ipc
+    1: {"slices": 16, "frames": "cosines"},
+    2: {"slices": 8, "frames": "cosines"},
+    3: {"slices": 8, "frames": "cosines"},
+}
 HALF_NUMBERS = {"numbers": "float16"}  # of a decoder, which makes whole items
 # Under a privacy budget nothing real may be seen, and what follows the answers is cheap.
 PRIVATE_LOOP: dict[str, Any] = {"initialisation": "spectrum", "steps": 60, "learning_rate": 0.1}
@@ -314,11 +320,19 @@ class RunConfig(BaseModel):
     def build_parameterisation(self) -> Parameterisation:
         """What is learned."""
         whole = self.corpus.access == "built-in" and self.budget is None
-        small = {**SMALL_ITEMS, "slices": min(SMALL_ITEMS["slices"], self.spec.frames)}
-        usual = HALF_NUMBERS if self._decodes else {} if whole else small
+        usual = HALF_NUMBERS if self._decodes else {} if whole else self._small_items
         labels = TAUGHT if self._expert_by_default or self._answers_teach else {}
         given = {**usual, **labels, **self.parameterisation}
         return changed("the parameterisation", Parameterisation(), given)
+
+    @property
+    def _small_items(self) -> dict[str, Any]:
+        """How items are stored small, if nothing is said of slices."""
+        few = FEW_BYTES.get(self.ipc, {}) if self.budget is None else {}
+        if "slices" in self.parameterisation or few.get("slices", 0) > self.spec.frames:
+            few = {}
+        slices = min(SMALL_ITEMS["slices"], self.spec.frames)
+        return {**SMALL_ITEMS, "slices": slices, **few}
 
     @property
     def choice(self) -> Choice:

@@ -201,6 +201,15 @@ def test_sets_of_recordings_are_stored_small_unless_told_otherwise(tmp_path):
     assert config_of(real, tmp_path).build_parameterisation() == small
     given = "[parameterisation]\nslices = 2\n"
     assert config_of(real + given, tmp_path).build_parameterisation().slices == 2
+    # Where bytes are fewest, as cosines; but not where slices are named, or under a budget.
+    for ipc, slices in ((1, 16), (2, 8), (3, 8)):
+        few = f"ipc = {ipc}\n" + real
+        fewest = Parameterisation(slices, "int8", "taught", frames="cosines")
+        assert config_of(few, tmp_path).build_parameterisation() == fewest
+        assert config_of(few + given, tmp_path).build_parameterisation().frames == "means"
+    assert config_of("ipc = 4\n" + real, tmp_path).build_parameterisation() == small
+    private = config_of("ipc = 1\nepsilon = 8.0\n" + real, tmp_path).build_parameterisation()
+    assert (private.frames, private.slices) == ("means", 4)
     assert config_of("", tmp_path).build_parameterisation() == Parameterisation()
 
 
