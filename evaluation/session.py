@@ -281,6 +281,12 @@ class Session:
         if 1 < len(folds) < count:
             listed = ", ".join(str(number) for number in folds)
             notes += (f"not all folds: {listed} of {count}",)
+        heard_by = [one.needs for one in self.spec.parts if one.needs]
+        if heard_by:
+            notes += (
+                f"students here hear speech through {', '.join(heard_by)}, which whoever uses them "
+                f"needs as well; parameters and bytes are without it",
+            )
         line = self.protocol_line(real)
         about = self._about(notes) | {"pooled": pooled(self.protocol.folds(real.utterances))}
         page = self.out / "report.html"

@@ -78,6 +78,11 @@ class Representation(ABC):
         """What it is put together of: itself, but for a fusion."""
         return (self,)
 
+    @property
+    def needs(self) -> str:
+        """The encoder that it is computed with, by name; empty where there is none."""
+        return ""
+
     def digest(self) -> str:
         """Eight bytes, as hexadecimal, that name this recipe in caches and manifests."""
         return hashlib.sha256(json.dumps(self.settings(), sort_keys=True).encode()).hexdigest()[:16]

@@ -22,6 +22,7 @@ torch.set_num_threads(1)
 WHOLE = {
     "test_bad_input",
     "test_benchmark",
+    "test_both_kinds",
     "test_cluster",
     "test_dimensional",
     "test_dimensional_command",

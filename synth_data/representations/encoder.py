@@ -116,6 +116,10 @@ class SpeechEncoder(OfSpeech):
             "receptive": (1, self.receptive, LONGEST * self.sample_rate),
         }
 
+    @property
+    def needs(self) -> str:
+        return self.name
+
     def require_here(self) -> None:
         find(self.name, self.digest_of_encoder)
 

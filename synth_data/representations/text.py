@@ -92,6 +92,10 @@ class TextEncoder(Representation):
             "longest": (2, self.longest, LONGEST),
         }
 
+    @property
+    def needs(self) -> str:
+        return self.name
+
     def require_here(self) -> None:
         find(self.name, self.digest_of_encoder)
 
