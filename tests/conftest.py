@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -101,6 +102,23 @@ def _no_memory_of_other_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """Each test trains its own students and has ledgers of its own: what is found hides what is."""
     monkeypatch.setenv("DISTILL_DATA_STUDENTS", str(tmp_path / "students-kept"))
     monkeypatch.setenv("DISTILL_DATA_LEDGERS", str(tmp_path / "ledgers"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_process() -> Iterator[None]:
+    """Commands start no others, each of which takes seconds to begin, but where `two_at_once` is.
+
+    Tests run side by side themselves.
+    """
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("LOKY_MAX_CPU_COUNT", "1")
+        yield
+
+
+@pytest.fixture
+def two_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands work as on a machine with two cores."""
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -110,7 +110,6 @@ def place(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SER_DATA_ROOT", str(tmp_path / "data"))
     monkeypatch.setenv("DISTILL_DATA_CACHE", str(tmp_path_factory.getbasetemp() / "features"))
-    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
     for student in NETWORKS:
         monkeypatch.setitem(RECIPES, student, replace(Recipe.single(1), batch=4))
     return tmp_path
