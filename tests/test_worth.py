@@ -9,7 +9,7 @@ from evaluation.records import Row
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Row]:
-    """The first two folds of the toy corpus, pooled, as the command runs them, with two students."""
+    """The first two folds of the toy corpus, pooled, by default but for the number of students."""
     out = tmp_path_factory.mktemp("worth")
     experiment = Experiment(RunConfig(seeds=2).resolved(), out, command="", quiet=True)
     real = experiment.load()
