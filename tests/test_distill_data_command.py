@@ -298,7 +298,7 @@ def _is_gone(group: int) -> bool:
 @pytest.mark.usefixtures("two_at_once")
 @pytest.mark.parametrize("fold", ["1", "all"])
 def test_an_interrupted_run_resumes_to_the_same_bits(distill_data, tmp_path, fold):
-    config = small_config(tmp_path, steps=400)
+    config = small_config(tmp_path, steps=200)
     out = tmp_path / "out"
     process = start_and_save_often("--config", config, "--out", out, "--fold", fold)
     _wait_for(out / "fold-1" / "progress.safetensors", process)
