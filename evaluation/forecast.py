@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -172,8 +173,9 @@ def trained_steps(recipe: Recipe, seeds: int) -> float:
     return sum(steps) + (seeds - 1) * sum(steps) / len(steps)
 
 
+@cache
 def pace(student: str, shape: tuple[int, int], emotions: int, recipe: Recipe) -> Pace:
-    """How fast a student trains, timed on this machine."""
+    """How fast a student trains, timed on this machine; once by a process."""
     assert student in NETWORKS
     draws = generator(0, "forecast")
     network = skeleton(student, shape[0], emotions)

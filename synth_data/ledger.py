@@ -16,6 +16,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -145,21 +146,7 @@ def epsilon_of(releases: Sequence[Release], delta: float) -> float:
         return 0.0
     if all(one.sampling_probability == 1 for one in releases):
         return _exact(_mu(releases), delta)
-    # Half of Opacus' import is of things that only training needs: seconds, for who samples.
-    from opacus.accountants import PRVAccountant
-
-    accountant = PRVAccountant()
-    accountant.history = [
-        (one.noise_multiplier, one.sampling_probability, one.count) for one in releases
-    ]
-    with warnings.catch_warnings():
-        # Of a sampling probability of 1 it takes the logarithm of 0, in a branch it then leaves;
-        # and how wide its grid is comes from a looser accountant, which may say so. Where noise is
-        # so small that hardly anything is private, the ends of the grid are beyond all numbers.
-        warnings.filterwarnings("ignore", "divide by zero", RuntimeWarning)
-        warnings.filterwarnings("ignore", "Optimal order", UserWarning)
-        warnings.filterwarnings("ignore", "(overflow|invalid value) encountered", RuntimeWarning)
-        return float(accountant.get_epsilon(delta))
+    return _sampled(tuple(releases), delta)
 
 
 def with_noise_for(budget: PrivacyBudget, plan: Sequence[Release]) -> tuple[Release, ...]:
@@ -258,6 +245,26 @@ def _exact(mu: float, delta: float) -> float:
     while _delta(mu, high) > delta:
         high *= 2
     return float(brentq(lambda epsilon: _delta(mu, epsilon) - delta, 0.0, high, xtol=1e-12))
+
+
+@lru_cache(maxsize=4096)  # a third of a second each, and the same few are asked for again and again
+def _sampled(releases: tuple[Release, ...], delta: float) -> float:
+    """An upper bound, where units are sampled."""
+    # Half of Opacus' import is of things that only training needs: seconds, for who samples.
+    from opacus.accountants import PRVAccountant
+
+    accountant = PRVAccountant()
+    accountant.history = [
+        (one.noise_multiplier, one.sampling_probability, one.count) for one in releases
+    ]
+    with warnings.catch_warnings():
+        # Of a sampling probability of 1 it takes the logarithm of 0, in a branch it then leaves;
+        # and how wide its grid is comes from a looser accountant, which may say so. Where noise is
+        # so small that hardly anything is private, the ends of the grid are beyond all numbers.
+        warnings.filterwarnings("ignore", "divide by zero", RuntimeWarning)
+        warnings.filterwarnings("ignore", "Optimal order", UserWarning)
+        warnings.filterwarnings("ignore", "(overflow|invalid value) encountered", RuntimeWarning)
+        return float(accountant.get_epsilon(delta))
 
 
 def _mu_for(budget: PrivacyBudget) -> float:

@@ -264,14 +264,19 @@ def speaker_dependent(folds_count: int = 5, seed: int = 0) -> Protocol:
 
 
 def _groups(utterances: Sequence[Utterance], group: Group) -> list[str]:
-    return sorted({_group(u, group) for u in utterances})
+    return sorted(set(_group_of_each(utterances, group)))
 
 
-def _group(utterance: Utterance, group: Group) -> str:
-    value = utterance.speaker if group == "speaker" else utterance.session
-    if value is None:
-        raise CorpusError(f"utterance '{utterance.name}' has no {group}: this protocol needs one")
-    return value
+def _group_of_each(utterances: Sequence[Utterance], group: Group) -> list[str]:
+    found = []
+    for utterance in utterances:
+        value = utterance.speaker if group == "speaker" else utterance.session
+        if value is None:
+            raise CorpusError(
+                f"utterance '{utterance.name}' has no {group}: this protocol needs one"
+            )
+        found.append(value)
+    return found
 
 
 def _by_groups(
@@ -295,9 +300,10 @@ def _by_groups(
 def _assign(
     utterances: Sequence[Utterance], group: Group, test: set[str], validation: set[str]
 ) -> Fold:
-    keys = [_group(u, group) for u in utterances]
+    keys = _group_of_each(utterances, group)
+    other = test | validation
     fold = Fold(
-        train=tuple(i for i, key in enumerate(keys) if key not in test | validation),
+        train=tuple(i for i, key in enumerate(keys) if key not in other),
         validation=tuple(i for i, key in enumerate(keys) if key in validation),
         test=tuple(i for i, key in enumerate(keys) if key in test),
     )

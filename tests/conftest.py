@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,6 +27,7 @@ WHOLE = {
     "test_cluster",
     "test_dimensional",
     "test_dimensional_command",
+    "test_disentangle_command",
     "test_distill_data_command",
     "test_distill_model_command",
     "test_encoders",
@@ -50,6 +52,7 @@ WHOLE = {
     "test_representations",
     "test_sets_that_tell_dimensions",
     "test_several_sets",
+    "test_side_by_side",
     "test_starts",
     "test_synth_data_command",
     "test_systems_beside_sets",
@@ -102,6 +105,23 @@ def _no_memory_of_other_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """Each test trains its own students and has ledgers of its own: what is found hides what is."""
     monkeypatch.setenv("DISTILL_DATA_STUDENTS", str(tmp_path / "students-kept"))
     monkeypatch.setenv("DISTILL_DATA_LEDGERS", str(tmp_path / "ledgers"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_process() -> Iterator[None]:
+    """Commands start no others, each of which takes seconds to begin, but where `two_at_once` is.
+
+    Tests run side by side themselves.
+    """
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("LOKY_MAX_CPU_COUNT", "1")
+        yield
+
+
+@pytest.fixture
+def two_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands work as on a machine with two cores."""
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import stats
-from small_evaluation import OTHERS, a_set, judged
+from small_evaluation import OTHERS, QUICK, a_set, judged
 
+from evaluation import students
+from evaluation.attacks import attempts
 from evaluation.attacks.attempts import Attempt
 from evaluation.attacks.summary import _rate, attacks
 from evaluation.runs import FULL, FoldResult
@@ -152,8 +154,10 @@ def test_attempts_are_kept_with_their_fold(fold, tmp_path):
     assert FoldResult.load(tmp_path).attempts == result.attempts
 
 
-def test_attackers_are_asked_for():
+def test_attackers_are_asked_for(monkeypatch):
     """Every attacker at every game, on speech as it is and as the set's students hear it."""
+    monkeypatch.setattr(attempts, "SEEDS", 1)
+    monkeypatch.setitem(students.RECIPES, "tdnn", QUICK)  # of the attackers: who is asked counts
     result = judged(a_set(), train=OTHERS, seeds=1, baselines=(FULL,), attacks=("speaker",))
     assert {attempt.speech for attempt in result.attempts} == {FULL}
     games = {(attempt.game, attempt.whose) for attempt in result.attempts}

@@ -87,6 +87,7 @@ def test_the_same_seed_and_the_written_settings_give_the_same_bits(run, distill_
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("two_at_once")
 def test_all_folds_side_by_side_and_one_by_one_give_the_same_bits(run, distill_data, tmp_path):
     done = run("all", "--fold", "all")
     assert re.findall(r"^fold \d: UAR 0\.\d+ distilled.*; (\d) of 4 done$", done.err, re.M) == [
@@ -294,9 +295,10 @@ def _is_gone(group: int) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals to process groups")
+@pytest.mark.usefixtures("two_at_once")
 @pytest.mark.parametrize("fold", ["1", "all"])
 def test_an_interrupted_run_resumes_to_the_same_bits(distill_data, tmp_path, fold):
-    config = small_config(tmp_path, steps=400)
+    config = small_config(tmp_path, steps=200)
     out = tmp_path / "out"
     process = start_and_save_often("--config", config, "--out", out, "--fold", fold)
     _wait_for(out / "fold-1" / "progress.safetensors", process)

@@ -81,6 +81,7 @@ def test_a_users_own_table_of_real_recordings(
     assert genders >= {"female", "male"}
 
 
+@pytest.mark.usefixtures("two_at_once")
 @pytest.mark.parametrize("task", ["categorical", "dimensional"])
 def test_a_tree_of_msp_podcast_made_from_real_recordings(
     distill_data: Command, evaluate_data: Command, data_root: Path, tmp_path: Path, task: str

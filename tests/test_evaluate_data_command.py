@@ -48,7 +48,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "set"
 
 
-def test_the_same_predictions_as_the_run_that_made_the_set(distill_data, evaluate_data, tmp_path):
+def test_the_same_predictions_as_the_run_that_made_the_set(
+    distill_data, evaluate_data, tmp_path, monkeypatch
+):
     run = tmp_path / "run"
     assert distill_data("--config", small_config(tmp_path), "--out", run, "-q").code == 0
     words = (run / "fold-1" / "set", "--dataset", "toy", "--seeds", 1, *PLAIN)
@@ -65,6 +67,7 @@ def test_the_same_predictions_as_the_run_that_made_the_set(distill_data, evaluat
     assert {row["set"] for row in report["rows"]} == {"full", "distilled", "random", "untrained"}
 
     # On a machine with more cores than folds, students are trained in threads.
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")
     with parallel_config(backend="threading"):
         threads = ("--recipe", run / "run.toml", "--out", tmp_path / "threads", "-q")
         assert evaluate_data(*words, *threads).code == 0

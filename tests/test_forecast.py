@@ -1,5 +1,6 @@
 """The time an evaluation is said to take follows what it does."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +23,15 @@ TWICE = replace(QUICK, schedules=(Schedule(3, 1e-2), Schedule(3, 1e-3)))
 SHORT = dict.fromkeys(RECIPES, TWICE) | {"linear": RECIPES["linear"], "svm": RECIPES["svm"]}
 
 PRIVATE = {"units": (3,), "baselines": (FULL, DP_SGD)}
+
+
+@pytest.fixture(autouse=True)
+def _timed_afresh() -> Iterator[None]:
+    """Some tests set the clock, and what it says then is for nobody else."""
+    measured = forecast.pace
+    measured.cache_clear()
+    yield
+    measured.cache_clear()
 
 
 @pytest.fixture

@@ -59,7 +59,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for network in NETWORKS:
         monkeypatch.setitem(RECIPES, network, replace(Recipe.single(1), batch=4))
     monkeypatch.setenv("DISTILL_DATA_CACHE", str(tmp_path / "features"))
-    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
     monkeypatch.chdir(tmp_path)
     yield tmp_path
     known_feature.cache_clear()

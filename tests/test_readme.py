@@ -31,6 +31,7 @@ from evaluation.runs import DISTILLED
 from evaluation.students import RECIPES, Recipe
 from evaluation.teachers import TEACHERS
 from synth_data.corpora import CORPORA
+from synth_data.corpora.toy import TOY, toy_utterances
 from synth_data.synthetic import SyntheticSet
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +54,12 @@ checkpoints = 1
 [recipe]
 schedules = [{ steps = 1, learning_rate = 1e-3 }]
 """
+# All speakers and emotions of the corpus that commands mean if they name none, less often.
+SMALL_TOY = replace(
+    TOY,
+    counts=dict.fromkeys(TOY.emotions, 2 * TOY.speakers),
+    read=lambda _root, _allow_missing: toy_utterances(per_speaker_and_emotion=2),
+)
 TINY_MODELS = """
 [settings.recipe]
 epochs = 1
@@ -104,13 +111,13 @@ def place(
     save_speech(tmp_path / "runs" / "word-encoder" / "speech")
     save_text(tmp_path / "runs" / "word-encoder" / "text")
     monkeypatch.setitem(CORPORA, "toy-words", small_corpus())
+    monkeypatch.setitem(CORPORA, "toy", SMALL_TOY)
     plain = re.sub(r"^(starts|checkpoints) = 1$", "", TINY, flags=re.MULTILINE)
     (tmp_path / "tiny-private.toml").write_text(plain)
     monkeypatch.setenv("DISTILL_DATA_LEDGERS", str(tmp_path / "ledgers"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SER_DATA_ROOT", str(tmp_path / "data"))
     monkeypatch.setenv("DISTILL_DATA_CACHE", str(tmp_path_factory.getbasetemp() / "features"))
-    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
     for student in NETWORKS:
         monkeypatch.setitem(RECIPES, student, replace(Recipe.single(1), batch=4))
     return tmp_path

@@ -18,7 +18,6 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import torch
 from jaxtyping import Float
-from sklearn.metrics import roc_auc_score
 from torch import Tensor
 from torch.nn import functional
 
@@ -161,13 +160,16 @@ def _area(
     nearness: Mapping[str, float], inside: Mapping[str, bool], seed: int
 ) -> tuple[float, tuple[float, ...]]:
     """The area under the curve over speakers, and the same with speakers drawn again."""
-    truth = np.array(list(inside.values()))
-    scores = np.array([nearness[name] for name in inside])
+    known, others = (
+        np.array([nearness[name] for name, one in inside.items() if one == side])
+        for side in (True, False)
+    )
+    # Of every pair of speakers, whether the one that is in is nearer; half of it where none is.
+    nearer = (known[:, None] > others) + 0.5 * (known[:, None] == others)
     draws = np.random.default_rng(seed)
     again = []
     for _ in range(RESAMPLES):
-        rows = np.concatenate(
-            [draws.choice(np.flatnonzero(truth == side), (truth == side).sum()) for side in (0, 1)]
-        )
-        again.append(round(float(roc_auc_score(truth[rows], scores[rows])), 6))
-    return float(roc_auc_score(truth, scores)), tuple(again)
+        drawn_others = draws.choice(len(others), len(others))
+        drawn = draws.choice(len(known), len(known))
+        again.append(round(float(nearer[np.ix_(drawn, drawn_others)].mean()), 6))
+    return float(nearer.mean()), tuple(again)

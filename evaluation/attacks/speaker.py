@@ -15,13 +15,13 @@ nothing (`VALID`), and of those that do not the strongest counts.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import audmetric
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from sklearn.covariance import ledoit_wolf
-from sklearn.metrics import roc_curve
 from torch import Tensor
 
 from evaluation.attacks.attackers import Attacker, Trained
@@ -162,10 +162,20 @@ class Trials:
     scores: Float[np.ndarray, "trial speaker"]
     truth: Int[np.ndarray, " trial"]
 
-    @property
+    @cached_property
     def mated(self) -> Bool[np.ndarray, "trial speaker"]:
         """Which claims are true."""
         return self.truth[:, None] == np.arange(self.scores.shape[1])
+
+    @cached_property
+    def _thresholds(self) -> tuple[Int[np.ndarray, " claim"], Int[np.ndarray, " threshold"]]:
+        """The claims from the likeliest, and the last place of each score among them.
+
+        Speakers are drawn again hundreds of times, and no score changes.
+        """
+        order = np.argsort(-self.scores.ravel(), kind="stable")
+        ordered = self.scores.ravel()[order]
+        return order, np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)
 
     def equal_error_rate(self, weights: Int[np.ndarray, " speaker"] | None = None) -> float:
         """Where true claims are refused as often as false ones are believed; chance is 0.5.
@@ -173,12 +183,14 @@ class Trials:
         Args:
             weights: how often each speaker counts, on either side of a claim.
         """
-        often = None
+        often = np.ones(self.mated.shape)
         if weights is not None:
-            times = np.outer(weights[self.truth], weights)
-            np.copyto(times, weights[self.truth][:, None], where=self.mated)
-            often = times.ravel()
-        false, true, _ = roc_curve(self.mated.ravel(), self.scores.ravel(), sample_weight=often)
+            often = np.outer(weights[self.truth], weights).astype(float)
+            np.copyto(often, weights[self.truth][:, None], where=self.mated)
+        order, last = self._thresholds
+        weighed, mated = often.ravel()[order], self.mated.ravel()[order]
+        false, true = (np.cumsum(weighed * of)[last] for of in (~mated, mated))
+        false, true = (np.concatenate([[0.0], rates / rates[-1]]) for rates in (false, true))
         # Between thresholds one may toss a coin: who hears nothing is at 0.5, whatever the ties.
         return float(np.interp(1.0, false + true, false))
 

@@ -9,6 +9,7 @@ hard the corpus is, which tests hold: change none of them lightly.
 
 import math
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -126,7 +127,12 @@ def _speaker_name(speaker: int) -> str:
 
 
 def _read(_root: Path | None, _allow_missing: bool) -> list[Utterance]:
-    return toy_utterances()
+    return list(_listed())
+
+
+@cache  # always the same, and a process may read them many times
+def _listed() -> tuple[Utterance, ...]:
+    return tuple(toy_utterances())
 
 
 _SPEAKERS = [_speaker_name(speaker) for speaker in range(SPEAKERS)]
