@@ -31,12 +31,7 @@ class Choice:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-def choose(
-    per_class: int,
-    max_minutes: float | None,
-    learned_labels: bool = False,
-    dimensions: bool = False,
-) -> Choice:
+def choose(per_class: int, max_minutes: float | None, learned_labels: bool = False) -> Choice:
     """The objective for a set.
 
     Initialisation does not change the choice: what was best from fixed weights was best from
@@ -46,21 +41,14 @@ def choose(
         per_class: items of each class that there are bytes for.
         max_minutes: that making the set may take; None for as long as it takes.
         learned_labels: whether labels are learned, for which they must be told apart.
-        dimensions: whether dimensions are told, and classes are cells of the label space. Class
-            means say nothing of what is told within a cell, which few items must.
     """
-    hurried = max_minutes is not None and max_minutes < SHORT
-    if dimensions and per_class < FEW and not hurried:
-        return Choice(
-            "gradient-matching", "the best of all that were compared for few items with dimensions"
-        )
     if learned_labels:
         return Choice(
             "distribution-matching",
             "with a classification term, by which labels are learned",
             {"classification": 0.5},
         )
-    if hurried:
+    if max_minutes is not None and max_minutes < SHORT:
         return choose_untrained()
     if per_class < FEW:
         return Choice(
@@ -69,6 +57,20 @@ def choose(
             {"classification": 0.5},
         )
     return Choice("distribution-matching", "the best of all that were compared, and cheap")
+
+
+def choose_for_dimensions(small: bool) -> Choice:
+    """The objective where dimensions are told, of networks that are trained on the way.
+
+    Class means say nothing of what is told within a cell of the label space: matching them alone
+    was worth nothing to whole items.
+
+    Args:
+        small: whether items are stored small, so that there are many of little detail.
+    """
+    if small:
+        return Choice("kernel", "the best of what was compared for small items with dimensions")
+    return Choice("gradient-matching", "the best of all that were compared with dimensions")
 
 
 def choose_untrained() -> Choice:

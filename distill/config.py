@@ -11,7 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from distill import speaker_penalty
 from distill.candidate import Parameterisation
-from distill.choice import AUTO, ENOUGH, Choice, choose, choose_private, choose_untrained
+from distill.choice import (
+    AUTO,
+    ENOUGH,
+    Choice,
+    choose,
+    choose_for_dimensions,
+    choose_private,
+    choose_untrained,
+)
 from distill.disentangle import DISENTANGLERS, Disentangler
 from distill.engine import has_schedule, require_fit, require_told
 from distill.expert import Expert
@@ -62,7 +70,7 @@ HALF_NUMBERS = {"numbers": "float16"}  # of a decoder, which makes whole items
 PRIVATE_LOOP: dict[str, Any] = {"initialisation": "spectrum", "steps": 60, "learning_rate": 0.1}
 # What an expert adds for recordings, where there is time for one: labels, and a native schedule.
 TAUGHT, NATIVE_STEPS = {"labels": "taught"}, 3
-LEARNED = {"labels": "soft"}  # of few whole items with dimensions: worth 0.02 to 0.07 of CCC
+LEARNED = {"labels": "soft"}  # where dimensions are told: worth 0.01 to 0.07 of CCC
 
 
 class RunConfig(BaseModel):
@@ -323,7 +331,7 @@ class RunConfig(BaseModel):
         whole = self.corpus.access == "built-in" and self.budget is None
         usual = HALF_NUMBERS if self._decodes else {} if whole else self._small_items
         labels = TAUGHT if self._expert_by_default or self._answers_teach else {}
-        if whole and self._learns_labels_by_default:
+        if self._learns_labels_by_default:
             labels = LEARNED
         given = {**usual, **labels, **self.parameterisation}
         return changed("the parameterisation", Parameterisation(), given)
@@ -346,11 +354,13 @@ class RunConfig(BaseModel):
         if self.settings.get("checkpoints") == 1:
             return choose_untrained()
         learned = parameterisation.labels == "soft"
+        if self.task != "categorical" and not self._hurried:
+            return choose_for_dimensions(parameterisation.slices > 1)
         emotions = len(self.corpus.emotions) or UNKNOWN_EMOTIONS
         if self.task != "categorical":
             emotions = 2 ** len(self.corpus.dimensions)  # cells
         items = parameterisation.per_class(self.ipc, self.spec, emotions)
-        return choose(items, self.max_minutes, learned, self.task != "categorical")
+        return choose(items, self.max_minutes, learned)
 
     @property
     def budget(self) -> PrivacyBudget | None:
@@ -435,8 +445,8 @@ class RunConfig(BaseModel):
 
     @property
     def _learns_labels_by_default(self) -> bool:
-        """Whether whole items have labels that are learned, if nothing is said of them."""
-        if self.task == "categorical" or self._hurried:
+        """Whether labels are learned, if nothing is said of them."""
+        if self.task == "categorical" or self._hurried or self.budget is not None:
             return False
         return self.objective == AUTO or self.build_objective().learns_labels
 

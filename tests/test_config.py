@@ -213,18 +213,21 @@ def test_sets_of_recordings_are_stored_small_unless_told_otherwise(tmp_path):
     assert config_of("", tmp_path).build_parameterisation() == Parameterisation()
 
 
-def test_few_items_with_dimensions_have_an_objective_and_labels_of_their_own(tmp_path):
+def test_sets_that_tell_dimensions_have_an_objective_and_labels_of_their_own(tmp_path):
     def of(text: str) -> tuple[str, str]:
         config = config_of(f"task = 'dimensional'\n{text}", tmp_path)
         return config.objective, config.build_parameterisation().labels
 
     assert of("") == ("gradient-matching", "soft")
-    assert of("ipc = 20") == ("distribution-matching", "soft")
+    assert of("ipc = 20") == ("gradient-matching", "soft")
+    assert of("objective = 'distribution-matching'") == ("distribution-matching", "hard")
     assert of("objective = 'released-moments'") == ("released-moments", "hard")
     assert of("max_minutes = 0.5") == ("distribution-matching", "hard")
     assert of("[parameterisation]\nlabels = 'hard'") == ("gradient-matching", "hard")
     recordings = f"dataset = 'emodb'\ndata_root = '{tmp_path}'"
-    assert of(recordings) == ("distribution-matching", "taught")
+    assert of(recordings) == ("kernel", "soft")
+    assert of(f"{recordings}\nobjective = 'released-moments'") == ("released-moments", "taught")
+    assert of(f"epsilon = 8.0\n{recordings}") == ("released-moments", "taught")
 
 
 def test_recordings_have_an_expert_where_there_is_use_and_time_for_one(tmp_path):
