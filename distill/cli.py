@@ -150,7 +150,7 @@ def distill_data(
         str | None,
         typer.Option(
             help="hard, soft (learned), taught (by an expert, or under --epsilon by what was "
-            "answered).  [default: taught; toy without --epsilon: hard]"
+            "answered).  [default: taught; soft for dimensions; toy without --epsilon: hard]"
         ),
     ] = None,
     native_steps: Annotated[
