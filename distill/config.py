@@ -20,6 +20,16 @@ from distill.choice import (
     choose_private,
     choose_untrained,
 )
+from distill.defaults import (
+    FIRST_MINUTE,
+    HALF_NUMBERS,
+    LEARNED,
+    NATIVE_STEPS,
+    PRIVATE_LOOP,
+    TAUGHT,
+    UNKNOWN_EMOTIONS,
+    small_items,
+)
 from distill.disentangle import DISENTANGLERS, Disentangler
 from distill.engine import has_schedule, require_fit, require_told
 from distill.expert import Expert
@@ -44,33 +54,6 @@ from synth_data.settings import changed, in_words, read_settings
 from synth_data.task import TaskName
 
 Fold = int | Literal["all", "none"]
-
-# What an empty command line means for the built-in corpus: everything, within a minute.
-FIRST_MINUTE: dict[str, Any] = {
-    "fold": 1,
-    "feature": "logmel64-short",
-    "loop": {"steps": 400, "learning_rate": 0.1},  # fewer steps, so larger ones
-    "settings": {"starts": 4, "checkpoints": 4},  # where an objective has such
-    "recipe": {"schedules": [{"steps": 150, "learning_rate": 3e-3}]},
-}
-
-UNKNOWN_EMOTIONS = 4  # taken to be so many until recordings of one's own are read
-# What recordings' sets are made of, if nothing else is said: sixteen items in the bytes of one.
-# Where bytes are fewest, so few cosines of low frequency that there are 64 items or more of each
-# class (README, "Which way to store items?"). The built-in corpus is so small that this would be
-# all of it. Items of fewer frames than slices are stored whole.
-SMALL_ITEMS: dict[str, Any] = {"slices": 4, "numbers": "int8"}
-FEW_BYTES: dict[int, dict[str, Any]] = {  # by ipc
-    1: {"slices": 16, "frames": "cosines"},
-    2: {"slices": 8, "frames": "cosines"},
-    3: {"slices": 8, "frames": "cosines"},
-}
-HALF_NUMBERS = {"numbers": "float16"}  # of a decoder, which makes whole items
-# Under a privacy budget nothing real may be seen, and what follows the answers is cheap.
-PRIVATE_LOOP: dict[str, Any] = {"initialisation": "spectrum", "steps": 60, "learning_rate": 0.1}
-# What an expert adds for recordings, where there is time for one: labels, and a native schedule.
-TAUGHT, NATIVE_STEPS = {"labels": "taught"}, 3
-LEARNED = {"labels": "soft"}  # where dimensions are told: worth 0.01 to 0.07 of CCC
 
 
 class RunConfig(BaseModel):
@@ -329,21 +312,18 @@ class RunConfig(BaseModel):
     def build_parameterisation(self) -> Parameterisation:
         """What is learned."""
         whole = self.corpus.access == "built-in" and self.budget is None
-        usual = HALF_NUMBERS if self._decodes else {} if whole else self._small_items
+        small = small_items(
+            self.ipc,
+            self.spec.frames,
+            named="slices" in self.parameterisation,
+            private=self.budget is not None,
+        )
+        usual = HALF_NUMBERS if self._decodes else {} if whole else small
         labels = TAUGHT if self._expert_by_default or self._answers_teach else {}
         if self._learns_labels_by_default:
             labels = LEARNED
         given = {**usual, **labels, **self.parameterisation}
         return changed("the parameterisation", Parameterisation(), given)
-
-    @property
-    def _small_items(self) -> dict[str, Any]:
-        """How items are stored small, if nothing is said of slices."""
-        few = FEW_BYTES.get(self.ipc, {}) if self.budget is None else {}
-        if "slices" in self.parameterisation or few.get("slices", 0) > self.spec.frames:
-            few = {}
-        slices = min(SMALL_ITEMS["slices"], self.spec.frames)
-        return {**SMALL_ITEMS, "slices": slices, **few}
 
     @property
     def choice(self) -> Choice:

@@ -1,0 +1,44 @@
+"""What a run does where nothing is said; which objective that is, `distill.choice` says."""
+
+from typing import Any
+
+# What an empty command line means for the built-in corpus: everything, within a minute.
+FIRST_MINUTE: dict[str, Any] = {
+    "fold": 1,
+    "feature": "logmel64-short",
+    "loop": {"steps": 400, "learning_rate": 0.1},  # fewer steps, so larger ones
+    "settings": {"starts": 4, "checkpoints": 4},  # where an objective has such
+    "recipe": {"schedules": [{"steps": 150, "learning_rate": 3e-3}]},
+}
+UNKNOWN_EMOTIONS = 4  # taken to be so many until recordings of one's own are read
+SMALL_ITEMS: dict[str, Any] = {"slices": 4, "numbers": "int8"}
+FEW_BYTES: dict[int, dict[str, Any]] = {  # by ipc
+    1: {"slices": 16, "frames": "cosines"},
+    2: {"slices": 8, "frames": "cosines"},
+    3: {"slices": 8, "frames": "cosines"},
+}
+HALF_NUMBERS = {"numbers": "float16"}  # of a decoder, which makes whole items
+# Under a privacy budget nothing real may be seen, and what follows the answers is cheap.
+PRIVATE_LOOP: dict[str, Any] = {"initialisation": "spectrum", "steps": 60, "learning_rate": 0.1}
+# What an expert adds for recordings, where there is time for one: labels, and a native schedule.
+TAUGHT, NATIVE_STEPS = {"labels": "taught"}, 3
+LEARNED = {"labels": "soft"}  # where dimensions are told: worth 0.01 to 0.07 of CCC
+
+
+def small_items(ipc: int, frames: int, *, named: bool, private: bool) -> dict[str, Any]:
+    """How sets of recordings store their items: sixteen in the bytes of one.
+
+    Where bytes are fewest, as so few cosines of low frequency that there is room for 64 items or
+    more of each class (README, "Which way to store items?"); under a privacy budget that was not
+    tried. Items of fewer frames than slices are stored whole.
+
+    Args:
+        ipc: whose bytes there are.
+        frames: of an item.
+        named: whether somebody said how many slices there are.
+        private: whether there is a privacy budget.
+    """
+    few = {} if named or private else FEW_BYTES.get(ipc, {})
+    if few.get("slices", 0) > frames:
+        few = {}
+    return {**SMALL_ITEMS, "slices": min(SMALL_ITEMS["slices"], frames), **few}
