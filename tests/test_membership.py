@@ -3,14 +3,17 @@
 from collections import defaultdict
 from dataclasses import replace
 
+import numpy as np
+import pytest
 import torch
 from fake_speech import SPEC, fake_speech
+from sklearn.metrics import roc_auc_score
 from test_speaker_attacks import voices
 
 from distill.disentangle.adversarial import Adversarial
 from distill.disentangle.leace import Leace
 from evaluation.attacks.attempts import Scene, Shared, Speech
-from evaluation.attacks.membership import who_is_in
+from evaluation.attacks.membership import area_of, who_is_in
 from evaluation.attacks.speaker import Voices
 from synth_data.curator import Curator
 
@@ -116,3 +119,13 @@ def test_the_interval_is_over_speakers():
     for attempt in made:
         assert len(attempt.resampled) == 200
         assert min(attempt.resampled) <= attempt.rate <= max(attempt.resampled)
+
+
+def test_the_area_is_that_under_the_curve():
+    """With ties: beside scikit-learn."""
+    draws = np.random.default_rng(0)
+    nearness = {f"speaker {n}": float(draws.integers(0, 5)) for n in range(12)}
+    inside = {name: n % 3 > 0 for n, name in enumerate(nearness)}
+    area, again = area_of(nearness, inside, seed=0)
+    assert area == pytest.approx(roc_auc_score([*inside.values()], [*nearness.values()]))
+    assert min(again) < area < max(again)

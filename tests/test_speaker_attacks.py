@@ -4,6 +4,7 @@ import audmetric
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import roc_curve
 from torch import Tensor
 
 from evaluation.attacks import attempts
@@ -177,6 +178,21 @@ def test_error_rates_of_claims_that_were_drawn_by_hand():
     assert trials.equal_error_rate(np.array([1, 1])) == trials.equal_error_rate()
     perfect = Trials(np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([0, 1]))
     assert perfect.equal_error_rate() == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_error_rates_are_those_of_the_curve(seed):
+    """With ties, and speakers who count more than once or not at all: beside scikit-learn."""
+    draws = np.random.default_rng(seed)
+    trials = Trials(draws.integers(0, 6, size=(40, 4)) / 5, np.arange(40) % 4)
+    weights = np.array([2, 1, 0, 3])
+    often = np.outer(weights[trials.truth], weights)
+    often[trials.mated] = weights[trials.truth]
+    false, true, _ = roc_curve(
+        trials.mated.ravel(), trials.scores.ravel(), sample_weight=often.ravel()
+    )
+    expected = np.interp(1.0, false + true, false)
+    assert trials.equal_error_rate(weights) == pytest.approx(expected, abs=1e-9)
 
 
 def test_a_speaker_drawn_twice_counts_twice():

@@ -59,6 +59,31 @@ def who_is_in(scene: Scene, progress: Progress = SILENT) -> tuple[list[Attempt],
     return found, []
 
 
+def area_of(
+    nearness: Mapping[str, float], inside: Mapping[str, bool], seed: int
+) -> tuple[float, tuple[float, ...]]:
+    """The area under the curve over speakers, and the same with speakers drawn again.
+
+    Args:
+        nearness: of each speaker to what is attacked.
+        inside: whether it was made from the speaker; on each side there is at least one.
+        seed: of the drawing.
+    """
+    known, others = (
+        np.array([nearness[name] for name, one in inside.items() if one == side])
+        for side in (True, False)
+    )
+    # Of every pair of speakers, whether the one that is in is nearer; half of it where none is.
+    nearer = (known[:, None] > others) + 0.5 * (known[:, None] == others)
+    draws = np.random.default_rng(seed)
+    again = []
+    for _ in range(RESAMPLES):
+        drawn_others = draws.choice(len(others), len(others))
+        drawn = draws.choice(len(known), len(known))
+        again.append(round(float(nearer[np.ix_(drawn, drawn_others)].mean()), 6))
+    return float(nearer.mean()), tuple(again)
+
+
 def _attempts(
     name: str, speech: Speech, items: Float[Tensor, "m mel frame"], seed: int
 ) -> list[Attempt]:
@@ -75,7 +100,7 @@ def _attempt(
     inside = dict.fromkeys(speech.unseen.speakers, False) | dict.fromkeys(
         speech.fitted.speakers, True
     )
-    rate, again = _area(nearness, inside, seed)
+    rate, again = area_of(nearness, inside, seed)
     return Attempt(
         *(name, "membership", "both", attacker, True, seed),
         rate=rate,
@@ -154,22 +179,3 @@ def _coarse(features: Float[Tensor, "n mel frame"]) -> Float[Tensor, "n mel step
 def _unit(rows: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
     rows = rows - rows.mean(dim=1, keepdim=True)
     return rows / rows.norm(dim=1, keepdim=True).clamp_min(1e-12)
-
-
-def _area(
-    nearness: Mapping[str, float], inside: Mapping[str, bool], seed: int
-) -> tuple[float, tuple[float, ...]]:
-    """The area under the curve over speakers, and the same with speakers drawn again."""
-    known, others = (
-        np.array([nearness[name] for name, one in inside.items() if one == side])
-        for side in (True, False)
-    )
-    # Of every pair of speakers, whether the one that is in is nearer; half of it where none is.
-    nearer = (known[:, None] > others) + 0.5 * (known[:, None] == others)
-    draws = np.random.default_rng(seed)
-    again = []
-    for _ in range(RESAMPLES):
-        drawn_others = draws.choice(len(others), len(others))
-        drawn = draws.choice(len(known), len(known))
-        again.append(round(float(nearer[np.ix_(drawn, drawn_others)].mean()), 6))
-    return float(nearer.mean()), tuple(again)
