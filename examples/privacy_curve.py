@@ -1,4 +1,4 @@
-"""What a privacy budget costs: students' UAR over epsilon, beside sets without a guarantee.
+"""What a privacy budget costs: students' worth over epsilon, beside sets without a guarantee.
 
 On the toy corpus with as many speakers as wished, of whom twenty, or a fortieth part, are tested;
 or on folds of a real corpus, each of whose sets has the budget for itself:
@@ -32,8 +32,17 @@ from distill.objectives.released_moments import ReleasedMoments
 from distill.outer_loop import Loop
 from distill.private import account_of
 from evaluation import metrics
+from evaluation.concordance import ccc
 from evaluation.networks import draw_weights, skeleton
-from evaluation.students import RECIPES, Examples, Fitted, PrivateRecipe, Recipe, StudentRecipe
+from evaluation.students import (
+    RECIPES,
+    Examples,
+    Fitted,
+    PrivateRecipe,
+    Recipe,
+    StudentRecipe,
+    logits_of,
+)
 from synth_data.corpora.toy import TOY, toy_utterances
 from synth_data.corpus import known_corpus, load, protocol_of
 from synth_data.curator import Curator
@@ -94,7 +103,8 @@ def folds_of(arguments: argparse.Namespace) -> list[Fold]:
     """The folds that the options name."""
     if arguments.dataset != "toy":
         corpus = known_corpus(arguments.dataset)
-        real = load(corpus, arguments.data_root, FEATURES["logmel64"], progress=True)
+        spec = FEATURES["logmel64"]
+        real = load(corpus, arguments.data_root, spec, task=arguments.task, progress=True)
         folds = [int(word) for word in arguments.folds.split(",")]
         protocol = protocol_of(corpus, None)
         return [Fold(*real.fold(protocol, fold), RECIPES["tdnn"]) for fold in folds]
@@ -105,31 +115,37 @@ def folds_of(arguments: argparse.Namespace) -> list[Fold]:
         speakers=None,
         read=lambda _root, _allow: toy_utterances(speakers, PER_EMOTION),
     )
-    real = load(large, spec=FEATURES["logmel64-short"], progress=True)
+    real = load(large, spec=FEATURES["logmel64-short"], task=arguments.task, progress=True)
     names = sorted(set(real.speakers))
     held = max(20, speakers // 40)
     split = speaker_split("last speakers", names[-held:], names[-2 * held : -held])
     return [Fold(*real.fold(split, 1), RECIPE)]
 
 
-def uar(fitted: Fitted, heard: RealSet) -> float:
-    """Of one student."""
+def worth(fitted: Fitted, heard: RealSet) -> float:
+    """The UAR of one student, or the mean CCC where dimensions are told."""
+    task = heard.task
+    if task.dimensions:
+        network = skeleton("tdnn", heard.spec.mels, len(task.columns))
+        told = logits_of(network, fitted.weights, heard.features)
+        both = (task.numbers(each).double().numpy() for each in (heard.targets, told))
+        return float(ccc(*both).mean())
     truth = heard.targets.argmax(dim=1).tolist()
     said = fitted.predict(heard.features).tolist()
     return float(metrics.uar(metrics.confusion(truth, said, len(heard.emotions))))
 
 
 def students(examples: Examples, fold: Fold, recipe: StudentRecipe, seeds: int) -> list[float]:
-    """The UAR of so many, each trained as is best on validation speakers."""
-    network, found = skeleton("tdnn", *(fold.train.spec.mels, len(fold.train.emotions))), []
+    """The worth of so many, each trained as is best on validation speakers."""
+    network, found = skeleton("tdnn", fold.train.spec.mels, len(fold.train.task.columns)), []
     for seed in range(seeds):
         weights = draw_weights(network, generator(seed, "student"))
         tried = [
             recipe.fit("tdnn", weights, examples, setting, generator(seed, "order"))
             for setting in recipe.settings
         ]
-        best = max(tried, key=partial(uar, heard=fold.validation)) if tried[1:] else tried[0]
-        found.append(uar(best, fold.test))
+        best = max(tried, key=partial(worth, heard=fold.validation)) if tried[1:] else tried[0]
+        found.append(worth(best, fold.test))
     return found
 
 
@@ -149,21 +165,22 @@ def judged(way: Way, fold: Fold, ipc: int, sets: int, seeds: int) -> tuple[int, 
             loop=way.loop,
             parameterisation=way.parameterisation,
         )
-        found += students(Examples(made.features, made.targets), fold, fold.recipe, seeds)
+        examples = Examples(made.features, made.targets, task=made.task)
+        found += students(examples, fold, fold.recipe, seeds)
     return made.bytes, found
 
 
 def everything(fold: Fold, seeds: int) -> tuple[int, list[float]]:
     """The bytes of the real training utterances, and the UAR of their students."""
-    examples = Examples(fold.train.features, fold.train.targets)
+    examples = Examples(fold.train.features, fold.train.targets, task=fold.train.task)
     return fold.train.features.nbytes, students(examples, fold, fold.recipe, seeds)
 
 
 def private_students(budget: PrivacyBudget, fold: Fold, seeds: int) -> tuple[int, list[float]]:
     """The bytes of a student that DP-SGD trains on the real speech, and the UAR of a few."""
     recipe = PrivateRecipe.under(budget, units_of(fold.train, budget.unit))
-    examples = Examples(fold.train.features, fold.train.targets)
-    network = skeleton("tdnn", fold.train.spec.mels, len(fold.train.emotions))
+    examples = Examples(fold.train.features, fold.train.targets, task=fold.train.task)
+    network = skeleton("tdnn", fold.train.spec.mels, len(fold.train.task.columns))
     size = 4 * sum(weight.numel() for weight in network.parameters())
     return size, students(examples, fold, recipe, seeds)
 
@@ -173,6 +190,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dataset", default="toy")
     parser.add_argument("--data-root", type=Path)
+    parser.add_argument("--task", default="categorical", choices=["categorical", "dimensional"])
     parser.add_argument("--folds", default="1", help="of a real corpus' default protocol")
     parser.add_argument("--speakers", type=int, default=440, help="of the toy corpus")
     parser.add_argument("--epsilons", default="8,3,1")
@@ -184,6 +202,8 @@ def main() -> None:
     parser.add_argument("--private-only", action="store_true", help="no other objectives")
     parser.add_argument("--sets-only", action="store_true", help="no students of DP-SGD")
     arguments = parser.parse_args()
+    if arguments.task == "dimensional" and not (arguments.private_only and arguments.sets_only):
+        parser.error("--task dimensional goes with --private-only --sets-only")
     torch.set_num_threads(1)
     folds, seeds = folds_of(arguments), arguments.seeds
     for fold in folds:
@@ -192,7 +212,9 @@ def main() -> None:
             f"{fold.train.facts.title}, fold {fold.train.fold_number}: {len(fold.train)} "
             f"utterances of {units} {arguments.unit}s to learn from"
         )
-    print("| set | bytes | UAR | relative to full data | seconds |\n|---|---:|---:|---:|---:|")
+    metric = "CCC" if arguments.task == "dimensional" else "UAR"
+    print(f"| set | bytes | {metric} | relative to full data | seconds |")
+    print("|---|---:|---:|---:|---:|")
     reference = 0.0
 
     def row(name: str, of_fold: Callable[[Fold], tuple[int, list[float]]]) -> float:
