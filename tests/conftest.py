@@ -93,7 +93,7 @@ def word_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not shared.exists():
         own = tmp_path_factory.mktemp("word-encoder-")
         heard = training.sentences(64, 7, training.SEED + 1)
-        training.save_speech_encoder(training.train(heard), own / "speech")
+        training.save_speech_encoder(training.train(heard, epochs=4), own / "speech")
         training.save_text_encoder(own / "text")
         with suppress(OSError):  # another was faster
             own.rename(shared)
