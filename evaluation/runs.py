@@ -245,7 +245,7 @@ class FoldResult:
                 unavailable=unavailable,
                 failed=failed,
                 attempts=attempts,
-                listed=checked(str, rest["listed"]),
+                listed=checked(str, rest.get("listed", "")),  # earlier runs do not say
             )
         except (OSError, ValueError, LookupError, TypeError, csv.Error) as error:
             raise FoldError(

@@ -1,5 +1,6 @@
 """A fold's predictions: checked when made, and the same when read from disk again."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 from small_folds import folds, run
 
-from evaluation.runs import COLUMNS, FoldError, FoldResult
+from evaluation.runs import COLUMNS, RUNS, FoldError, FoldResult
 
 
 @pytest.mark.parametrize(
@@ -103,3 +104,11 @@ def test_an_interrupted_write_leaves_the_old_file(
         folds()[1].save(tmp_path)
     assert FoldResult.load(tmp_path) == folds()[0]
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_fold_that_an_earlier_version_stored_is_read(tmp_path: Path) -> None:
+    replace(folds()[0], listed="test1").save(tmp_path)
+    stored = json.loads((tmp_path / RUNS).read_text())
+    assert stored.pop("listed") == "test1"
+    (tmp_path / RUNS).write_text(json.dumps(stored))
+    assert FoldResult.load(tmp_path) == folds()[0]
