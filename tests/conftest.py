@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from evaluation.baselines import BASELINES
 from evaluation.baselines.generative import generative
 from evaluation.baselines.wasserstein import WassersteinGAN
 from synth_data import inversion
+from synth_data.corpora.toy_words import Spoken
 
 torch.set_num_threads(1)
 
@@ -128,6 +130,13 @@ def two_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def _generators_are_trained_for_a_moment() -> None:
     """As a baseline; nobody here listens to what they make."""
     BASELINES["generative"] = generative(WassersteinGAN(steps=2))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _sentences_are_spoken_once() -> None:
+    """Of `toy-words`: features and encoders, of one test and the next, hear the same ones."""
+    spoken = lru_cache(maxsize=2048)(Spoken.waveform)
+    Spoken.waveform = lambda self, sample_rate: spoken(self, sample_rate).clone()
 
 
 @pytest.fixture(autouse=True)
