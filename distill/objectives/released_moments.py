@@ -112,15 +112,18 @@ class ReleasedMoments(Objective):
         first, second, blank = answer.split(numbers, dim=0)
         first = first.reshape(emotions, row) / even
         least = 1e-6 if curator.exact else SHARE_LEAST / emotions  # noise may leave nothing
-        if task.dimensions and not curator.exact:
-            first = _filled(first, first[:, -1] / MARK, least)
-        share = (first[:, -1] / MARK).clamp_min(least)
+        believed = first[:, -1] / MARK
+        share = believed.clamp_min(least)
         means = first[:, :size] / share[:, None] * root * self.reach
         told = first[:, size:-1] / share[:, None] / TELL
         squares = symmetric.unpack(second / self.second)
         noise = float(blank.std()) / self.second * root  # its largest eigenvalue, about
+        if task.dimensions and not curator.exact:  # cells with hardly anybody move nothing
+            share = torch.where(believed < least, 1e-12, share)
         within = squares * size * self.reach**2 - _spread(means, share / share.sum())
         covariance = _believed(within, BELOW_NOISE * noise * size * self.reach**2)
+        if task.dimensions and not curator.exact:
+            means, told = (_filled(each, believed, least) for each in (means, told))
         return {
             "centre": centre * root,
             "means": means.contiguous(),
