@@ -14,6 +14,7 @@ from distill.candidate import Parameterisation
 from distill.choice import (
     AUTO,
     ENOUGH,
+    SHORT,
     Choice,
     choose,
     choose_for_dimensions,
@@ -334,11 +335,9 @@ class RunConfig(BaseModel):
         if self.settings.get("checkpoints") == 1:
             return choose_untrained()
         learned = parameterisation.labels == "soft"
-        if self.task != "categorical" and not self._hurried:
+        if self.task != "categorical" and not self._hurried(SHORT):
             return choose_for_dimensions(parameterisation.slices > 1)
         emotions = len(self.corpus.emotions) or UNKNOWN_EMOTIONS
-        if self.task != "categorical":
-            emotions = 2 ** len(self.corpus.dimensions)  # cells
         items = parameterisation.per_class(self.ipc, self.spec, emotions)
         return choose(items, self.max_minutes, learned)
 
@@ -410,10 +409,13 @@ class RunConfig(BaseModel):
         """Whether a decoder makes the items."""
         return self.parameterisation.get("decoder", "none") != "none"
 
-    @property
-    def _hurried(self) -> bool:
-        """Whether nothing is to be trained on the way, for lack of time or since that is asked."""
-        short = self.max_minutes is not None and self.max_minutes < ENOUGH
+    def _hurried(self, least: float) -> bool:
+        """Whether nothing is to be trained on the way: since that is asked, or for lack of time.
+
+        Args:
+            least: minutes that it takes.
+        """
+        short = self.max_minutes is not None and self.max_minutes < least
         return short or self.settings.get("checkpoints") == 1
 
     @property
@@ -421,12 +423,12 @@ class RunConfig(BaseModel):
         """Whether an expert is part of a run if nothing is said of it."""
         alone = self.objective != AUTO and has_schedule(self.build_objective())
         private = self.budget is not None
-        return self.corpus.access != "built-in" and not (self._hurried or alone or private)
+        return self.corpus.access != "built-in" and not (self._hurried(ENOUGH) or alone or private)
 
     @property
     def _learns_labels_by_default(self) -> bool:
         """Whether labels are learned, if nothing is said of them."""
-        if self.task == "categorical" or self._hurried or self.budget is not None:
+        if self.task == "categorical" or self._hurried(SHORT) or self.budget is not None:
             return False
         return self.objective == AUTO or self.build_objective().learns_labels
 

@@ -1,5 +1,6 @@
 """What every report has, whatever its sets tell: protocol, privacy, and how it is saved."""
 
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import fill
@@ -143,9 +144,9 @@ class SavedReport(Record):
                 f"its report.md, or give another file ({error})"
             ) from error
 
+    @abstractmethod
     def markdown(self) -> str:
         """The whole report for people."""
-        raise NotImplementedError
 
     def table_with(self, parts: Sequence[str], about: Sequence[str]) -> str:
         """Tables for a terminal, and what is to be said below them.

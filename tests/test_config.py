@@ -223,6 +223,7 @@ def test_sets_that_tell_dimensions_have_an_objective_and_labels_of_their_own(tmp
     assert of("objective = 'distribution-matching'") == ("distribution-matching", "hard")
     assert of("objective = 'released-moments'") == ("released-moments", "hard")
     assert of("max_minutes = 0.5") == ("distribution-matching", "hard")
+    assert of("max_minutes = 1.0") == ("gradient-matching", "soft")
     assert of("[parameterisation]\nlabels = 'hard'") == ("gradient-matching", "hard")
     recordings = f"dataset = 'emodb'\ndata_root = '{tmp_path}'"
     assert of(recordings) == ("kernel", "soft")
