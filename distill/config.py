@@ -32,7 +32,6 @@ from distill.defaults import (
     small_items,
 )
 from distill.disentangle import DISENTANGLERS, Disentangler
-from distill.engine import has_schedule, require_fit, require_told
 from distill.expert import Expert
 from distill.native import Native
 from distill.nested import require_smaller
@@ -41,6 +40,7 @@ from distill.objectives.objective import Objective
 from distill.outer_loop import Loop
 from distill.private import plan_of, require_possible, require_public_folds
 from distill.public import not_apart, require_of_use
+from distill.requirements import has_schedule, require_fit, require_told
 from evaluation.files import write_atomically
 from evaluation.networks import NETWORKS, require_room, require_uncoupled, usual_student
 from evaluation.students import RECIPES, Recipe

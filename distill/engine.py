@@ -2,14 +2,12 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from distill.candidate import Parameterisation
 from distill.checkpoint import Checkpoint
@@ -20,12 +18,13 @@ from distill.judge import Judge
 from distill.native import Guide, Guided, Native
 from distill.nested import notes as nested_notes
 from distill.nested import prefixes_of, require_smaller
-from distill.objectives import OBJECTIVES
+from distill.notes import fitted_to, notes_of
 from distill.objectives.objective import Objective, Student
-from distill.outer_loop import Loop, Made, OuterLoop
+from distill.outer_loop import Loop, OuterLoop
 from distill.outer_state import OuterState
 from distill.private import require_possible
 from distill.public import door_to, record, require_of_use
+from distill.requirements import needs_expert, require_fit, require_told
 from distill.speaker_penalty import SpeakerPenalty, after
 from evaluation.networks import draw_weights, require_room, require_uncoupled, skeleton
 from evaluation.students import Recipe
@@ -33,12 +32,10 @@ from synth_data.curator import Curator
 from synth_data.errors import UserError
 from synth_data.normalisation import normalised
 from synth_data.progress import SILENT, Progress
-from synth_data.provenance import Provenance, PublicSpeech, Start, package_version
+from synth_data.provenance import Provenance, Start, package_version
 from synth_data.randomness import generator
 from synth_data.real import RealSet
-from synth_data.representation import Representation
 from synth_data.synthetic import SyntheticSet
-from synth_data.task import TaskName
 
 NATIVE_SHARE = 0.4  # of the time there is after what is asked first, for a native schedule
 
@@ -245,10 +242,10 @@ def distill(
     )
     curator.require_paid()
     metric = "CCC" if task.dimensions else "UAR"
-    notes = told + tuple(_notes(made.features, state.initial, ended, loop, speech))
+    notes = told + tuple(notes_of(made.features, state.initial, ended, loop, speech))
     notes += guided.notes + tuple(nested_notes(nested, prefixes, per_class))
     if disentangler is not None:
-        notes += (disentangler.note + _fitted_to(speech, disentangler),)
+        notes += (disentangler.note + fitted_to(speech, disentangler),)
 
     return SyntheticSet(
         features=made.features,
@@ -288,139 +285,3 @@ def distill(
             public=speech,
         ),
     )
-
-
-def has_schedule(objective: Objective) -> bool:
-    """Whether an objective learns a native schedule of its own."""
-    return objective.schedule(objective.learned(), 1) is not None
-
-
-def needs_expert(objective: Objective, parameterisation: Parameterisation, native: Native) -> bool:
-    """Whether anything of a set is an expert's."""
-    return native.steps > 0 or (parameterisation.labels == "taught" and not objective.teaches)
-
-
-def require_fit(
-    objective: Objective, parameterisation: Parameterisation, native: Native, spec: Representation
-) -> None:
-    """Raises `UserError` if an objective cannot make such a set."""
-    if parameterisation.labels == "soft" and not objective.learns_labels:
-        raise UserError(
-            f"{objective.name} with these settings cannot learn labels: use hard labels, or taught "
-            f"ones where that is possible, or another objective, or give distribution-matching a "
-            f"classification term and more than one checkpoint"
-        )
-    if parameterisation.slices > spec.frames:
-        raise UserError(
-            f"{parameterisation.slices} slices of {spec.frames} frames leave nothing: the slices "
-            f"of an item can be at most its frames"
-        )
-    if parameterisation.decoder != "none":
-        _require_decodable(parameterisation, native)
-    if native.steps and objective.starts_from == "random":
-        raise UserError(
-            "a native schedule is for students from the fixed initialisation, and this set is for "
-            "random ones: set native steps to 0, or starts_from to fixed or both"
-        )
-    if parameterisation.labels == "taught" and has_schedule(objective):
-        raise UserError(
-            f"{objective.name} learns a schedule for the labels that it sees, and taught ones come "
-            f"after it: use hard labels or soft ones"
-        )
-    if native.steps and has_schedule(objective):
-        raise UserError(
-            f"{objective.name} learns a native schedule of its own: set native steps to 0, or "
-            f"choose another objective"
-        )
-
-
-def require_told(
-    task: TaskName,
-    disentangler: Disentangler | None,
-    objective: Objective,
-    *,
-    private: bool,
-    public: bool,
-) -> None:
-    """Raises `UserError` if a set that tells dimensions cannot be made like this."""
-    if task == "categorical":
-        return
-    if private and not objective.tells_dimensions_privately:
-        able = [name for name, one in OBJECTIVES.items() if one.tells_dimensions_privately]
-        raise UserError(
-            f"what {objective.name} asks of speech with dimensions has no public length, so no "
-            f"budget can be kept. Found the task {task} under --epsilon: use --objective "
-            f"{' or '.join(able)} or --task categorical, or leave --epsilon out"
-        )
-    if public:
-        raise UserError(
-            f"public speech is read under the emotions of the corpus, and dimensions have no such "
-            f"names. Found the task {task}: use --task categorical, or leave --public-dataset out"
-        )
-    if disentangler is not None and disentangler.needs_emotions:
-        raise UserError(
-            f"{disentangler.name} keeps how likely each emotion is and nothing else, so dimensions "
-            f"would be lost. Found the task {task}: use --disentangle leace, or --task categorical"
-        )
-
-
-def _require_decodable(parameterisation: Parameterisation, native: Native) -> None:
-    """Raises `UserError` if items of a decoder cannot be made like this."""
-    if parameterisation.slices > 1:
-        raise UserError(
-            f"a decoder makes whole items, of codes: found {parameterisation.slices} slices "
-            f"beside it. Set slices to 1, or decoder to none"
-        )
-    if parameterisation.numbers == "int8":
-        raise UserError(
-            "codes and weights of a decoder are stored as float32 or float16, not int8: set "
-            "numbers to one of these, or decoder to none"
-        )
-    if native.steps:
-        raise UserError(
-            "a native schedule moves a few items at a time, and a decoder's weights would move "
-            "all of them: set native steps to 0, or decoder to none"
-        )
-    parameterisation.build_decoder()  # or it says which of its sizes is out of range
-
-
-def _notes(
-    features: Float[Tensor, "n mel frame"],
-    initial: Float[Tensor, "n mel frame"],
-    ended: Made,
-    loop: Loop,
-    speech: PublicSpeech | None,
-) -> Iterator[str]:
-    """What a reader of the set should know about how it was made."""
-    way = INITIALISATIONS[loop.initialisation]
-    if speech is not None and way.public:
-        yield (
-            f"every item started as one utterance of {speech.corpus_title}, a public corpus (mean "
-            f"correlation with it {_correlation(features, initial):.2f})"
-        )
-    if way.real:
-        yield (
-            f"every item started as one real utterance and stays close to it (mean correlation "
-            f"{_correlation(features, initial):.2f}): whoever has that recording can recognise it "
-            f"in the set"
-        )
-    if ended.stopped:
-        yield f"it ended after {ended.steps} of {loop.steps} steps: {ended.stopped}"
-    if ended.step < ended.steps:
-        what = "as it started" if ended.step == 0 else f"as it was after {ended.step} steps"
-        yield f"it is {what}, since it was then worth most to validation speakers"
-
-
-def _fitted_to(speech: PublicSpeech | None, disentangler: Disentangler) -> str:
-    """Whose speech a transform knows, where that is public."""
-    if speech is None or not disentangler.fitted:
-        return ""
-    return f"; it was fitted to {speech.corpus_title} alone, a public corpus"
-
-
-def _correlation(
-    features: Float[Tensor, "n mel frame"], initial: Float[Tensor, "n mel frame"]
-) -> float:
-    """How like its start an item is: Pearson's correlation over its values, a mean over items."""
-    pairs = zip(features.cpu().flatten(1), initial.cpu().flatten(1), strict=True)
-    return float(torch.stack([torch.corrcoef(torch.stack(pair))[0, 1] for pair in pairs]).mean())

@@ -6,9 +6,9 @@ from functools import partial
 from joblib import cpu_count
 
 from distill.config import RunConfig
-from distill.engine import needs_expert
 from distill.initialisations import INITIALISATIONS
 from distill.nested import prefixes_of
+from distill.requirements import needs_expert
 from evaluation.baselines.random_subset import DRAWS
 from evaluation.forecast import CROWDED, in_words, pace, trained_steps
 from evaluation.networks import skeleton

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from distill.candidate import Parameterisation
 from distill.disentangle import DISENTANGLERS
-from distill.engine import distill, require_told
+from distill.engine import distill
 from distill.expert import Expert
 from distill.initialisations import INITIALISATIONS
 from distill.judge import Judge
@@ -25,6 +25,7 @@ from distill.objectives.released_moments import SHARE_LEAST, TOLD, ReleasedMomen
 from distill.objectives.unrolled import Unrolled
 from distill.outer_loop import Loop
 from distill.private import account_of
+from distill.requirements import require_told
 from evaluation.concordance import ccc
 from evaluation.networks import draw_weights, skeleton
 from evaluation.students import Examples, NativeRecipe, Recipe

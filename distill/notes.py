@@ -1,0 +1,54 @@
+"""What a reader of a set should know about how it was made."""
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from distill.disentangle.disentangler import Disentangler
+from distill.initialisations import INITIALISATIONS
+from distill.outer_loop import Loop, Made
+from synth_data.provenance import PublicSpeech
+
+
+def notes_of(
+    features: Float[Tensor, "n mel frame"],
+    initial: Float[Tensor, "n mel frame"],
+    ended: Made,
+    loop: Loop,
+    speech: PublicSpeech | None,
+) -> Iterator[str]:
+    """Notes, one a sentence."""
+    way = INITIALISATIONS[loop.initialisation]
+    if speech is not None and way.public:
+        yield (
+            f"every item started as one utterance of {speech.corpus_title}, a public corpus (mean "
+            f"correlation with it {_correlation(features, initial):.2f})"
+        )
+    if way.real:
+        yield (
+            f"every item started as one real utterance and stays close to it (mean correlation "
+            f"{_correlation(features, initial):.2f}): whoever has that recording can recognise it "
+            f"in the set"
+        )
+    if ended.stopped:
+        yield f"it ended after {ended.steps} of {loop.steps} steps: {ended.stopped}"
+    if ended.step < ended.steps:
+        what = "as it started" if ended.step == 0 else f"as it was after {ended.step} steps"
+        yield f"it is {what}, since it was then worth most to validation speakers"
+
+
+def fitted_to(speech: PublicSpeech | None, disentangler: Disentangler) -> str:
+    """Whose speech a transform knows, where that is public."""
+    if speech is None or not disentangler.fitted:
+        return ""
+    return f"; it was fitted to {speech.corpus_title} alone, a public corpus"
+
+
+def _correlation(
+    features: Float[Tensor, "n mel frame"], initial: Float[Tensor, "n mel frame"]
+) -> float:
+    """How like its start an item is: Pearson's correlation over its values, a mean over items."""
+    pairs = zip(features.cpu().flatten(1), initial.cpu().flatten(1), strict=True)
+    return float(torch.stack([torch.corrcoef(torch.stack(pair))[0, 1] for pair in pairs]).mean())
