@@ -100,6 +100,7 @@ def test_emotions_of_a_corpus_that_lists_none_are_those_found(root):
     assert real.emotions == ("anger", "joy")
 
 
+@pytest.mark.slow
 def test_processes_do_not_change_the_bits(root):
     utterances = dict(enumerate(read(root, False)))
     one, refused = extract(utterances, SPEC, jobs=1, progress=False)

@@ -94,6 +94,7 @@ def test_the_characteristic_distance_is_that_of_complex_means():
     assert float(objective._distance(turned, theirs)) > 0.1
 
 
+@pytest.mark.slow
 def test_recognised_items_cost_less_where_classification_counts():
     real = fake_speech((4, 4, 4))
     right = as_candidate(real)

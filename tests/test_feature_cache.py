@@ -171,6 +171,7 @@ def test_a_failed_write_leaves_what_was_there(cache, monkeypatch, caplog):
     assert len(list(cache.folder.iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_two_processes_may_write_at_once(cache):
     Parallel(2)(delayed(cache.write)(ROWS) for _ in range(20))
     assert equal(cache.read(), ROWS)

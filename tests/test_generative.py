@@ -55,6 +55,7 @@ def test_as_many_items_as_utterances_or_as_the_set_has_the_classes_alike(counts,
     assert one.examples.features.flatten(1).unique(dim=0).shape[0] == len(one)
 
 
+@pytest.mark.slow
 def test_it_learns_what_tells_the_emotions_apart():
     given = stock((30, 30, 30), ipc=12)
     real = given.train

@@ -221,6 +221,7 @@ def test_the_table_has_each_under_its_own_name_and_settings_are_frozen(name):
 BOUNDED: dict[str, dict[str, Any]] = {"distribution-matching": {"statistic": "characteristic"}}
 
 
+@pytest.mark.slow
 @each_objective
 @pytest.mark.parametrize("unit", ["speaker", "utterance"])
 def test_what_is_asked_under_a_budget_is_what_was_planned(name, unit):

@@ -305,6 +305,7 @@ PRIVATE = "--fold", "none", "--epsilon", 8, "--units-at-least", 4, "--accept-low
 OPEN_START = "--initialisation", "public"
 
 
+@pytest.mark.slow
 def test_a_private_set_with_public_speech(
     distill_data: Command, evaluate_data: Command, small, public, tmp_path
 ):

@@ -63,6 +63,7 @@ def test_balanced(corpus: list[Utterance], fold: Fold) -> None:
     assert set(Counter(session for session, _ in pairs).values()) == {2}
 
 
+@pytest.mark.slow
 def test_waveforms_are_sound(waveforms: list[Tensor]) -> None:
     for waveform in waveforms:
         assert waveform.dtype == torch.float32
