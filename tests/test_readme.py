@@ -1,4 +1,4 @@
-"""The README and the examples do what they say, and the README's tables are right."""
+"""The README, its pages and the examples do what they say, and their tables are right."""
 
 import os
 import re
@@ -22,6 +22,7 @@ import distill.cli
 import evaluation.cli
 import evaluation.systems.cli
 import synth_data.cli
+from distill.disentangle import DISENTANGLERS
 from distill.objectives import OBJECTIVES
 from evaluation.networks import NETWORKS
 from evaluation.options import EVERY_BASELINE, UNTRAINED
@@ -35,7 +36,12 @@ from synth_data.corpora.toy import TOY, toy_utterances
 from synth_data.synthetic import SyntheticSet
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+# The README, and the pages that it sends readers to, in the order in which they are read.
+PAGES = {
+    name: (ROOT / name / "README.md").read_text()
+    for name in ("", "distill", "evaluation", "synth_data", "examples")
+}
+README = PAGES[""]
 ENTRIES: dict[str, Callable[[], None]] = {
     "distill-data": distill.cli.main,
     "distill-model": evaluation.systems.cli.main,
@@ -79,7 +85,8 @@ epochs = 1
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+    text = "\n".join(PAGES.values())
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
 
 
 SET_UP, TEST, *COMMANDS = (block.splitlines() for block in blocks("sh"))
@@ -155,7 +162,9 @@ def test_a_run_leaves_what_is_listed(place, monkeypatch):
     with pytest.raises(SystemExit):
         distill.cli.main()
     listed = set()
-    for cell in re.findall(r"^\| (`.*?) \| ", section("What a run leaves behind"), re.MULTILINE):
+    for cell in re.findall(
+        r"^\| (`.*?) \| ", section("What a run leaves behind", "evaluation"), re.MULTILINE
+    ):
         listed |= set(re.findall(r"`([^`]+[./][^`]*)`", cell))
     folder = place / "runs" / "toy"
     left = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
@@ -164,11 +173,11 @@ def test_a_run_leaves_what_is_listed(place, monkeypatch):
         name for name in left if not name.startswith("fold-1/set/")
     }
     for path in (folder / "fold-1" / "set").iterdir():
-        assert f"`{path.name}`" in section("What a run leaves behind")
+        assert f"`{path.name}`" in section("What a run leaves behind", "evaluation")
 
 
-def section(title: str) -> str:
-    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+def section(title: str, page: str = "") -> str:
+    return PAGES[page].split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
 def test_set_up_is_that_of_the_package():
@@ -274,20 +283,51 @@ def test_corpora_are_those_known():
 
 
 def test_every_key_of_the_report_is_explained():
-    text = section("What a run leaves behind")
+    text = section("What a run leaves behind", "evaluation")
     for key in (*Report.model_fields, *Row.model_fields):
         assert f"`{key}`" in text
     for kind in (DISTILLED, UNTRAINED):
         assert f"`{kind}`" in text
-    worth = section("What is a set worth?")
-    for name in (*EVERY_BASELINE, *TEACHERS, *RECIPES):
-        named = name.removesuffix("-bn")
-        assert f"`{named}`" in worth, name
+    worth = section("Baselines", "evaluation")
+    for name in (*EVERY_BASELINE, *TEACHERS):
+        assert f"`{name}`" in worth, name
+    for name in RECIPES:
+        assert f"`{name.removesuffix('-bn')}`" in section("Students", "evaluation"), name
 
 
 def test_every_name_and_path_exists():
     tables = {"CORPORA": CORPORA, "OBJECTIVES": OBJECTIVES, "NETWORKS": NETWORKS}
     for table in (*tables, "BASELINES"):
         assert f"`{table}`" in section("The code")
-    for path in re.findall(r"`((?:synth_data|evaluation|distill|examples|\.ci)/[\w./]*)`", README):
-        assert (ROOT / path).exists(), path
+    objectives = section("Objectives", "distill")
+    assert set(re.findall(r"^\| `([\w-]+)` \|", objectives, re.MULTILINE)) == set(OBJECTIVES)
+    taken = section("Taking the speaker out", "distill")
+    assert set(re.findall(r"^\| `([\w-]+)` \|", taken, re.MULTILINE)) == set(DISENTANGLERS)
+    for text in PAGES.values():
+        for path in re.findall(
+            r"`((?:synth_data|evaluation|distill|examples|\.ci)/[\w./]*)`", text
+        ):
+            assert (ROOT / path).exists(), path
+
+
+def test_every_example_is_listed():
+    listed = set(re.findall(r"`([\w-]+\.(?:py|sh|toml))`", PAGES["examples"].split("\n## ")[0]))
+    kept = {path.name for path in (ROOT / "examples").iterdir() if path.is_file()}
+    assert listed == kept - {"README.md"}
+
+
+def anchor(title: str) -> str:
+    """What a heading is reached by."""
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_somewhere(page):
+    folder = ROOT / page
+    for target in re.findall(r"\]\(([^)\s]+)\)", PAGES[page]):
+        name, _, heading = target.partition("#")
+        there = folder / name if name else folder / "README.md"
+        assert there.is_file(), target
+        if heading:
+            titles = re.findall(r"^#+ (.*)$", there.read_text(), re.MULTILINE)
+            assert heading in map(anchor, titles), target
