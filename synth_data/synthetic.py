@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
-import safetensors.torch
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -23,8 +22,7 @@ from torch import Tensor
 from synth_data import set_folder
 from synth_data.card import card
 from synth_data.codecs import Packed, size
-from synth_data.decoder import Decoder
-from synth_data.errors import SetError, UserError
+from synth_data.errors import SetError
 from synth_data.guarantee import Guarantee
 from synth_data.manifest import (
     CARD,
@@ -42,13 +40,20 @@ from synth_data.prefix import as_they_are, by_class, note, require_sizes
 from synth_data.provenance import Provenance, Start
 from synth_data.representation import Representation
 from synth_data.schedule import NativeSchedule
+from synth_data.set_checks import check_emotions, check_targets
+from synth_data.set_tensors import (
+    FEATURES,
+    RATES,
+    from_bytes,
+    packed_of,
+    schedule_of,
+    take,
+    to_bytes,
+)
 from synth_data.task import Task
 from synth_data.transforms import Transform, stack, unstack
 
 __all__ = ["Provenance", "Start", "SyntheticSet"]
-
-FEATURES, RATES = "features.", "schedule.learning_rates"  # how tensors are named
-TOLERANCE = 1e-4  # of the sum of a row of targets
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,8 +94,8 @@ class SyntheticSet:
     nested: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        _check_emotions(self.task.columns)
-        _check_targets(self.targets, self.task)
+        check_emotions(self.task.columns)
+        check_targets(self.targets, self.task)
         # On the meta device, since a recipe from a foreign file may ask for any amount of memory.
         item = self.transform(torch.empty(1, *self.spec.shape, device="meta"))
         expected = [len(self.targets), *item.shape[1:]]
@@ -163,7 +168,7 @@ class SyntheticSet:
         stored = size(packed.stored) if packed else features.nbytes
         fits = self.schedule is not None and _in_order(every) and self.schedule.within(per_class)
         told = note(
-            *(per_class, every.shape[1], sha256(_pack(_tensors(self))).hexdigest()),
+            *(per_class, every.shape[1], sha256(to_bytes(_tensors(self))).hexdigest()),
             made_for=per_class in self.nested,
             schedule_lost=self.schedule is not None and not fits,
         )
@@ -203,20 +208,20 @@ class SyntheticSet:
         """
         manifest, files = set_folder.read(Path(folder))
         try:
-            tensors = _unpack(files, TENSORS)
+            tensors = from_bytes(files, TENSORS)
             start = None
             if manifest.start:
-                weights = _unpack(files, START)
+                weights = from_bytes(files, START)
                 start = Start(manifest.start.network, manifest.start.seed, weights)
-            packed = _packed(manifest, tensors)
+            packed = packed_of(manifest, tensors)
             features = (
-                packed.features(manifest.features.frames) if packed else _take(tensors, "features")
+                packed.features(manifest.features.frames) if packed else take(tensors, "features")
             )
             loaded = cls(
                 features=features,
                 packed=packed,
-                schedule=_schedule(manifest, tensors),
-                targets=_take(tensors, "targets"),
+                schedule=schedule_of(manifest, tensors),
+                targets=take(tensors, "targets"),
                 task=manifest.task,
                 spec=manifest.features,
                 start=start,
@@ -249,49 +254,10 @@ def _tensors(synthetic: SyntheticSet) -> dict[str, Tensor]:
     }
 
 
-def _packed(manifest: Manifest, tensors: Mapping[str, Tensor]) -> Packed | None:
-    """The stored features, if they are encoded."""
-    if manifest.codec is None:
-        return None
-    codec, shape = manifest.codec.codec, (*manifest.features.shape, len(manifest.task.groups))
-    try:
-        layout = codec.layout(*shape)
-    except UserError as error:
-        raise SetError(f"{MANIFEST}: {error}") from error
-    stored, counts = {}, set()
-    for name, (kind, expected) in layout.items():
-        tensor = _take(tensors, FEATURES + name)
-        fits = len(tensor.shape) == len(expected) and all(
-            wanted in (None, found) for wanted, found in zip(expected, tensor.shape, strict=True)
-        )
-        if tensor.dtype != kind or not fits:
-            said = ", ".join("item" if wanted is None else str(wanted) for wanted in expected)
-            raise SetError(
-                f"'{FEATURES + name}' must be {kind} of shape [{said}]; found {tensor.dtype} of "
-                f"{list(tensor.shape)}"
-            )
-        if None in expected:
-            counts.add(len(tensor))
-        stored[name] = tensor
-    if len(counts) != 1:
-        raise SetError("the stored features differ in their number of items")
-    if isinstance(codec, Decoder):
-        codec.require(stored, *shape)
-    return Packed(codec, stored)
-
-
-def _schedule(manifest: Manifest, tensors: Mapping[str, Tensor]) -> NativeSchedule | None:
-    if manifest.schedule is None:
-        return None
-    return NativeSchedule(
-        _take(tensors, RATES), manifest.schedule.momentum, manifest.schedule.together
-    )
-
-
 def _files(synthetic: SyntheticSet) -> dict[str, bytes]:
-    contents: dict[str, bytes] = {TENSORS: _pack(_tensors(synthetic))}
+    contents: dict[str, bytes] = {TENSORS: to_bytes(_tensors(synthetic))}
     if synthetic.start:
-        contents[START] = _pack(synthetic.start.weights)
+        contents[START] = to_bytes(synthetic.start.weights)
     manifest = _manifest(synthetic)
     contents[CARD] = card(manifest).encode()
     return {**contents, MANIFEST: manifest.seal(contents)}
@@ -335,31 +301,6 @@ def _labels(synthetic: SyntheticSet) -> str:
     return "one-hot float rows" if one_hot else "soft float rows"
 
 
-def _pack(tensors: Mapping[str, Tensor]) -> bytes:
-    # Cloned, since tied weights and views share memory, which the format refuses.
-    own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    return safetensors.torch.save(own, metadata={"format": "pt"})
-
-
-def _unpack(files: Mapping[str, bytes], name: str) -> dict[str, Tensor]:
-    try:
-        tensors = safetensors.torch.load(files[name])
-    except Exception as error:  # a parser of foreign bytes: whatever it throws, they are at fault
-        raise SetError(f"{name} is not a readable safetensors file ({error})") from error
-    for tensor_name, tensor in tensors.items():
-        if tensor.dtype != torch.float32 and not tensor_name.startswith(FEATURES):
-            raise SetError(f"{name}: '{tensor_name}' must be float32; found {tensor.dtype}")
-    return tensors
-
-
-def _take(tensors: Mapping[str, Tensor], name: str) -> Tensor:
-    if name not in tensors:
-        raise SetError(
-            f"{TENSORS} has no '{name}'; found {', '.join(sorted(tensors)) or 'nothing'}"
-        )
-    return tensors[name]
-
-
 def _check_agreement(
     manifest: Manifest, loaded: SyntheticSet, tensors: Mapping[str, Tensor]
 ) -> None:
@@ -384,45 +325,3 @@ def _check_agreement(
                 f"{MANIFEST} and the tensors disagree about {name}: it says {said}, "
                 f"they give {found}; get a fresh copy"
             )
-
-
-def _check_emotions(emotions: tuple[str, ...]) -> None:
-    named = [name for name in emotions if name and name.isprintable()]
-    if not emotions or len(set(named)) != len(emotions):
-        raise SetError(f"emotions must be distinct printable names; found {list(emotions)}")
-
-
-def _check_targets(targets: Tensor, task: Task) -> None:
-    columns = len(task.columns)
-    if targets.dtype != torch.float32 or targets.ndim != 2 or targets.shape[1] != columns:
-        what = "emotions" if not task.dimensions else "columns"
-        raise SetError(
-            f"targets must be float32 rows with a column for each of {columns} {what}; "
-            f"found {targets.dtype} of shape {list(targets.shape)}"
-        )
-    if len(targets) == 0:
-        raise SetError("a synthetic set needs at least one item; found none")
-    numbers = task.numbers(targets)
-    outside = ~(numbers.abs() <= 1 + TOLERANCE).all(dim=1)  # NaN is outside too
-    if outside.any():
-        row = int(outside.nonzero()[0])
-        raise SetError(
-            f"{', '.join(task.dimensions)} must be numbers from -1 to 1; row {row} of targets "
-            f"holds {[round(value, 6) for value in numbers[row].tolist()]}"
-        )
-    if not task.emotions:
-        return
-    shares = task.shares(targets)
-    untold = shares.isnan().all(dim=1) & bool(task.dimensions)
-    if untold.all():
-        raise SetError(
-            f"targets have columns for {', '.join(task.emotions)}, and no item tells any of them: "
-            f"leave the columns out"
-        )
-    wrong = ~((shares >= 0).all(dim=1) & ((shares.sum(dim=1) - 1).abs() <= TOLERANCE)) & ~untold
-    if wrong.any():
-        row = int(wrong.nonzero()[0])
-        raise SetError(
-            f"each row of targets must hold shares from 0 to 1 that sum to 1; "
-            f"row {row} holds {[round(share, 6) for share in shares[row].tolist()]}"
-        )
