@@ -7,7 +7,15 @@ from functools import cached_property
 
 import torch
 
-from evaluation.baselines import BASELINES, Baseline, Competitor, NotAvailable, Reference, Stock
+from evaluation.baselines import (
+    BASELINES,
+    OF_AS_MANY_BYTES,
+    Baseline,
+    Competitor,
+    NotAvailable,
+    Reference,
+    Stock,
+)
 from evaluation.jobs import Heard, Job
 from evaluation.named_sets import NamedSet
 from evaluation.networks import NETWORKS, draw_weights, skeleton, usual_student
@@ -86,6 +94,7 @@ class Bench:
         jobs = [*self._jobs(own), *self._jobs(others), *self._for_scores([*own, *others])]
         jobs += self._natives(own)
         yield from self.in_order([*self.graduation, *self.runner.run(jobs)])
+        self._tell_whose_start()
 
     def in_order(self, done: Sequence[Done]) -> Iterator[Run]:
         """The runs of these jobs; those that failed are named instead."""
@@ -99,19 +108,48 @@ class Bench:
         """All baselines, at each size that is judged, and which of them cannot be had."""
         found: dict[str, Competitor] = {}
         wanted = [n for n in BASELINES if n in self.options.baselines and n != FULL]
-        sizes = {one.ipc: one.bytes for one in reversed(own) if one.ipc is not None}
-        for ipc in sorted(sizes):
+        first = {one.ipc: one for one in reversed(own) if one.ipc is not None}
+        self._tell_whose_bytes(first, own)
+        for ipc in sorted(first):
             for name in wanted:
                 stock = Stock(
                     train=self.train,
                     ipc=ipc,
-                    bytes=sizes[ipc],
+                    bytes=first[ipc].bytes,
                     generator=generator(self.options.seed, "baseline", name),
                     look=self._reference,
                 )
                 for one in self._made(name, BASELINES[name], stock):
                     found[f"{one.name} {one.ipc} {one.draw}"] = one
         return list(found.values())
+
+    def _tell_whose_bytes(self, first: Mapping[int, Competitor], own: Sequence[Competitor]) -> None:
+        """Names the sets beside which no baseline of as many bytes stands."""
+        asked = [name for name in OF_AS_MANY_BYTES if name in self.options.baselines]
+        for one in own:
+            if one.ipc is None or one.bytes == first[one.ipc].bytes or not asked:
+                continue
+            beside = first[one.ipc]
+            self.unavailable.append(
+                f"{', '.join(asked)} in the {one.bytes:,} bytes of {one.name}: those of ipc "
+                f"{one.ipc} here have the {beside.bytes:,} of {beside.name}; judge {one.name} in "
+                f"a report of its own"
+            )
+
+    def _tell_whose_start(self) -> None:
+        """Names the sets whose fixed weights are not those that others start from."""
+        first: dict[str, NamedSet] = {}
+        for one in self.own:
+            if (start := one.synthetic.start) is None or start.network not in self.students:
+                continue
+            beside = first.setdefault(start.network, one)
+            assert beside.synthetic.start is not None  # as every one's that stands there
+            if start.digest != beside.synthetic.start.digest:
+                self.unavailable.append(
+                    f"{', '.join(ALSO_FIXED)} from the fixed weights of {one.name}: "
+                    f"those here start from {beside.name}'s; judge {one.name} in a report of its "
+                    f"own"
+                )
 
     def _made(self, name: str, baseline: Baseline, stock: Stock) -> Iterator[Competitor]:
         try:

@@ -61,6 +61,8 @@ def untrained(bench: Bench) -> Iterator[Run]:
 
 def shipped_models(bench: Bench) -> Iterator[Run]:
     """Each full-data student itself: nothing is left to train for whoever receives it."""
+    others = [student for student in bench.students if student not in NETWORKS]
+    bench.unavailable.extend(f"{MODEL}: {one} has no weights to be shipped" for one in others)
     for done in bench.graduation:
         job, outcome = done.job, done.outcome
         if outcome.error or job.initialisation not in (FIXED, RANDOM):
@@ -164,6 +166,9 @@ def taught(
     """A teacher, and the students that it teaches on all real training data."""
     for student in bench.students:
         if student not in NETWORKS:
+            bench.unavailable.append(
+                f"teacher {name}: {student} is no network, and only networks can be taught here"
+            )
             continue
         try:
             teacher = TEACHERS[name](

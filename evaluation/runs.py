@@ -164,7 +164,9 @@ class FoldResult:
         return self.utterances, self.speakers, self.genders, self.truth
 
     def _problems(self) -> Iterator[str]:
-        if not self.runs or not self.utterances:
+        if self.failed and not self.runs:
+            yield f"every student failed: {'; '.join(self.failed)}"
+        elif not self.runs or not self.utterances:
             yield (
                 f"{len(self.runs)} runs on {len(self.utterances)} utterances; "
                 f"at least one of each is needed"

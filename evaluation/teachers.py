@@ -6,7 +6,7 @@ to a `Teacher`; each is judged by its own lead over the student it teaches.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -18,6 +18,8 @@ from evaluation.networks import draw_weights, skeleton
 from evaluation.runner import Done, Runner
 from evaluation.runs import CLEAN, FULL
 from evaluation.students import Examples, StudentRecipe, embeddings_of, logits_of
+from synth_data.curator import Curator
+from synth_data.normalisation import normalised
 from synth_data.randomness import generator
 from synth_data.real import RealSet
 
@@ -98,7 +100,8 @@ def richer_features(school: School) -> Teacher:
             "the recordings are not at hand to compute richer features from, or the features are "
             "no log-mels, of which alone there are richer ones"
         )
-    train, validation, test = school.richer
+    # As the students' own are, where the recipe leaves normalisation to the training side.
+    train, validation, test = _normalised(school.richer)
     heard = Heard(validation.features, {CLEAN: test.features})
     full = Competitor(FULL, Examples(train.features, train.targets), None, "real items")
     runner = Runner(
@@ -117,6 +120,13 @@ TEACHERS: dict[str, Callable[[School], Teacher]] = {
     "architectures": architectures,
     "richer-features": richer_features,
 }
+
+
+def _normalised(sides: tuple[RealSet, RealSet, RealSet]) -> tuple[RealSet, RealSet, RealSet]:
+    """The sides as their recipe wants them heard, by statistics of the first."""
+    door = normalised(Curator(sides[0]))
+    train, validation, test = (replace(side, features=door.seen(side)) for side in sides)
+    return train, validation, test
 
 
 def _job(name: str, full: Competitor, school: School) -> Job:

@@ -268,6 +268,7 @@ def test_on_another_corpus_numbers_are_on_its_scale():
         ({"teachers": ("ensemble",)}, "model distillation by teachers are for sets of emotions"),
         ({"attacks": ("speaker",)}, "attacks are for sets of emotions"),
         ({"robust_scores": True}, "DD-Ranking's scores are for sets of emotions"),
+        ({"start_noise": (0.3,)}, "starts near the fixed weights are for sets of emotions"),
     ],
 )
 def test_options_for_emotions_alone_are_refused(option, message):

@@ -51,6 +51,7 @@ def test_a_model_ships_weights_and_leaves_nothing_to_train(result):
 
 def test_a_classifier_of_pooled_statistics_is_not_shipped(result):
     assert {run.student for run in of(result, MODEL)} == {"tdnn"}
+    assert result.unavailable == ("model: linear has no weights to be shipped",)
 
 
 def test_a_model_whose_training_failed_is_not_shipped():

@@ -8,7 +8,7 @@ from page_reports import EMOTIONS, content, first_view, plain_report, rich_repor
 from evaluation.page.architectures import architectures
 from evaluation.page.colours import looks, shade
 from evaluation.page.confusions import confusions
-from evaluation.page.headline import headline
+from evaluation.page.headline import headline, in_the_bytes_of
 from evaluation.page.model_distillation import model_distillation
 from evaluation.page.over_ipc import over_ipc
 from evaluation.page.results import differences, results
@@ -56,6 +56,11 @@ def test_the_headline_counts_items_that_are_stored_small(report: Report) -> None
     )
     claim, *_ = headline(first_view(report.model_copy(update={"rows": rows})))
     assert claim.claim.startswith("16 items per class, in the bytes of 1, keep ")
+
+
+@pytest.mark.parametrize(("items", "each"), [(225, 32), (224, 32), (222, 32)])
+def test_folds_whose_sets_differ_in_size_have_a_mean_size(items: int, each: int) -> None:
+    assert in_the_bytes_of(10, items, 7, "class") == f"{each} items per class, in the bytes of 10,"
 
 
 def test_the_headline_without_full_data_makes_no_comparison(report: Report) -> None:

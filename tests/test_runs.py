@@ -15,6 +15,7 @@ from evaluation.runs import COLUMNS, RUNS, FoldError, FoldResult
     ("changes", "message"),
     [
         ({"runs": ()}, "0 runs on 4 utterances"),
+        ({"runs": (), "failed": ("full: too short",)}, "every student failed: full: too short"),
         ({"speakers": ("ada",)}, "4 utterances, but 1 speakers, 4 genders and 4 true emotions"),
         ({"runs": (run("full", (0, 1)),)}, "2 predictions for 4 in"),
         ({"runs": (run("full", (0, 0, 0, 2)),)}, "a class index outside the 2 emotions"),

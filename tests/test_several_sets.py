@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from fake_speech import SPEC
 from small_evaluation import QUICK, TRAIN, a_set, judged, of, start, untimed
 from small_sets import provenance
 
@@ -14,7 +15,10 @@ from evaluation.named_sets import NamedSet
 from evaluation.options import DP_SGD, EVERY_BASELINE, FIXED, NONE, RANDOM, UNTRAINED
 from evaluation.runs import DISTILLED, FULL, FoldResult
 from evaluation.students.network import Schedule
+from synth_data.codecs import Codec, Packed
 from synth_data.errors import SetError
+from synth_data.frame_kinds import Means
+from synth_data.number_kinds import Int8
 from synth_data.real import RealSet
 from synth_data.task import Task
 from synth_data.transforms import Standardise
@@ -65,6 +69,20 @@ def test_two_names_at_one_size_share_their_baselines():
     assert of(result, "ours", RANDOM)[0].predicted != of(result, "theirs", RANDOM)[0].predicted
 
 
+def test_a_set_of_other_bytes_at_one_size_is_told_that_baselines_are_not_of_its_bytes():
+    codec = Codec(Int8(), Means())
+    small = Packed(codec, codec.encode(a_set().features))
+    sets = [
+        NamedSet("small", a_set(features=small.features(SPEC.frames), packed=small)),
+        NamedSet("whole", a_set()),
+    ]
+    result = judged(sets, seeds=1, baselines=(FULL, "random", "float16", "int8"))
+    (told,) = [text for text in result.unavailable if "in the" in text]
+    bytes_of = {one.name: f"{one.synthetic.bytes:,}" for one in sets}
+    assert told.startswith(f"float16, int8 in the {bytes_of['whole']} bytes of whole: those of ipc")
+    assert f"have the {bytes_of['small']} of small; judge whole in a report of its own" in told
+
+
 def test_sets_of_several_networks_are_each_trained_on_by_all_of_them():
     sets = [
         NamedSet("first", a_set()),
@@ -99,6 +117,8 @@ def test_the_fixed_weights_of_each_set_are_its_own():
     # What they are compared with has those of the first.
     for name in (UNTRAINED, FULL, "random"):
         assert {run.predicted for run in of(result, name, FIXED)} == {first.predicted}
+    (told,) = result.unavailable
+    assert told.startswith("full, random, untrained, model from the fixed weights of second: those")
 
 
 def test_a_set_without_a_start_is_judged_by_every_student():
@@ -129,7 +149,8 @@ def test_every_baseline_in_one_go():
     sets = [NamedSet(DISTILLED, a_set(per_class=ipc)) for ipc in (1, 2)]
     every = tuple(name for name in EVERY_BASELINE if name != DP_SGD)  # which needs a guarantee
     result = judged(sets, students=("tdnn", "linear"), baselines=every, seeds=1)
-    assert result.unavailable == result.failed == ()
+    assert result.unavailable == ("model: linear has no weights to be shipped",)
+    assert result.failed == ()
     names = {run.set for run in result.runs}
     assert names == {DISTILLED, UNTRAINED, *every}
     for name in every:

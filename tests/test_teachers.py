@@ -8,6 +8,7 @@ import torch
 from fake_speech import EMOTIONS, SPEC, fake_speech
 from small_evaluation import QUICK, TEST, TRAIN, VALIDATION, a_set, judged, of, untimed
 
+from evaluation import teachers
 from evaluation.baselines import Competitor, NotAvailable
 from evaluation.choosing import ByUAR
 from evaluation.jobs import Heard, Job
@@ -18,6 +19,8 @@ from evaluation.runs import CLEAN, DISTILLED, FULL, FoldResult
 from evaluation.students import RECIPES, Examples, logits_of
 from evaluation.students.network import Schedule
 from evaluation.teachers import FACULTY, TEACHERS, School, Teacher
+from synth_data.curator import Curator
+from synth_data.normalisation import normalised
 from synth_data.randomness import generator
 
 SHORT = dict.fromkeys(RECIPES, QUICK) | {"linear": RECIPES["linear"]}
@@ -151,6 +154,21 @@ def test_richer_features_are_heard_by_the_teacher_alone(tdnns):
     assert float(right.float().mean()) > 0.8  # its emotions are further apart
 
 
+def test_richer_features_are_normalised_where_the_students_own_are(tdnns, monkeypatch):
+    """By the training side's statistics: any loudness of the raw bands is the same to it."""
+    heard: list[Heard] = []
+    monkeypatch.setattr(teachers, "Heard", lambda *sides: heard.append(Heard(*sides)) or heard[-1])
+    by_training = replace(RICH, normalisation="training")
+    loud = tuple(
+        replace(side, spec=by_training, features=9 * side.features + 50) for side in RICHER
+    )
+    TEACHERS["richer-features"](replace(tdnns, richer=loud))
+    (sides,) = heard
+    door = normalised(Curator(loud[0]))
+    assert torch.equal(sides.validation, door.seen(loud[1]))
+    assert sides.validation.abs().max() < 20
+
+
 def test_without_the_recordings_there_are_no_richer_features(tdnns):
     with pytest.raises(NotAvailable, match="recordings are not at hand to compute richer"):
         TEACHERS["richer-features"](replace(tdnns, richer=None))
@@ -175,7 +193,14 @@ def test_a_faculty_without_a_member_left_is_not_available(tdnns):
 
 
 def test_each_teacher_has_its_own_row_and_pupils(result):
-    assert result.unavailable == result.failed == ()
+    assert result.unavailable == (
+        "model: linear has no weights to be shipped",
+        *(
+            f"teacher {name}: linear is no network, and only networks can be taught here"
+            for name in TEACHERS
+        ),
+    )
+    assert result.failed == ()
     taught = {run.set for run in result.runs if run.set.startswith("distilled-model")}
     assert taught == {f"distilled-model: {n}, {by}" for n, each in LESSONS.items() for by in each}
     for name in TEACHERS:

@@ -25,6 +25,15 @@ from synth_data.number_kinds import Float16, Int8
 
 Baseline = Callable[[Stock], Iterator[Competitor]]
 
+# Real items stored small: as many as fit into the set's bytes.
+STORED_SMALL: dict[str, Codec] = {
+    "float16": Codec(numbers=Float16()),
+    "int8": Codec(numbers=Int8()),
+    "cropped": Codec(frames=Middle()),
+    "compressed": Codec(frames=Means()),
+    "compressed-int8": Codec(Int8(), Means()),
+    "cosines-int8": Codec(Int8(), Cosines(16)),
+}
 # In the order of the report. `full` and `full-balanced` are the same whatever the ipc.
 BASELINES: dict[str, Baseline] = {
     "full": full,
@@ -36,13 +45,17 @@ BASELINES: dict[str, Baseline] = {
     "random-soft": random_soft,
     "noise": noise,
     "class-means": class_means,
-    "float16": encoded("float16", Codec(numbers=Float16())),
-    "int8": encoded("int8", Codec(numbers=Int8())),
-    "cropped": encoded("cropped", Codec(frames=Middle())),
-    "compressed": encoded("compressed", Codec(frames=Means())),
-    "compressed-int8": encoded("compressed-int8", Codec(Int8(), Means())),
-    "cosines-int8": encoded("cosines-int8", Codec(Int8(), Cosines(16))),
+    **{name: encoded(name, codec) for name, codec in STORED_SMALL.items()},
     "generative": generative(WassersteinGAN()),
 }
+OF_AS_MANY_BYTES = (*STORED_SMALL, "generative")  # as the set beside which they stand
 
-__all__ = ["BASELINES", "Baseline", "Competitor", "NotAvailable", "Reference", "Stock"]
+__all__ = [
+    "BASELINES",
+    "OF_AS_MANY_BYTES",
+    "Baseline",
+    "Competitor",
+    "NotAvailable",
+    "Reference",
+    "Stock",
+]

@@ -100,6 +100,7 @@ def require_possible(options: Options) -> None:
         ("model distillation by teachers", options.teachers, "--teachers none"),
         ("attacks", options.attacks, "--attacks none"),
         ("DD-Ranking's scores", options.robust_scores, "--no-scores"),
+        ("starts near the fixed weights", options.start_noise, "no --start-noise"),
     ):
         if asked:
             raise UserError(

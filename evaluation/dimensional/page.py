@@ -16,11 +16,11 @@ from evaluation.files import write_atomically
 from evaluation.page.colours import Look, looks
 from evaluation.page.exhibit import Exhibit
 from evaluation.page.gallery import gallery
-from evaluation.page.headline import Headline, share
+from evaluation.page.headline import Headline, in_the_bytes_of, share
 from evaluation.page.page import template
 from evaluation.page.results import by_initialisation, initialised, paired
 from evaluation.page.table import Body, Cell, Column, Line, Part, Plot, Scale, Table, reach
-from evaluation.page.wording import NONE, count, in_words, interval, mean, spread
+from evaluation.page.wording import NONE, in_words, interval, mean, spread
 from evaluation.records import Spread
 from evaluation.runs import CLEAN, FULL
 from evaluation.saved_report import limits
@@ -195,18 +195,20 @@ class View:
     def _headline(self, row: DimensionalRow, full: DimensionalRow | None) -> Headline:
         test = "" if row.fold == "all" else f", {self.report.tested(row.fold)}"
         about = f"{row.set}, {row.student}, {initialised(row)}{test}"
-        items = f"{count(row.ipc or 0, 'item')} per cell"
+        items = "The items"
+        if row.ipc is not None:
+            items = in_the_bytes_of(row.ipc, row.utterances, len(self.report.cells), "cell")
         if full is None or row.relative_ccc is None:
             return Headline(
                 about,
-                f"{items}: mean CCC {row.mean.ccc.mean:.3f}",
+                f"{items.rstrip(',')}: mean CCC {row.mean.ccc.mean:.3f}",
                 "No student of full data that tells anything is beside it.",
             )
         ends = ""
         if row.relative_ccc.interval is not None:
             low, high = row.relative_ccc.interval
             ends = f"[{100 * low:.0f}, {100 * high:.0f}] "
-        verb = "keeps" if row.ipc == 1 else "keep"
+        verb = "keeps" if items.startswith("1 ") else "keep"
         return Headline(
             about,
             f"{items} {verb} {100 * row.relative_ccc.mean:.0f} %",

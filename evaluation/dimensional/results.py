@@ -71,7 +71,9 @@ class DimensionalResult:
 
     def _problems(self) -> Iterator[str]:
         tested, dimensions = len(self.utterances), len(self.task.dimensions)
-        if not self.runs or not tested:
+        if self.failed and not self.runs:
+            yield f"every student failed: {'; '.join(self.failed)}"
+        elif not self.runs or not tested:
             yield f"{len(self.runs)} runs on {tested} utterances; at least one of each is needed"
         heard: list[Sequence[object]] = [self.speakers, self.genders, self.truth]
         if self.task.emotions:

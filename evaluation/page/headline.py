@@ -49,10 +49,25 @@ def _items(row: Row, classes: int) -> str:
     """How many; sets may hold more than `ipc` of each class, each in fewer bytes."""
     if row.ipc is None:
         return "The items"
-    per_class, rest = divmod(row.utterances, classes)
-    if rest or per_class == row.ipc:
-        return f"{count(row.ipc, 'item')} per class"
-    return f"{count(per_class, 'item')} per class, in the bytes of {row.ipc},"
+    return in_the_bytes_of(row.ipc, row.utterances, classes, "class")
+
+
+def in_the_bytes_of(ipc: int, items: int, groups: int, group: str) -> str:
+    """How many items of each class or cell, and in the bytes of how many, if those differ.
+
+    Args:
+        ipc: whose bytes there are.
+        items: in the set; of pooled folds, a mean over their sets.
+        groups: classes or cells.
+        group: what one is called.
+
+    >>> in_the_bytes_of(10, 225, 7, "class"), in_the_bytes_of(1, 8, 8, "cell")
+    ('32 items per class, in the bytes of 10,', '1 item per cell')
+    """
+    each = round(items / groups)
+    if each == ipc:
+        return f"{count(ipc, 'item')} per {group}"
+    return f"{count(each, 'item')} per {group}, in the bytes of {ipc},"
 
 
 def share(share: float) -> str:
