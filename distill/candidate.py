@@ -21,7 +21,6 @@ ITEMS, LEARNED = "items", "learned/"
 LABELS, NUMBERS = "labels", "numbers"  # of targets: logits of the emotions, and the dimensions
 DECODER = "decoder/"  # begins the names of a decoder's weights, whose codes are the items then
 SURE = 4.0  # logit of a label's own class as it starts, over the others: 0.9 of its share
-WIDTH = {"float32": 1, "float16": 2, "int8": 4}  # numbers in the bytes of one float32
 
 
 @dataclass(frozen=True)
@@ -101,9 +100,10 @@ class Parameterisation:
         real: int | None = None,
         columns: int | None = None,
     ) -> int:
-        """Items of each class in the bytes of `ipc` items as they are.
+        """Items of each class in the bytes of `ipc` items as they are, to the nearest item.
 
-        With a decoder these bytes are for its weights first, and then for codes with their targets.
+        Their targets count, and all that is stored with them. With a decoder these bytes are for
+        its weights first, and then for codes with their targets.
 
         Args:
             ipc: how many.
@@ -116,10 +116,11 @@ class Parameterisation:
         Raises:
             UserError: the decoder's weights leave no bytes for a code of each class.
         """
-        fit = ipc * self.slices * WIDTH[self.numbers]
+        target = 4 * (columns or emotions)
+        room = ipc * (4 * spec.mels * spec.frames + target)
+        fit = max(1, round(room / (self.bytes(1, spec, emotions) + target)))
         if (decoder := self.build_decoder()) is not None:
-            target = 4 * (columns or emotions)
-            room = emotions * ipc * (4 * spec.mels * spec.frames + target)
+            room *= emotions
             weights = decoder.bytes(*spec.shape, emotions)
             fit = max(0, room - weights) // (emotions * (decoder.item_bytes + target))
             if fit < 1:

@@ -20,7 +20,7 @@ from distill.plan import plan
 from distill.private import LARGE_EPSILON
 from distill.public import require_apart
 from distill.run_folder import DIGESTS, SETTINGS
-from evaluation.networks import NETWORKS
+from evaluation.networks import BATCH_NORM, NETWORKS
 from synth_data.console import (
     DataRoot,
     Json,
@@ -87,18 +87,19 @@ def distill_data(
         str | None,
         typer.Option(
             metavar="LOWEST,HIGHEST",
-            help="Of dimensions, where the corpus has no scale of its own, such as 1,7.",
+            help="Lowest and highest rating, such as 1,7, where the corpus states none.",
         ),
     ] = None,
     data_root: DataRoot = None,
     ipc: Annotated[
-        int | None, typer.Option(help="Items per class, or the bytes of so many.  [default: 10]")
+        int | None,
+        typer.Option(help="Items per class, or the bytes of so many whole ones.  [default: 10]"),
     ] = None,
     nested: Annotated[
         str | None,
         typer.Option(
             metavar="N,...",
-            help="Smaller such sizes: the first items of each class are sets as well.",
+            help="Smaller such sizes, of which the first items of each class are sets too.",
         ),
     ] = None,
     objective: Annotated[
@@ -107,10 +108,13 @@ def distill_data(
     ] = None,
     feature: Annotated[
         str | None,
-        typer.Option(help=f"Representation: {HELP}.  [default: logmel64]"),
+        typer.Option(help=f"Representation: {HELP}.  [default: logmel64; toy: logmel64-short]"),
     ] = None,
     protocol: Annotated[
-        str | None, typer.Option(help="Protocol; `synth-data corpora` lists them.")
+        str | None,
+        typer.Option(
+            help="How speakers are split; `synth-data corpora` lists them.  [default: the first]"
+        ),
     ] = None,
     fold: Annotated[
         str | None,
@@ -120,11 +124,18 @@ def distill_data(
         ),
     ] = None,
     student: Annotated[
-        str | None, typer.Option(help=f"Network: {_names(list(NETWORKS))}.  [default: auto]")
+        str | None,
+        typer.Option(
+            help=f"Network: {_names([n for n in NETWORKS if not n.endswith(BATCH_NORM)])}.  "
+            f"[default: auto: tdnn, or mlp for features of few frames]"
+        ),
     ] = None,
     starts_from: Annotated[
         str | None,
-        typer.Option(help="Students it is for start: fixed, random, both.  [default: both]"),
+        typer.Option(
+            help="For students from its stored weights (fixed), others (random) or both.  "
+            "[default: both]"
+        ),
     ] = None,
     initialisation: Annotated[
         str | None,
@@ -136,8 +147,8 @@ def distill_data(
     slices: Annotated[
         int | None,
         typer.Option(
-            help="Items in the frames of one.  [default: 4; up to --ipc 3 cosines, 8 or 16; toy "
-            "without --epsilon: 1]"
+            help="Store this many items in the frames of one.  [default: 4; up to --ipc 3 cosines, "
+            "8 or 16; toy without --epsilon, and features of one frame: 1]"
         ),
     ] = None,
     numbers: Annotated[
@@ -150,12 +161,16 @@ def distill_data(
         str | None,
         typer.Option(
             help="hard, soft (learned), taught (by an expert, or under --epsilon by what was "
-            "answered).  [default: taught; soft for dimensions; toy without --epsilon: hard]"
+            "answered).  [default: taught; soft for dimensions; hard for toy without --epsilon, "
+            "with under 3 minutes, or where the objective learns a schedule]"
         ),
     ] = None,
     native_steps: Annotated[
         int | None,
-        typer.Option(help="Of a schedule from the fixed start to an expert.  [default: 3; toy: 0]"),
+        typer.Option(
+            help="Steps of a training schedule that comes with the set.  [default: 3; 0 for toy, "
+            "under --epsilon, with under 3 minutes, or where the objective learns one]"
+        ),
     ] = None,
     disentangle: Annotated[
         str | None,
@@ -183,28 +198,41 @@ def distill_data(
     ] = None,
     epsilon: Annotated[
         float | None,
-        typer.Option(help="Differential privacy: what each set may give away about a unit."),
+        typer.Option(
+            help="Differential privacy: the most that each set may give away about a unit."
+        ),
     ] = None,
-    delta: Annotated[float | None, typer.Option(help="Of it.  [default: 0.0001]")] = None,
+    delta: Annotated[
+        float | None,
+        typer.Option(help="Chance that this fails; below 1 / number of units.  [default: 0.0001]"),
+    ] = None,
     unit: Annotated[
         str | None,
         typer.Option(help=f"Whom it protects: {_names(get_args(Unit))}.  [default: speaker]"),
     ] = None,
     units_at_least: Annotated[
-        int | None, typer.Option(help="Units in training, at least; public.  [default: published]")
+        int | None,
+        typer.Option(help="A public lower bound on the units in training.  [default: published]"),
     ] = None,
     accept_low_utility: Annotated[
         bool | None,
         typer.Option("--accept-low-utility", help="Go on with too few units for a useful set."),
     ] = None,
     max_minutes: Annotated[
-        float | None, typer.Option(help="For each fold's set: the best one by then.")
+        float | None,
+        typer.Option(
+            help="Time for each fold's set; the best one by then is taken.  [default: no limit]"
+        ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything random.  [default: 0]")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of all random choices.  [default: 0]")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Output folder.  [default: a new one in runs/]")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="Settings, as a run.toml.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file of settings, such as another run's run.toml.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda.  [default: auto]")] = None,
     allow_missing: Annotated[
         bool | None, typer.Option("--allow-missing", help="Go on without missing audio or labels.")
@@ -338,6 +366,10 @@ def _print_plan(experiment: Experiment, json: bool) -> None:
     print(f"# {estimate}")
     if private is not None:
         print(f"# {private}")
+        try:
+            private.require(config.accept_low_utility)
+        except UserError as refusal:
+            print(f"# this run would be refused: {refusal}")
     if public is not None:
         print(f"# {experiment.told_of_public(public)}")
 

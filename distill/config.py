@@ -351,7 +351,11 @@ class RunConfig(BaseModel):
     def _require_budget(self) -> None:
         """Raises `UserError` if a budget is described and there is none."""
         names = ("delta", "unit", "units_at_least", "accept_low_utility")
-        given = [n for n in names if getattr(self, n) != type(self).model_fields[n].default]
+        given = [
+            f"--{name.replace('_', '-')}"
+            for name in names
+            if getattr(self, name) != type(self).model_fields[name].default
+        ]
         if self.epsilon is None and given:
             raise UserError(
                 f"{', '.join(given)}: part of a privacy budget, and there is none: give --epsilon, "

@@ -88,7 +88,9 @@ def _class_means(
         lambda features, _: features, purpose=CLASS_MEANS, bound=(mels * frames) ** 0.5
     )
     items = means.repeat_interleave(per_class, dim=0)
-    targets = curator.mean_targets() if curator.task.dimensions else curator.task.middles
+    # Under a budget a second answer would have to be paid for: the cells' middles are public.
+    asked = curator.task.dimensions and curator.exact
+    targets = curator.mean_targets() if asked else curator.task.middles
     return items, _each(targets, per_class), torch.ones(len(items), dtype=torch.bool)
 
 
@@ -123,7 +125,8 @@ def _chosen(curator: Curator, per_class: int, choose: Choice) -> tuple[Tensor, T
     """Real utterances with their own targets; for an unknown emotion, those of its cell."""
     features, targets, again = curator.choose_real_with_targets(per_class, choose)
     if (unknown := targets.isnan()).any():
-        targets = torch.where(unknown, _each(curator.mean_targets(), per_class), targets)
+        usual = _each(curator.mean_targets(), per_class).to(targets)
+        targets = torch.where(unknown, usual, targets)
     return features, targets.cpu(), again
 
 

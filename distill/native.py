@@ -181,7 +181,7 @@ class Guide:
                 break
             rates.append(rate)
             if self.judge is not None:
-                scores.append(self.judge.hears({name: w.float() for name, w in here.items()}))
+                scores.append(self.judge.hears({name: w.float().cpu() for name, w in here.items()}))
             if self.judge is None or scores[-1] >= max(scores):
                 best, kept = learned, len(rates)
         schedule = NativeSchedule(torch.tensor(rates[:kept]), 0.0, together) if kept else None

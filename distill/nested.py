@@ -19,7 +19,9 @@ from synth_data.errors import UserError
 
 
 def require_smaller(nested: Sequence[int], ipc: int) -> None:
-    """Raises `UserError` if a nested size is below 1, or not below that of the whole set."""
+    """Raises `UserError` if a nested size is below 1, not below the whole set's, or there twice."""
+    if len(set(nested)) < len(nested):
+        raise UserError(f"each nested size is named once; found {', '.join(map(str, nested))}")
     for size in nested:
         if not 1 <= size < ipc:
             raise UserError(

@@ -195,7 +195,7 @@ class OuterLoop:
             state.before = time.monotonic() - began
         took = save()
         stopped = ""
-        steps, last_save, without = self.loop.steps, time.monotonic(), 0
+        steps, last_save = self.loop.steps, time.monotonic()
         checks = {round(steps * check / self.loop.checks) for check in range(1, self.loop.checks)}
         bar = progress(range(state.step, steps), initial=state.step, total=steps)
         for step in bar:
@@ -208,8 +208,8 @@ class OuterLoop:
                 break
             done = max(done, spent / whole)
             loss = self._step(state, optimiser, 0.5 * (1 + math.cos(math.pi * done)))
-            without = without + 1 if loss is None else 0
-            if without == PATIENCE:
+            state.without = state.without + 1 if loss is None else 0
+            if state.without >= PATIENCE:
                 stopped = (
                     f"{self.objective.name} has had no finite gradient for {PATIENCE} steps, up to "
                     f"step {step + 1}: lower its learning rates, or those of the loop"

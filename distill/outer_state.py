@@ -34,6 +34,7 @@ class OuterState:
         seconds: that they took, with what was asked before them.
         before: of those seconds, how many had passed before the first step.
         judging: seconds that being judged takes.
+        without: steps in a row, up to now, that had no finite gradient.
     """
 
     GROUPS: ClassVar = (
@@ -59,6 +60,7 @@ class OuterState:
     seconds: float = 0.0
     before: float = 0.0
     judging: float = 0.0
+    without: int = 0
 
     @classmethod
     def begin(
@@ -108,6 +110,7 @@ class OuterState:
             "seconds": torch.tensor(self.seconds),
             "before": torch.tensor(self.before),
             "judging": torch.tensor(self.judging),
+            "without": torch.tensor(self.without),
         }
 
     @classmethod
@@ -138,4 +141,5 @@ class OuterState:
             seconds=float(tensors["seconds"]),
             before=float(tensors["before"]),
             judging=float(tensors["judging"]),
+            without=int(tensors["without"]),
         )

@@ -62,7 +62,7 @@ class Plan:
             f"{self.folds} fold{'s' if self.folds != 1 else ''} "
             f"(each {in_words(self.distilling)} to distil, {in_words(self.students)} of student "
             f"training on one core), {self.memory / 1e9:.1f} GB of memory, "
-            f"{self.set_bytes / 1e6:.1f} MB per set"
+            f"{_size(self.set_bytes)} per set"
         )
 
 
@@ -85,7 +85,7 @@ def plan(
     heard = 0 if public is None else len(public)
     item = spec.mels * spec.frames * 4
     way = INITIALISATIONS[loop.initialisation]
-    origin = public if way.public else real if way.real else None
+    origin = public if way.public else _learned_from(config, real) if way.real else None
     fewest = None if origin is None else Curator(origin).narrowed().fewest_of_an_emotion()
     items_of = partial(
         parameterisation.per_class, spec=spec, emotions=groups, real=fewest, columns=columns
@@ -144,3 +144,20 @@ def plan(
         ),
         set_bytes=parameterisation.bytes(items, spec, groups) + 4 * items * columns,
     )
+
+
+def _learned_from(config: RunConfig, real: RealSet) -> RealSet:
+    """The speech that a set is made from: in the first of several folds."""
+    if config.fold == "none":
+        return real
+    fold = 1 if config.fold in ("all", None) else int(config.fold)
+    return real.fold(config.corpus_protocol, fold)[0]
+
+
+def _size(count: float) -> str:
+    """Of a set.
+
+    >>> _size(2_460_000), _size(9_500)
+    ('2.5 MB', '10 kB')
+    """
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"

@@ -200,7 +200,7 @@ def require_possible(
             f"public corpus (--initialisation public --public-dataset)",
         ),
         "choosing on validation speakers": (validated, "leave validation out: the last step's set"),
-        "ending by the clock, by how long the recordings took": (
+        "a time limit, which the length of recordings decides about": (
             timed,
             "leave --max-minutes out, and set steps under [loop]",
         ),

@@ -7,6 +7,7 @@ less of it changes neither, and what its door answers is as much moved by a unit
 
 import math
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -25,6 +26,7 @@ from synth_data.real import RealSet
 # and MP3 and Ogg ones 0.980 or more; an actor who says the same twice has 0.973 or less.
 SAME = 0.975
 STILL = 1e-3  # deviation over time below which features say nothing of who is heard
+ROUNDING = 1e-6  # of a number, up to which what differs is rounding
 PART = 1024  # utterances at a time
 
 
@@ -110,15 +112,28 @@ def require_apart(real: RealSet, public: RealSet) -> None:
 def twins(ours: Float[Tensor, "n mel frame"], theirs: Float[Tensor, "m mel frame"]) -> list[int]:
     """The rows of ours that are in theirs as well, however loud."""
     found = torch.zeros(len(ours), dtype=torch.bool)
-    for their_part in map(_unit_rows, theirs.split(PART)):
-        alike = [_unit_rows(part) @ their_part.T > SAME for part in ours.split(PART)]
+    middle = scale = torch.tensor(0.0)
+    if ours.shape[2] == 1:  # an utterance as a whole, each number on a scale of its own
+        scale, middle = torch.std_mean(torch.cat([ours, theirs]), dim=0)
+    unit_rows = partial(_unit_rows, middle=middle, scale=scale)
+    for their_part in map(unit_rows, theirs.split(PART)):
+        alike = [unit_rows(part) @ their_part.T > SAME for part in ours.split(PART)]
         found |= torch.cat(alike).any(dim=1).cpu()
     return found.nonzero().flatten().tolist()
 
 
-def _unit_rows(features: Float[Tensor, "n mel frame"]) -> Float[Tensor, "n number"]:
-    """What changes over time, at length one; zero where hardly anything does."""
-    moving = (features - features.mean(dim=2, keepdim=True)).flatten(1)
+def _unit_rows(
+    features: Float[Tensor, "n mel frame"], middle: Tensor, scale: Tensor
+) -> Float[Tensor, "n number"]:
+    """What changes over time, at length one; zero where hardly anything does.
+
+    Of utterances as a whole instead what sets each apart from all others.
+    """
+    if features.shape[2] == 1:
+        varies = scale > ROUNDING * middle.abs()
+        moving = torch.where(varies, (features - middle) / scale, 0.0).flatten(1)
+    else:
+        moving = (features - features.mean(dim=2, keepdim=True)).flatten(1)
     length = moving.norm(dim=1, keepdim=True)
     return torch.where(length > STILL * math.sqrt(moving.shape[1]), moving / length, 0.0)
 

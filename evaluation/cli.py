@@ -129,7 +129,7 @@ def evaluate_data(
         ),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Students per set and initialisation.")] = 5,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of all random choices.")] = 0,
     fold: Annotated[
         int | None, typer.Option(min=1, help="Only this one.  [default: every fold with a set]")
     ] = None,
@@ -299,8 +299,12 @@ def _chosen(kind: str, words: str, table: object) -> tuple[str, ...]:
         return ()
     chosen = tuple(dict.fromkeys(word.strip() for word in words.split(",")))
     for name in chosen:
+        if name in (ALL, NOTHING):
+            raise UserError(
+                f"'{name}' stands alone, in place of a list of {kind}s; found '{words}'"
+            )
         if name not in names:
-            raise unknown_name(kind, name, names)
+            raise unknown_name(kind, name, [*names, ALL, NOTHING])
     return chosen
 
 

@@ -212,9 +212,14 @@ class Session:
             found = {k: sets for k, sets in found.items() if k == self.fold}
         if not found:
             made = self.sets[0].synthetic.provenance
-            asked = "" if self.fold is None else f" in fold {self.fold}"
+            folds = sorted({k for k in by_fold(self.sets) if k is not None})
+            if self.fold is not None and folds:
+                listed = ", ".join(str(number) for number in folds)
+                raise SetError(
+                    f"no set is of fold {self.fold}: those given are of {listed}; leave out --fold"
+                )
             raise SetError(
-                f"the sets leave no speaker of {made.corpus} to test them on{asked}: a set made "
+                f"the sets leave no speaker of {made.corpus} to test them on: a set made "
                 f"from all speakers is judged by the sets of single folds (distill-data --fold "
                 f"all), which its card quotes, or on another corpus (--dataset OTHER --label-map)"
             )

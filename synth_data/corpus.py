@@ -166,7 +166,7 @@ def protocol_of(corpus: Corpus, name: str | None) -> Protocol:
     if name is None:
         return next(iter(corpus.protocols.values()))
     if name not in corpus.protocols:
-        raise unknown_name(f"protocol of {corpus.title}", name, corpus.protocols)
+        raise unknown_name("protocol", name, corpus.protocols, f" of {corpus.title}")
     return corpus.protocols[name]
 
 
@@ -225,6 +225,11 @@ def find_root(corpus: Corpus, root: Path | str | None, option: str = "--data-roo
     shared = os.environ.get("SER_DATA_ROOT")
     if shared and (folder := Path(shared).expanduser() / corpus.name).exists():
         return folder
+    if not corpus.emotions:  # a list of somebody's own recordings
+        raise CorpusError(
+            f"--dataset {corpus.name} needs {option}: a CSV of your recordings with the columns "
+            f"file, emotion and speaker, or one of the other lists that the README names"
+        )
     looked_for = f"{folder} does not exist" if shared else "SER_DATA_ROOT is not set either"
     raise CorpusError(
         f"where is {corpus.title}? No data root was given, {variable} is not set, and "

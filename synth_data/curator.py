@@ -324,9 +324,12 @@ class Curator:
                     f"no utterance is in {name}, so none can be given for it: ask a door that is "
                     f"`narrowed` to cells with speech"
                 )
-            whole, rest = divmod(per_class, len(members))
-            chosen = choose(self._real.features[members], rest) if rest else ()
-            rows += whole * members + [members[row] for row in chosen]
+            # Where all are given they come in the order in which they are chosen: a corpus lists
+            # them by speaker, and the first items of a set are what prefixes and schedules take.
+            for first in range(0, per_class, len(members)):
+                wanted = min(len(members), per_class - first)
+                chosen = choose(self._real.features[members], wanted)
+                rows += [members[row] for row in chosen]
             again += [item >= len(members) for item in range(per_class)]
         self.questions["real utterances, as they are"] += len(set(rows))
         real = self._real

@@ -24,7 +24,7 @@ class SetError(UserError):
     """A synthetic set on disk is damaged, unknown or does not fit what it is used for."""
 
 
-def unknown_name(kind: str, found: str, allowed: Iterable[str]) -> UserError:
+def unknown_name(kind: str, found: str, allowed: Iterable[str], of: str = "") -> UserError:
     """The error for a name that is in no table, with the nearest right one.
 
     >>> str(unknown_name("corpus", "emdb", ["emodb", "ravdess"]))
@@ -33,4 +33,4 @@ def unknown_name(kind: str, found: str, allowed: Iterable[str]) -> UserError:
     names = list(allowed)
     near = get_close_matches(found, names, n=1, cutoff=0.5)
     hint = f": did you mean '{near[0]}'?" if near else "."
-    return UserError(f"unknown {kind} '{found}'{hint} Known: {', '.join(names)}")
+    return UserError(f"unknown {kind} '{found}'{of}{hint} Known: {', '.join(names)}")

@@ -218,7 +218,7 @@ def _vectors_of_gradients(
         block, blocks = _blocks(real, rows, question)
         vector = torch.zeros(1, blocks, size + 1, dtype=torch.float64)
         for here in block.unique().tolist():
-            vector[0, here, :-1] = _gradient(real, loss, weights, rows[block == here]).cpu()
+            vector[0, here, :-1] = _gradient(real, loss, weights, rows[block == here])
             vector[0, here, -1] = 1.0
         yield vector
 
@@ -226,14 +226,13 @@ def _vectors_of_gradients(
 def _gradient(
     real: RealSet, loss: Loss, weights: Mapping[str, Tensor], rows: Rows
 ) -> Float[Tensor, " size"]:
-    """Of the mean loss of these utterances."""
-    parts = [
-        loss(weights, real.features[part], real.targets[part]).sum()
-        for part in rows.split(mechanism.CHUNK)
-    ]
-    mean = torch.stack(parts).sum() / len(rows)
-    found = torch.autograd.grad(mean, list(weights.values()))
-    return torch.cat([each.flatten() for each in found]).double()
+    """Of the mean loss of these utterances, in the memory of one chunk of them."""
+    total = torch.zeros(sum(weight.numel() for weight in weights.values()), dtype=torch.float64)
+    for part in rows.split(mechanism.CHUNK):
+        lost = loss(weights, real.features[part], real.targets[part]).sum() / len(rows)
+        slopes = torch.autograd.grad(lost, list(weights.values()))
+        total += torch.cat([each.flatten() for each in slopes]).double().cpu()
+    return total
 
 
 def _batches(units: list[Rows]) -> Iterator[list[Rows]]:

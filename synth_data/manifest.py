@@ -336,7 +336,10 @@ class Manifest(_Entry):
         for part, value, said in (*parts, ("provenance", self.provenance, parsed["provenance"])):
             missing = [field.name for field in fields(value) if field.name not in said]
             if missing:
-                raise SetError(f"{MANIFEST} is against the schema: {part} lacks {missing[0]}")
+                raise SetError(
+                    f"{MANIFEST} is against the schema: {part} lacks {missing[0]}. If another "
+                    f"version of this package wrote it, make the set again with this one"
+                )
 
 
 def _explain(error: ValidationError) -> str:

@@ -49,10 +49,15 @@ def require_sizes(sizes: tuple[int, ...], per_class: int) -> None:
         sizes: in items of each class.
         per_class: items of each class of the whole set.
     """
-    if any(not 1 <= size < per_class for size in sizes) or sorted({*sizes}) != list(sizes):
+    wrong = [size for size in sizes if not 1 <= size < per_class]
+    if wrong:
         raise SetError(
-            f"prefixes of a set of {per_class} items of each emotion have from 1 to "
-            f"{per_class - 1}, each size named once and from the smallest; found {list(sizes)}"
+            f"a prefix of a set of {per_class} items of each emotion has from 1 to "
+            f"{per_class - 1}; found {wrong[0]}"
+        )
+    if sorted({*sizes}) != list(sizes):
+        raise SetError(
+            f"sizes of prefixes are named once each, from the smallest; found {list(sizes)}"
         )
 
 

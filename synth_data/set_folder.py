@@ -77,7 +77,8 @@ def write(folder: Path, files: Mapping[str, bytes]) -> None:
 def _content(folder: Path, name: str, largest: int) -> bytes:
     path = folder / name
     if not path.is_file():  # also keeps from waiting on a pipe; links are common in caches
-        kind = "no such folder" if not folder.is_dir() else f"{name} is missing"
+        kind = f"{name} is missing" if folder.is_dir() else "no such folder"
+        kind = "this is a file" if folder.is_file() else kind
         raise SetError(f"{kind}; a synthetic set is a folder with {MANIFEST} and {TENSORS}")
     if path.stat().st_size > largest:
         raise SetError(f"{name} has {path.stat().st_size} bytes, more than the {largest} allowed")

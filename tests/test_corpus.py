@@ -9,6 +9,7 @@ import soundfile
 import torch
 
 from synth_data import corpus as loading
+from synth_data.corpora import CORPORA
 from synth_data.corpora.emodb import EMODB
 from synth_data.corpora.facts import Corpus
 from synth_data.corpora.ravdess import RAVDESS
@@ -292,6 +293,8 @@ def test_the_root_comes_from_the_nearest_place_that_tells(root, tmp_path, monkey
 
 
 def test_no_root_anywhere_is_an_error(tmp_path, monkeypatch):
+    with pytest.raises(CorpusError, match="--dataset table needs --data-root: a CSV of your rec"):
+        find_root(CORPORA["table"], None)
     with pytest.raises(CorpusError, match=r"where is Tiny\? .*TINY_TEST_ROOT is not set, and SER_"):
         find_root(TINY, None)
     monkeypatch.setenv("SER_DATA_ROOT", str(tmp_path))
@@ -317,7 +320,7 @@ def test_corpora_are_known_by_name(root, monkeypatch):
 def test_protocols_are_known_by_name():
     assert protocol_of(TINY, None).name == "leave-one-speaker-out"
     assert protocol_of(TINY, "speaker-dependent-2-fold").name == "speaker-dependent-2-fold"
-    with pytest.raises(UserError, match=r"unknown protocol of Tiny 'leave-one-out': did you mean"):
+    with pytest.raises(UserError, match=r"unknown protocol 'leave-one-out' of Tiny: did you mean"):
         protocol_of(TINY, "leave-one-out")
 
 

@@ -209,6 +209,18 @@ def test_where_there_are_too_few_all_are_given_and_some_again():
     assert curator.questions == {"real utterances, as they are": 14}
 
 
+def test_all_of_an_emotion_come_in_the_order_in_which_they_are_chosen():
+    """Not as the corpus lists them, which is by speaker."""
+    real = fake_speech((6, 4, 5))
+
+    def last_first(_: Tensor, count: int) -> list[int]:
+        return list(reversed(range(count)))
+
+    chosen, _ = Curator(real).choose_real(4, last_first)
+    neutral = real.features[real.group_rows(1)]
+    assert torch.equal(chosen[4:8], neutral.flip(0))
+
+
 def test_the_size_of_the_smallest_class():
     curator = Curator(fake_speech((6, 4, 5)))
     assert curator.fewest_of_an_emotion() == 4

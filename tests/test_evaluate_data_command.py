@@ -260,7 +260,8 @@ def test_another_corpus_with_a_stated_map(evaluate_data, toy_run, tmp_path):
         (["--label-map", "anger"], "a label map is written THEIRS=OURS"),
         (["--students", "none"], "--students none leaves nobody to judge a set by"),
         (["--label-map", "x=y"], "was made from toy itself, so that its training speakers would"),
-        (["--fold", "3"], "the sets leave no speaker of toy to test them on in fold 3"),
+        (["--fold", "3"], "no set is of fold 3: those given are of 1; leave out --fold"),
+        (["--baselines", "none,random"], "'none' stands alone, in place of a list of baselines"),
         (["--cluster", "tcp://127.0.0.1:9"], "no Dask scheduler answers at tcp://127.0.0.1:9"),
     ],
 )

@@ -1,5 +1,7 @@
 """Finite differences stand in for a second backward pass: they must agree with it."""
 
+import math
+
 import pytest
 import torch
 from fake_speech import SPEC
@@ -60,6 +62,19 @@ def test_a_direction_without_length_has_no_slopes():
     )
     assert not hessian["w"].any()
     assert not slopes[0].any()
+
+
+def test_a_direction_that_is_not_finite_has_no_finite_slopes():
+    """So that nobody takes a step on it."""
+    weights, features = {"w": drawn(3)}, drawn(3).requires_grad_()
+    hessian, slopes = along(
+        lambda at: (at["w"] * features).sum(),
+        weights,
+        {"w": torch.full((3,), math.nan)},
+        [features],
+    )
+    assert hessian["w"].isnan().all()
+    assert slopes[0].isnan().all()
 
 
 def test_a_gpu_does_not_round_what_differences_are_taken_of():

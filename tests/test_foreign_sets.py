@@ -88,6 +88,9 @@ def test_a_damaged_file_is_named(folder):
 def test_no_folder(tmp_path):
     with pytest.raises(SetError, match="no such folder"):
         SyntheticSet.load(tmp_path / "none")
+    (tmp_path / "one").touch()
+    with pytest.raises(SetError, match="this is a file; a synthetic set is a folder"):
+        SyntheticSet.load(tmp_path / "one")
 
 
 def test_a_pipe_is_not_waited_for(folder):

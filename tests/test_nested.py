@@ -113,7 +113,7 @@ def test_sizes_are_in_the_bytes_of_items():
         return prefixes_of(nested, 10, partial(how.per_class, spec=SPEC, emotions=3, real=real))
 
     assert prefixes((5, 1, 1), Parameterisation()) == (1, 5)
-    assert prefixes((5, 1), INT8) == (4, 20)
+    assert prefixes((5, 1), INT8) == (4, 19)  # scales and targets count as well
     assert prefixes((5, 1), INT8, real=20) == (4,)
     assert prefixes((5, 1), INT8, real=3) == (3, 5)
 
@@ -124,6 +124,11 @@ def test_a_size_that_is_the_whole_is_left_out_and_told():
     told = synthetic.provenance.notes[-1]
     assert "in the bytes of 1, 2 items per emotion were asked for, and come to 4 below" in told
     assert not any("asked for" in note for note in made(Push()).provenance.notes)
+
+
+def test_each_size_is_named_once():
+    with pytest.raises(UserError, match="each nested size is named once; found 1, 1"):
+        made(Push(), nested=(1, 1))
 
 
 @pytest.mark.parametrize("size", [0, 4, 5])

@@ -12,6 +12,7 @@ from felt_speech import felt_speech
 from torch import Tensor
 
 from distill.objectives import OBJECTIVES
+from distill.objectives.distribution_matching import DistributionMatching
 from distill.objectives.objective import Candidate, Objective, State, Student
 from distill.outer_loop import Loop
 from distill.private import account_of, plan_of
@@ -22,7 +23,7 @@ from synth_data.account import Account
 from synth_data.curator import CLASS_SHARES, Curator
 from synth_data.errors import UserError
 from synth_data.gaussian import Gaussian
-from synth_data.ledger import PrivacyBudget
+from synth_data.ledger import PrivacyBudget, Release
 from synth_data.real import RealSet
 
 # Less work than the defaults, where an objective has such settings.
@@ -289,3 +290,10 @@ def test_augmentation_is_refused_under_a_budget(name):
     settings = BOUNDED.get(name, {}) | {"augment": Augment(noise=0.3)}
     with pytest.raises(UserError, match="one unit more or less changes what is seen of all others"):
         OBJECTIVES[name](**settings).releases(1)
+
+
+def test_augmentation_is_refused_where_all_is_asked_at_once():
+    once = DistributionMatching(statistic="characteristic", one_release=True, checkpoints=1)
+    assert once.releases(1) == [Release(once.asked, 1.0)]
+    with pytest.raises(UserError, match="leave augment out"):
+        replace(once, augment=Augment(noise=0.3)).releases(1)

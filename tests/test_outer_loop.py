@@ -13,6 +13,7 @@ from distill.objectives.distribution_matching import DistributionMatching
 from distill.objectives.objective import Objective
 from distill.objectives.unrolled import Unrolled
 from distill.outer_loop import PATIENCE, Loop
+from evaluation.students import Recipe
 from synth_data.codecs import Codec
 from synth_data.curator import Curator
 from synth_data.errors import UserError
@@ -116,6 +117,18 @@ def test_a_step_that_was_not_taken_is_not_counted_after_a_resume(tmp_path, monke
         with pytest.raises(KeyboardInterrupt):
             made(objective, checkpoint=path)
     assert torch.equal(made(objective, checkpoint=path).features, whole.features)
+
+
+def test_a_run_that_ended_for_lack_of_gradients_takes_no_more_steps_after_a_resume(tmp_path):
+    """The judge makes it end instead of failing."""
+    objective, path = Push((1.0,) * 4 + (TOO_MUCH,) * 40), tmp_path / "progress.safetensors"
+    heard = fake_speech((3, 3, 3), seed=1)
+    long = {"loop": Loop(steps=60), "validation": heard, "recipe": Recipe.single(2)}
+    ended = made(objective, checkpoint=path, **long)
+    assert any("no finite gradient" in note for note in ended.provenance.notes)
+    again = made(objective, checkpoint=path, **long)
+    assert torch.equal(again.features, ended.features)
+    assert again.provenance.settings == ended.provenance.settings
 
 
 def test_one_huge_gradient_changes_little():

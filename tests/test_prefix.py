@@ -114,7 +114,9 @@ def test_a_schedule_is_kept_where_it_uses_no_other_items(steps, together, kept):
 
 @pytest.mark.parametrize("size", [0, 4, 5, -1])
 def test_a_prefix_is_smaller_than_its_set(size):
-    with pytest.raises(SetError, match=rf"of 4 items .* have from 1 to 3, .* found \[{size}\]"):
+    with pytest.raises(
+        SetError, match=rf"of 4 items of each emotion has from 1 to 3; found {size}$"
+    ):
         a_set().prefix(size)
 
 
@@ -130,9 +132,9 @@ def test_uneven_classes_have_no_prefixes():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"nested": (1, 4)}, r"from 1 to 3, .* found \[1, 4\]"),
+        ({"nested": (1, 4)}, "from 1 to 3; found 4"),
         ({"nested": (2, 1)}, "from the smallest"),
-        ({"nested": (2, 2)}, "each size named once"),
+        ({"nested": (2, 2)}, "are named once each"),
         ({"nested": (0,)}, "from 1 to 3"),
         ({"targets": torch.eye(3).repeat(4, 1)}, "must stand in the order of their emotions"),
     ],
@@ -146,7 +148,7 @@ def test_impossible_sizes(changes, message):
 def test_forged_sizes(tmp_path, nested):
     a_set().save(tmp_path / "set")
     forge(tmp_path / "set", lambda manifest: manifest.update(nested=nested))
-    with pytest.raises(SetError, match=r"nested|prefixes of a set"):
+    with pytest.raises(SetError, match=r"nested|prefix of a set"):
         SyntheticSet.load(tmp_path / "set")
 
 

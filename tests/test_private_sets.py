@@ -159,7 +159,7 @@ REAL = "--initialisation", "real"
         (("--objective", "distribution-matching"), "has no public bound.*to characteristic"),
         (("--epsilon", -1), "epsilon"),
         (("--epsilon", 1e-9), r"epsilon must be a positive number, 0.001 or more; found 1e-09"),
-        (("--max-minutes", 1), r"ending by the clock.*set steps under \[loop\]"),
+        (("--max-minutes", 1), r"a time limit, which the length.*set steps under \[loop\]"),
     ],
 )
 def test_what_is_refused_beforehand(words, message, distill_data: Command, config, tmp_path):
@@ -213,6 +213,7 @@ def test_other_units_are_counted(unit, distill_data: Command, config):
     count = {"utterance": 320, "session": 4}[unit]
     assert f"for every {unit}: whoever wants" in done.out
     assert f"There are at least {count} {unit}s" in done.out
+    assert ("# this run would be refused: at least" in done.out) == (unit == "session")
 
 
 def test_nothing_real_decides_about_a_private_set():

@@ -506,6 +506,18 @@ def test_who_is_a_twin(monkeypatch):
     assert twins(ours, theirs) == []
 
 
+def test_who_is_a_twin_as_a_whole():
+    """Where each utterance is a row of numbers, on scales of their own."""
+    draws = torch.Generator().manual_seed(0)
+    scale = torch.logspace(-3, 4, 40)[:, None]
+    ours, theirs = (5 + torch.randn(n, 40, 1, generator=draws) for n in (12, 20))
+    theirs[7] = ours[3] + 0.05 * (theirs[7] - 5)
+    ours[:, 1], theirs[:, 1] = 0.1, 0.1  # says nothing of anybody
+    assert twins(scale * ours, scale * theirs) == [3]
+    theirs[7] = theirs[8]
+    assert twins(scale * ours, scale * theirs) == []
+
+
 def test_public_speakers_must_be_several(distill_data: Command, small, tmp_path):
     alone = public_table(tmp_path / "alone", {"a": ("anger", "joy")})
     words = (*small, *PRIVATE, "--disentangle", "leace")

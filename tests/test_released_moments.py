@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from fake_speech import EMOTIONS, TASK, fake_speech
+from torch import Tensor
 
 from distill.candidate import Parameterisation
 from distill.engine import distill
@@ -107,6 +108,22 @@ def test_items_that_are_where_they_should_be_cost_nothing():
     loss, _ = objective.step(state, same, curator, model, generator(0, "steps"))
     apart, _ = objective.step(state, items, curator, model, generator(0, "steps"))
     assert loss < 2.0 < 100.0 < apart
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 8])
+def test_the_first_items_have_the_same_places_in_sets_of_all_sizes(count):
+    real, model, objective = speech(), student(), ReleasedMoments(regions=1)
+    state = objective.init(Curator(real), model, 0)
+
+    def places(per_class: int) -> Tensor:
+        blank = torch.zeros(3 * per_class, *SPEC.shape)
+        items = Candidate(blank, torch.eye(3).repeat_interleave(per_class, dim=0), per_class)
+        return objective._places(state, items).reshape(3, per_class, -1)
+
+    every = places(8)
+    assert torch.allclose(places(count), every[:, :count], atol=1e-5)
+    assert torch.allclose(every.mean(dim=1), state["means"], atol=1e-4)
+    assert not torch.allclose(every[:, 0], state["means"], atol=0.1)
 
 
 def test_a_set_from_moments_alone_is_worth_something():

@@ -132,9 +132,8 @@ class DistributionMatching(AlongTrajectories):
                 f"{self.name} of {self.statistic} has no public bound, and under a privacy budget "
                 f"every answer needs one: set statistic to characteristic"
             )
-        if not self.one_release:
-            return super().releases(steps)
-        return [Release(self.asked, 1.0)]
+        planned = super().releases(steps)  # or it says what no budget allows
+        return [Release(self.asked, 1.0)] if self.one_release else planned
 
     def ask(
         self, curator: Curator, student: Student, weights: Weights, view: View, sample: Sample

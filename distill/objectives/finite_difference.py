@@ -42,10 +42,11 @@ def along(
 
     Returns:
         The derivative with respect to the weights that `direction` names (the Hessian times q),
-        and with respect to each of the inputs; zeros where the direction has no length.
+        and with respect to each of the inputs; zeros where the direction has no length, and NaN
+        where it is not finite.
     """
     length = _norm(direction.values())
-    if not length > 0:
+    if length == 0:
         return {name: torch.zeros_like(w) for name, w in direction.items()}, [
             torch.zeros_like(x) for x in inputs
         ]

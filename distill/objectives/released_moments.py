@@ -49,7 +49,7 @@ CUT = 0.6  # of the longest that an answer can be, about as long as those of spe
 BLANKS = 64  # zeros that are asked for
 SHARE_LEAST = 0.25  # of an even share, that an emotion is taken to have at least
 LEAST_VARIANCE = 0.02  # of a coordinate, whose deviation is about 1
-BELOW_NOISE = 0.7  # of the largest eigenvalue that noise alone has, up to which none is believed
+BELOW_NOISE = 0.5  # of the largest eigenvalue that noise alone has, up to which none is believed
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,9 @@ class ReleasedMoments(Objective):
         means = first[:, :size] / share[:, None] * root * self.reach
         told = first[:, size:-1] / share[:, None] / TELL
         squares = symmetric.unpack(second / self.second)
-        noise = float(blank.std()) / self.second * root  # its largest eigenvalue, about
+        # The largest eigenvalue of noise alone, since what stands off the diagonal is weighted by
+        # the root of 2 (`Symmetric`).
+        noise = float(blank.std()) / self.second * (2 * size) ** 0.5
         if task.dimensions and not curator.exact:  # cells with hardly anybody move nothing
             share = torch.where(believed < least, 1e-12, share)
         within = squares * size * self.reach**2 - _spread(means, share / share.sum())
@@ -169,12 +171,15 @@ class ReleasedMoments(Objective):
         return torch.cat([task.shares(told).clamp_min(1e-6).log(), task.numbers(told)], dim=1)
 
     def _places(self, state: State, candidate: Candidate) -> Float[Tensor, "n size"]:
-        """Where items should be seen: always the same places for so many items."""
+        """Where items should be seen: always the same places."""
         emotions, size = state["means"].shape
         draws = torch.Generator().manual_seed(int(state["seed"]))
-        normal = torch.randn(emotions, candidate.per_class, size, generator=draws)
-        if candidate.per_class > 1:
-            normal = normal - normal.mean(dim=1, keepdim=True)
+        # In opposite pairs, so that they have the middle that was asked for; and one pair after the
+        # other, so that the first items of a nested set have the same places in each of its sizes.
+        pairs = (candidate.per_class + 1) // 2
+        one_by_one = [torch.randn(emotions, size, generator=draws) for _ in range(pairs)]
+        both = torch.stack([side for one in one_by_one for side in (one, -one)], dim=1)
+        normal = both[:, : candidate.per_class]
         around = normal.to(state["factor"]) @ state["factor"].T
         return (state["means"][:, None] + around).flatten(0, 1)
 
