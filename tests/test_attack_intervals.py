@@ -136,6 +136,22 @@ def test_it_does_not_matter_which_folds_speakers_are_in() -> None:
         assert interval_of(folds) == pytest.approx(whole, abs=1e-9)
 
 
+def test_where_few_recur_more_than_others_they_are_fewer() -> None:
+    """Three in five folds and three in one say as much as four who recur alike."""
+    found = interval_of([rate(0, 1, 2)] * 5 + [rate(3, 4, 5)])
+    assert found is not None
+    share = np.array([5, 5, 5, 1, 1, 1]) / 18
+    count = 1 / (share**2).sum()
+    assert 4 < count < 4.5
+    mean = share @ OWN[:6]
+    weights = weights_of(NAMES[:6]) * share
+    moved = weights @ OWN[:6] / weights.sum(axis=1)
+    error = moved.std() * math.sqrt((count + 1) / (count - 1))
+    reach = stats.t.ppf(0.975, count - 1) * error / (mean * (1 - mean))
+    ends = np.log(np.array(found) / (1 - np.array(found)))
+    assert (ends[1] - ends[0]) / 2 == pytest.approx(reach, rel=1e-6)
+
+
 def test_what_differs_between_folds_of_two_is_told() -> None:
     """Their one pair of speakers cannot be weighed against another; as if of so many pairs."""
     rates = np.array([0.2, 0.3, 0.35, 0.5, 0.4])
