@@ -100,9 +100,11 @@ def interval(
 
 
 def share_interval(
-    values: Float[np.ndarray, " row"], speakers: int, level: float = LEVEL
+    values: Float[np.ndarray, " row"], speakers: int | float, level: float = LEVEL
 ) -> tuple[float, float] | None:
     """The interval of a number in [0, 1], such as UAR: as `interval`, on the logit scale.
+
+    Where speakers do not count alike, their number may be that of those who would (a fraction).
 
     >>> low, high = share_interval(np.array([0.5, 0.4, 0.6]), speakers=1_000_000)
     >>> round(low, 3), round(high, 3)  # a standard error of 0.1, times 1.96
@@ -141,7 +143,9 @@ def ratio(
     return np.where(denominator > 0, linear, np.nan)
 
 
-def _half_width(values: Float[np.ndarray, " row"], speakers: int, level: float) -> float | None:
+def _half_width(
+    values: Float[np.ndarray, " row"], speakers: int | float, level: float
+) -> float | None:
     replicates = values[1:]
     if replicates.size == 0 or not np.isfinite(values).all():
         return None

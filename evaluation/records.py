@@ -29,7 +29,7 @@ class Estimate(Record):
     mean: float
     """Over runs (draws of the set and seeds of the student)."""
     interval: tuple[float, float] | None
-    """Of the mean, 95 %, from a bootstrap over test speakers; null if there is one speaker."""
+    """Of the mean, 95 %, from a bootstrap over test speakers; null where they cannot say."""
 
 
 class Spread(Estimate):

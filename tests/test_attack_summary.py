@@ -1,19 +1,22 @@
 """What is reported of attackers: the strongest that counts, pooled over folds and speakers."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
+from simulated_claims import weighed_mean
 from small_evaluation import OTHERS, QUICK, a_set, judged
 
 from evaluation import students
 from evaluation.attacks import attempts
 from evaluation.attacks.attempts import Attempt
-from evaluation.attacks.summary import _rate, attacks
-from evaluation.runs import FULL, FoldResult
+from evaluation.attacks.summary import attacks
+from evaluation.runs import FULL, RUNS, FoldResult
 
 HIDDEN = f"{FULL}, hidden"
+DRAWS = np.random.default_rng(0)  # of games where utterances are counted
 
 
 def naming(attacker: str, right: int, speech: str = FULL, **changes) -> Attempt:
@@ -95,24 +98,12 @@ def test_where_few_can_be_named_most_of_the_way_from_chance_is_enough(fold):
     assert not far.valid
 
 
-def test_an_interval_of_errors_is_over_the_speakers():
-    """Student's t, wider over fewer; none over one."""
-    spread = tuple(np.random.default_rng(0).normal(0.3, 0.05, 200).tolist())
-    widths = []
-    for voices in (3, 8, 100):
-        interval = _rate([claims(0.3, voices=voices, resampled=spread)]).interval
-        assert interval is not None
-        widths.append((interval[1] - interval[0]) / np.std(spread))
-    t, n = stats.t.ppf(0.975, 7), 8
-    assert widths[1] == pytest.approx(2 * t * (n / (n - 1)) ** 0.5, rel=1e-6)
-    assert widths[0] > widths[1] > widths[2]
-    assert _rate([claims(0.3, voices=1, resampled=())]).interval is None
-
-
 def claims(rate: float, speech: str = FULL, **changes) -> Attempt:
-    """Verification with an equal error rate."""
-    start = Attempt(speech, "verification", "unseen", "linear", True, 0, linkability=0.5)
-    usual = {"rate": rate, "resampled": (rate - 0.01, rate + 0.01), "voices": 8}
+    """Verification of eight speakers with an equal error rate, their own 0.02 apart."""
+    names = tuple("abcdefgh")
+    apart = weighed_mean(names, 0.02 * np.arange(8) - 0.07)
+    start = Attempt(speech, "verification", "unseen", "linear", True, 0, names, linkability=0.5)
+    usual = {"rate": rate, "resampled": tuple((rate + apart).tolist()), "voices": 8}
     return replace(start, **(usual | changes))
 
 
@@ -127,9 +118,10 @@ def test_of_claims_fewer_errors_are_more(fold):
     assert (plain.attacker, plain.success.mean) == ("mlp", 0.06)
     assert (hidden.attacker, hidden.success.mean) == ("linear", 0.3)
     assert hidden.against_plain == pytest.approx((0.5 - 0.3) / (0.5 - 0.06))
-    low, high = plain.success.interval
-    assert low == pytest.approx(0.06 - stats.t.ppf(0.975, 7) * (8 / 7) ** 0.5 * 0.01, abs=1e-4)
-    assert high == pytest.approx(0.06 + stats.t.ppf(0.975, 7) * (8 / 7) ** 0.5 * 0.01, abs=1e-4)
+    assert plain.success.interval is not None
+    reach = stats.t.ppf(0.975, 7) * 0.02 * np.sqrt(6 / 8) / (0.06 * 0.94)  # on the logit scale
+    ends = stats.logistic.cdf(np.log(0.06 / 0.94) + np.array([-reach, reach]))
+    assert plain.success.interval == pytest.approx(ends, rel=0.15)
     assert not found(fold, claims(0.2))[0].valid
 
 
@@ -152,6 +144,52 @@ def test_attempts_are_kept_with_their_fold(fold, tmp_path):
     result = replace(fold, attempts=(naming("linear", 8), claims(0.125)))
     result.save(tmp_path)
     assert FoldResult.load(tmp_path).attempts == result.attempts
+
+
+def test_whoever_recurs_in_folds_is_one_speaker(fold):
+    """A second fold with the same speakers says nothing more of other ones; other folds do."""
+    others = tuple("stuvwxyz")
+    spread = 0.06 + weighed_mean(others, 0.02 * np.arange(8) - 0.07)
+    apart = claims(0.06, speakers=others, resampled=tuple(spread.tolist()))
+    one, same, more = (
+        next(attacks([replace(fold, attempts=(each,)) for each in folds], DRAWS)).success.interval
+        for folds in ((claims(0.06),), (claims(0.06),) * 2, (claims(0.06), apart))
+    )
+    assert same == pytest.approx(one)
+    assert more[1] - more[0] < 0.8 * (one[1] - one[0])
+
+
+def test_seeds_are_no_speakers(fold):
+    (one,), (three,) = (
+        found(fold, *(claims(0.06, seed=seed) for seed in range(seeds))) for seeds in (1, 3)
+    )
+    assert three.success == one.success
+
+
+def test_of_membership_both_sides_are_drawn_again(fold):
+    """As many as on the smaller side: one who is out is not enough."""
+    few = claims(0.95, game="membership", whose="both", others=("y", "z"))
+    two, one, none = (
+        found(fold, replace(few, others=names))[0].success.interval
+        for names in (("y", "z"), ("z",), ())
+    )
+    assert one is none is None
+    assert two is not None
+    assert two[0] < 0.9 < 0.95 < two[1]
+
+
+def test_what_earlier_versions_kept_has_no_interval(fold, tmp_path):
+    """They drew speakers again in each fold, and did not say whom."""
+    replace(fold, attempts=(claims(0.08), claims(0.08, seed=1))).save(tmp_path)
+    stored = json.loads((tmp_path / RUNS).read_text(encoding="utf-8"))
+    for attempt in stored["attempts"][1:]:
+        del attempt["others"]
+        attempt["speakers"] = []
+    (tmp_path / RUNS).write_text(json.dumps(stored), encoding="utf-8")
+    loaded = FoldResult.load(tmp_path)
+    (success,) = (one.success for one in attacks([loaded], DRAWS))
+    assert success.mean == pytest.approx(0.08)
+    assert success.interval is None
 
 
 def test_attackers_are_asked_for(monkeypatch):

@@ -14,6 +14,7 @@ from distill.disentangle.adversarial import Adversarial
 from distill.disentangle.leace import Leace
 from evaluation.attacks.attempts import Scene, Shared, Speech
 from evaluation.attacks.membership import area_of, who_is_in
+from evaluation.attacks.recurring import weights_of
 from evaluation.attacks.speaker import Voices
 from synth_data.curator import Curator
 
@@ -117,15 +118,21 @@ def test_the_interval_is_over_speakers():
     found, _ = who_is_in(Scene((PLAIN,), (Shared("made", IN.features[:3], PLAIN),), seed=0))
     made = [attempt for attempt in found if attempt.speech == "full, made"]
     for attempt in made:
+        assert set(attempt.speakers) == set(IN.speakers)
+        assert set(attempt.others) == set(OUT.speakers)
         assert len(attempt.resampled) == 200
         assert min(attempt.resampled) <= attempt.rate <= max(attempt.resampled)
 
 
 def test_the_area_is_that_under_the_curve():
-    """With ties: beside scikit-learn."""
+    """With ties, and speakers who weigh more than others: beside scikit-learn."""
     draws = np.random.default_rng(0)
-    nearness = {f"speaker {n}": float(draws.integers(0, 5)) for n in range(12)}
-    inside = {name: n % 3 > 0 for n, name in enumerate(nearness)}
-    area, again = area_of(nearness, inside, seed=0)
-    assert area == pytest.approx(roc_auc_score([*inside.values()], [*nearness.values()]))
-    assert min(again) < area < max(again)
+    near = {f"speaker {n}": float(draws.integers(0, 5)) for n in range(12)}
+    truth = [n % 3 > 0 for n in range(12)]
+    sides = tuple([name for name, one in zip(near, truth, strict=True) if one == s] for s in (1, 0))
+    area, again = area_of(near, *sides)
+    assert area == pytest.approx(roc_auc_score(truth, [*near.values()]))
+    expected = [
+        roc_auc_score(truth, [*near.values()], sample_weight=row) for row in weights_of([*near])
+    ]
+    assert again == pytest.approx(expected, abs=1e-6)

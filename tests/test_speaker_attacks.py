@@ -7,9 +7,10 @@ import torch
 from sklearn.metrics import roc_curve
 from torch import Tensor
 
-from evaluation.attacks import attempts
+from evaluation.attacks import attempts, speaker
 from evaluation.attacks.attackers import ATTACKERS, Trained
 from evaluation.attacks.attempts import Scene, Speech, who_is_speaking
+from evaluation.attacks.recurring import weights_of
 from evaluation.attacks.speaker import (
     ImpossibleError,
     Trials,
@@ -35,13 +36,17 @@ def voices(speakers: int = 6, each: int = 12, loud: float = 1.5, seed: int = 0) 
     return Voices(features, names, [("male", "female")[int(name[-1]) % 2] for name in names])
 
 
+def trials(scores: np.ndarray, truth: np.ndarray) -> Trials:
+    return Trials(scores, truth, tuple("abcd"[: scores.shape[1]]))
+
+
 @pytest.mark.parametrize("attacker", ATTACKERS.values(), ids=ATTACKERS)
 def test_whoever_can_be_heard_is_heard(attacker):
     known, others = voices(), voices(seed=1)
     (guesses,) = identify(known, [known], attacker, seed=0)
     assert guesses.chance == pytest.approx(1 / 6, abs=0.02)
     assert guesses.right.sum() / guesses.tried.sum() > 0.9
-    assert verify(known, [others], attacker, seed=0)[0].equal_error_rate() < 0.1
+    assert verify(known, [others], attacker, seed=0)[0].equal_error_rate < 0.1
     (told,) = tell_gender(known, [others], attacker, seed=0)
     assert told.right.sum() / told.tried.sum() > 0.7
 
@@ -51,7 +56,7 @@ def test_nobody_is_heard_in_noise(attacker):
     known, others = voices(loud=0.0), voices(loud=0.0, seed=1)
     (guesses,) = identify(known, [known], attacker, seed=0)
     assert guesses.right.sum() / guesses.tried.sum() < 3 * guesses.chance
-    assert 0.35 < verify(known, [others], attacker, seed=0)[0].equal_error_rate() < 0.65
+    assert 0.35 < verify(known, [others], attacker, seed=0)[0].equal_error_rate < 0.65
     (told,) = tell_gender(known, [others], attacker, seed=0)
     assert 0.3 < told.right.sum() / told.tried.sum() < 0.7
 
@@ -69,8 +74,9 @@ def test_claims_are_compared_beyond_what_varies_within_a_speaker():
         )
         for each, tilted in ((each, torch.linspace(1, 0, MELS)) for each in both)
     )
-    trials = verify(known, [others], ATTACKERS["nearest-neighbour"], seed=0)
-    assert trials[0].equal_error_rate() < 0.1
+    found = verify(known, [others], ATTACKERS["nearest-neighbour"], seed=0)
+    assert found[0].equal_error_rate < 0.1
+    assert found[0].speakers == tuple(sorted(set(others.speakers)))  # as columns and truth count
 
 
 def test_an_informed_attacker_hears_what_an_ignorant_one_does_not():
@@ -99,6 +105,8 @@ def test_an_attacker_who_cannot_learn_is_named_and_costs_the_others_nothing(monk
     assert {one.attacker for one in found if one.speech == "full"} == set(ATTACKERS)
     claims = [one for one in found if one.speech == "full, flat" and one.game == "verification"]
     assert all(one.linkability == 0.0 and 0.4 < one.rate < 0.6 for one in claims)
+    assert {one.speakers for one in claims} == {tuple(sorted(set(others.speakers)))}
+    assert {len(one.resampled) for one in claims} == {200}
 
 
 def test_no_utterance_is_both_learned_and_named():
@@ -147,14 +155,14 @@ def test_gender_takes_both():
 def test_who_hears_nothing_is_wrong_half_of_the_time_whatever_the_ties():
     """Few distinct scores, as of speech that says little, have no threshold at the crossing."""
     truth = np.array([0, 1, 2, 3] * 5)
-    assert Trials(np.ones((20, 4)), truth).equal_error_rate() == pytest.approx(0.5)
-    assert Trials(np.ones((20, 4)), truth).linkability == 0.0
+    assert trials(np.ones((20, 4)), truth).equal_error_rate == pytest.approx(0.5)
+    assert trials(np.ones((20, 4)), truth).linkability == 0.0
     # Half of the true claims and a sixth of the false ones have the one high score.
     scores = np.zeros((20, 4))
     scores[np.arange(0, 20, 2), truth[::2]] = 1.0
     scores[np.arange(10), (truth[:10] + 1) % 4] = 1.0
     crossing = np.interp(1.0, [0, 1 / 6 + 1 / 2, 2], [0, 1 / 6, 1])
-    assert Trials(scores, truth).equal_error_rate() == pytest.approx(crossing)
+    assert trials(scores, truth).equal_error_rate == pytest.approx(crossing)
 
 
 def test_chance_is_naming_whoever_is_named_most():
@@ -172,39 +180,52 @@ def test_chance_is_naming_whoever_is_named_most():
 
 def test_error_rates_of_claims_that_were_drawn_by_hand():
     """Three utterances of two speakers: one true claim of three is below one false one of three."""
-    trials = Trials(np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.5]]), np.array([0, 1, 1]))
-    assert trials.mated.tolist() == [[True, False], [False, True], [False, True]]
-    assert trials.equal_error_rate() == pytest.approx(1 / 3, abs=0.02)
-    assert trials.equal_error_rate(np.array([1, 1])) == trials.equal_error_rate()
-    perfect = Trials(np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([0, 1]))
-    assert perfect.equal_error_rate() == pytest.approx(0.0, abs=1e-6)
+    some = trials(np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.5]]), np.array([0, 1, 1]))
+    assert some.mated.tolist() == [[True, False], [False, True], [False, True]]
+    assert some.equal_error_rate == pytest.approx(1 / 3, abs=0.02)
+    assert some.equal_error_rates(np.array([[2, 2]])).tolist() == [some.equal_error_rate]
+    perfect = trials(np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([0, 1]))
+    assert perfect.equal_error_rate == 0.0
+    assert perfect.equal_error_rates(np.array([[0.3, 1.7]])).tolist() == [0.0]
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_error_rates_are_those_of_the_curve(seed):
     """With ties, and speakers who count more than once or not at all: beside scikit-learn."""
     draws = np.random.default_rng(seed)
-    trials = Trials(draws.integers(0, 6, size=(40, 4)) / 5, np.arange(40) % 4)
-    weights = np.array([2, 1, 0, 3])
-    often = np.outer(weights[trials.truth], weights)
-    often[trials.mated] = weights[trials.truth]
-    false, true, _ = roc_curve(
-        trials.mated.ravel(), trials.scores.ravel(), sample_weight=often.ravel()
-    )
-    expected = np.interp(1.0, false + true, false)
-    assert trials.equal_error_rate(weights) == pytest.approx(expected, abs=1e-9)
+    tied = trials(draws.integers(0, 6, size=(40, 4)) / 5, np.arange(40) % 4)
+    weights = np.array([[2, 1, 0, 3], [0.2, 3.1, 0.7, 0.4], [1, 1, 1, 1]])
+    expected = []
+    for row in weights:
+        often = np.outer(row[tied.truth], row)
+        np.copyto(often, row[tied.truth][:, None], where=tied.mated)
+        false, true, _ = roc_curve(
+            tied.mated.ravel(), tied.scores.ravel(), sample_weight=often.ravel()
+        )
+        expected.append(np.interp(1.0, false + true, false))
+    assert tied.equal_error_rates(weights) == pytest.approx(expected, abs=1e-9)
+    assert tied.equal_error_rate == pytest.approx(expected[2], abs=1e-9)
+
+
+def test_what_does_not_fit_at_once_is_told_in_parts(monkeypatch):
+    some = trials(np.random.default_rng(0).normal(size=(30, 3)), np.arange(30) % 3)
+    weights = weights_of(some.speakers)
+    together = some.equal_error_rates(weights)
+    for at_once in (7 * some.mated.size, 1):
+        monkeypatch.setattr(speaker, "AT_ONCE", at_once)
+        assert (some.equal_error_rates(weights) == together).all()
 
 
 def test_a_speaker_drawn_twice_counts_twice():
     """As if the speaker's claims stood there twice."""
     draws = np.random.default_rng(0)
-    trials = Trials(draws.normal(size=(30, 3)), np.arange(30) % 3)
-    mated = trials.mated
-    rows = [row for row in range(30) for _ in range(2 if trials.truth[row] == 0 else 1)]
-    weighted = trials.equal_error_rate(np.array([2, 1, 1]))
-    true_scores = trials.scores[rows][mated[rows]]
+    some = trials(draws.normal(size=(30, 3)), np.arange(30) % 3)
+    mated = some.mated
+    rows = [row for row in range(30) for _ in range(2 if some.truth[row] == 0 else 1)]
+    (weighted,) = some.equal_error_rates(np.array([[2, 1, 1]]))
+    true_scores = some.scores[rows][mated[rows]]
     false = [
-        trials.scores[row, s]
+        some.scores[row, s]
         for row in rows
         for s in range(3)
         if not mated[row, s]

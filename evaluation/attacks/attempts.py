@@ -15,6 +15,7 @@ from pydantic import ConfigDict
 from torch import Tensor
 
 from evaluation.attacks.attackers import ATTACKERS
+from evaluation.attacks.recurring import weights_of
 from evaluation.attacks.speaker import (
     Guesses,
     ImpossibleError,
@@ -24,7 +25,6 @@ from evaluation.attacks.speaker import (
     tell_gender,
     verify,
 )
-from evaluation.intervals import speaker_weights
 from evaluation.students import CannotTrain
 from synth_data.progress import SILENT, Progress
 from synth_data.randomness import generator
@@ -33,7 +33,6 @@ from synth_data.transforms import Transform
 Game = Literal["identification", "verification", "gender", "membership"]
 Whose = Literal["fitted", "unseen", "both"]
 SEEDS = 3  # of every attacker
-RESAMPLES = 200  # of the speakers, for an equal error rate's interval
 
 
 @dataclass(frozen=True)
@@ -48,12 +47,16 @@ class Attempt:
         informed: whether it learned from speech that is heard in the same way; one that did not
             learned from speech as it is.
         seed: which of its trainings.
-        speakers: that were to be named; empty where none are.
+        speakers: that were to be named, or whom claims are about; of membership, those that are in.
+            Earlier versions named those that were to be named alone.
+        others: of membership, the speakers that are out.
         right: utterances of each that were named right.
         tried: utterances of each.
         chance: success of one who hears nothing, in [0, 1].
         rate: equal error rate of verification, or area under the curve of membership, in [0, 1].
-        resampled: the same with the speakers drawn again, so often.
+        resampled: the same under each row of the speakers' `weights_of`. Where the speakers are not
+            named it is from an earlier version, which drew them again within the fold: no interval
+            over folds can be made of that.
         voices: speakers that the rate is over.
         linkability: D_sys of verification, in [0, 1].
     """
@@ -74,6 +77,7 @@ class Attempt:
     resampled: tuple[float, ...] = ()
     voices: int = 0
     linkability: float | None = None
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,13 +213,12 @@ def _attempt(
             tuple(result.tried.tolist()),
             result.chance,
         )
-    speakers = result.scores.shape[1]
-    weights = speaker_weights(speakers, np.random.default_rng(seed), RESAMPLES)[1:]
-    again = [result.equal_error_rate(each) for each in weights if (each > 0).sum() > 1]
+    again = result.equal_error_rates(weights_of(result.speakers))
     return Attempt(
         *place,
-        rate=result.equal_error_rate(),
-        resampled=tuple(round(rate, 6) for rate in again),
-        voices=speakers,
+        speakers=result.speakers,
+        rate=result.equal_error_rate,
+        resampled=tuple(again.round(6).tolist()),
+        voices=len(result.speakers),
         linkability=result.linkability,
     )

@@ -21,7 +21,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from evaluation.attacks.attempts import RESAMPLES, SEEDS, Attempt, Scene, Speech
+from evaluation.attacks.attempts import SEEDS, Attempt, Scene, Speech
+from evaluation.attacks.recurring import weights_of
 from evaluation.attacks.speaker import Voices
 from synth_data.progress import SILENT, Progress
 from synth_data.randomness import generator
@@ -60,28 +61,22 @@ def who_is_in(scene: Scene, progress: Progress = SILENT) -> tuple[list[Attempt],
 
 
 def area_of(
-    nearness: Mapping[str, float], inside: Mapping[str, bool], seed: int
+    nearness: Mapping[str, float], inside: Sequence[str], outside: Sequence[str]
 ) -> tuple[float, tuple[float, ...]]:
-    """The area under the curve over speakers, and the same with speakers drawn again.
+    """The area under the curve over speakers, and the same under each row of their `weights_of`.
 
     Args:
         nearness: of each speaker to what is attacked.
-        inside: whether it was made from the speaker; on each side there is at least one.
-        seed: of the drawing.
+        inside: speakers that it was made from, at least one.
+        outside: the others, at least one.
     """
-    known, others = (
-        np.array([nearness[name] for name, one in inside.items() if one == side])
-        for side in (True, False)
-    )
+    known, others = (np.array([nearness[name] for name in side]) for side in (inside, outside))
     # Of every pair of speakers, whether the one that is in is nearer; half of it where none is.
     nearer = (known[:, None] > others) + 0.5 * (known[:, None] == others)
-    draws = np.random.default_rng(seed)
-    again = []
-    for _ in range(RESAMPLES):
-        drawn_others = draws.choice(len(others), len(others))
-        drawn = draws.choice(len(known), len(known))
-        again.append(round(float(nearer[np.ix_(drawn, drawn_others)].mean()), 6))
-    return float(nearer.mean()), tuple(again)
+    weigh, weigh_others = (weights_of(side) for side in (inside, outside))
+    pairs = weigh.sum(axis=1) * weigh_others.sum(axis=1)
+    again = ((weigh @ nearer) * weigh_others).sum(axis=1) / pairs
+    return float(nearer.mean()), tuple(again.round(6).tolist())
 
 
 def _attempts(
@@ -97,15 +92,16 @@ def _attempts(
 def _attempt(
     name: str, attacker: str, nearness: Mapping[str, float], speech: Speech, seed: int
 ) -> Attempt:
-    inside = dict.fromkeys(speech.unseen.speakers, False) | dict.fromkeys(
-        speech.fitted.speakers, True
-    )
-    rate, again = area_of(nearness, inside, seed)
+    inside = tuple(dict.fromkeys(speech.fitted.speakers))
+    outside = tuple(each for each in dict.fromkeys(speech.unseen.speakers) if each not in inside)
+    rate, again = area_of(nearness, inside, outside)
     return Attempt(
         *(name, "membership", "both", attacker, True, seed),
+        speakers=inside,
+        others=outside,
         rate=rate,
         resampled=again,
-        voices=len(inside),
+        voices=len(inside) + len(outside),
     )
 
 

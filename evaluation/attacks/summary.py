@@ -1,15 +1,14 @@
 """The strongest attacker at every game: what is reported of attempts."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
-from scipy import stats
 
 from evaluation.attacks.attempts import VOICES, Attempt, Game, Whose
-from evaluation.intervals import LEVEL, share_interval, speaker_weights
+from evaluation.attacks.recurring import Rate, interval_of
+from evaluation.intervals import share_interval, speaker_weights
 from evaluation.records import Attack, Estimate
 from evaluation.runs import FULL, FoldResult
 
@@ -141,16 +140,13 @@ def _share(attempts: Sequence[Attempt], draws: np.random.Generator) -> Estimate:
 
 
 def _rate(attempts: Sequence[Attempt]) -> Estimate:
-    """The mean rate; its error is the folds' own, over their speakers."""
-    rates = [each.rate or 0.0 for each in attempts]
-    mean = fmean(rates)
-    seeds = len({each.seed for each in attempts})
-    folds = len(rates) // seeds
-    speakers = sum(each.voices for each in attempts) // seeds
-    if speakers < 2 or not all(each.resampled for each in attempts):
-        return Estimate(mean=mean, interval=None)
-    errors = [float(np.std(each.resampled)) for each in attempts]
-    # The bootstrap's variance divides by the speakers, not by one less (`evaluation.intervals`).
-    error = math.sqrt(sum(one**2 for one in errors) / seeds * speakers / (speakers - 1)) / folds
-    reach = float(stats.t.ppf((1 + LEVEL) / 2, speakers - 1)) * error
-    return Estimate(mean=mean, interval=(max(0.0, mean - reach), min(1.0, mean + reach)))
+    """The mean rate, with an interval over speakers by name, in whichever folds they are."""
+    rates = [
+        Rate(
+            each.rate or 0.0,
+            np.array(each.resampled),
+            (each.speakers, each.others) if each.game == "membership" else (each.speakers,),
+        )
+        for each in attempts
+    ]
+    return Estimate(mean=fmean(rate.value for rate in rates), interval=interval_of(rates))
