@@ -154,7 +154,7 @@ def _learned_from(config: RunConfig, real: RealSet) -> RealSet:
     return real.fold(config.corpus_protocol, fold)[0]
 
 
-def _size(count: float) -> str:
+def _size(count: int) -> str:
     """Of a set.
 
     >>> _size(2_460_000), _size(9_500)

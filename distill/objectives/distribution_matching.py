@@ -60,7 +60,10 @@ class DistributionMatching(AlongTrajectories):
         bandwidth: their standard deviation times the root of the embedding's size.
         amplitude: of the characteristic function's distance, the share of the amplitudes, which
             tell diversity; the rest is that of the phases, which tell where.
-        classification: weight of the items' loss at checkpoints that were trained.
+        classification: weight of the items' loss at checkpoints that were trained: a mean over the
+            items that a step meets (`together`), so that where these are few of the set's it
+            weighs more beside what is matched, which is of all of them. The defaults that `auto`
+            takes were measured so.
         one_release: ask for all statistics at once. Then `checkpoints` must be 1, since partly
             trained networks take further questions.
 

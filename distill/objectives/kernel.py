@@ -65,7 +65,10 @@ class Kernel(AlongTrajectories):
     Attributes:
         ridge: of the regression, relative to the mean squared length of the items.
         means: weight of the distance between class means.
-        classification: weight of the items' loss at checkpoints that were trained.
+        classification: weight of the items' loss at checkpoints that were trained: a mean over the
+            items that a step meets (`together`), so that where these are few of the set's it
+            weighs more beside what is matched, which is of all of them. The defaults that `auto`
+            takes were measured so.
 
     Raises:
         UserError: a ridge too small to be solved, classification by networks that are not
