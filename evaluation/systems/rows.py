@@ -237,6 +237,34 @@ def known_or_none(targets: Tensor) -> list[list[float | None]]:
     return [[value if np.isfinite(value) else None for value in row] for row in targets.tolist()]
 
 
+def fold_folder(folder: Path, number: int) -> Path:
+    """Where a run keeps what it found on a fold."""
+    return folder / f"fold-{number}"
+
+
+def read_folds(folder: Path, numbers: Sequence[int]) -> list[Fold]:
+    """Some folds of a run, in this order.
+
+    Args:
+        folder: the run's output folder.
+        numbers: of the folds.
+
+    Raises:
+        UserError: one is not there, or is damaged.
+    """
+    files = {number: fold_folder(folder, number) / RESULT for number in numbers}
+    if missing := [str(number) for number, file in files.items() if not file.is_file()]:
+        there = [one.parent.name.removeprefix("fold-") for one in folder.glob(f"fold-*/{RESULT}")]
+        found = ", ".join(sorted(there, key=lambda number: (len(number), number)))
+        raise UserError(
+            f"{folder} lacks fold {', '.join(missing)}, which the sets are tested on (found: fold "
+            f"{found or 'none'}): give its distill-model command again with --fold "
+            f"{missing[0] if len(missing) == 1 else 'all'}, or evaluate-data with a --fold that "
+            f"both have"
+        )
+    return [read_fold(file) for file in files.values()]
+
+
 def _concordances(
     runs: Sequence[tuple[Fold, Run]],
     speakers: Sequence[str],

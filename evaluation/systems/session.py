@@ -21,6 +21,7 @@ from evaluation.systems.rows import (
     RESULT,
     Fold,
     SystemRun,
+    fold_folder,
     known_or_none,
     read_fold,
     rows_of,
@@ -160,7 +161,7 @@ class Session:
         )
 
     def _folder(self, number: int) -> Path:
-        return self.out / f"fold-{number}"
+        return fold_folder(self.out, number)
 
     def _begin(
         self,
