@@ -14,6 +14,7 @@ from evaluation.systems.rows import LOW_LEVEL, read_run
 from evaluation.systems.table import SYSTEMS
 from synth_data.corpora import CORPORA
 from synth_data.errors import UserError
+from synth_data.protocol import speaker_dependent
 
 QUICK = """\
 [settings.recipe]
@@ -112,6 +113,28 @@ def test_every_system_leaves_a_table_a_student_and_a_report(
     assert weights.stat().st_mtime_ns == made
     assert json.loads(again.out)["rows"][0]["system"] == system
     assert (out / "fold-2" / "result.json").is_file()
+
+
+@pytest.mark.parametrize("how", ["speakers on both sides", "one utterance on a side"])
+def test_where_layers_cannot_be_asked_the_report_says_why(
+    how, distill_model, encoders, quick, tmp_path, monkeypatch
+):
+    corpus = small_corpus()
+    if how == "speakers on both sides":
+        protocol, why = speaker_dependent(3), "tests speakers that it trains on"
+    else:
+        (usual,) = corpus.protocols.values()
+        first = usual.folds(corpus.read(None, False))[0]
+        short = replace(first, validation=first.validation[:1])
+        protocol = replace(usual, name="short", folds=lambda _: [short])
+        why = "valence is known of 1 utterances on the validation side"
+    monkeypatch.setitem(CORPORA, "toy-words", replace(corpus, protocols={protocol.name: protocol}))
+    out = tmp_path / "out"
+    done = distill_model(*words("audio-textual", encoders, quick, out), "--fold", 1)
+    assert done.code == 0, done.err
+    assert why in read_run(out).notes[-1]
+    assert why in (out / "report.md").read_text()
+    assert not (out / "layers.svg").exists()
 
 
 def test_the_same_seed_makes_the_same_student(distill_model, encoders, quick, tmp_path):

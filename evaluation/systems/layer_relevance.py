@@ -155,23 +155,35 @@ def layer_relevance(
         UserError: the protocol lets speakers be on two sides of a fold, or a side of a fold has
             fewer than two utterances with a dimension.
     """
+    require_askable(utterances, protocol, dimensions)
+    folds = protocol.folds(utterances)
+    found = []
+    for dimension in progress(dimensions, unit="dimension"):
+        listener = _Listener(states, _truth(utterances, dimension), mixing, seed, dimension)
+        found.append(listener.relevance(utterances, folds))
+    return LayerRelevance(encoder, corpus, protocol.name, tuple(found))
+
+
+def require_askable(
+    utterances: Sequence[Utterance], protocol: Protocol, dimensions: Sequence[str]
+) -> None:
+    """Passes what `layer_relevance` can be asked about, before anything is listened to.
+
+    Raises:
+        UserError: as `layer_relevance`.
+    """
     if not protocol.speaker_independent:
         raise UserError(
             f"the protocol {protocol.name} tests speakers that it trains on, whose voices all "
             f"layers know: use one that keeps speakers apart, such as leave-one-speaker-out"
         )
     folds = protocol.folds(utterances)
-    known = {
-        dimension: np.array([_known(utterance, dimension) for utterance in utterances])
-        for dimension in dimensions
-    }
-    for dimension, truth in known.items():
-        _require_sides(dimension, truth, folds, protocol.name)
-    found = []
-    for dimension in progress(dimensions, unit="dimension"):
-        listener = _Listener(states, known[dimension], mixing, seed, dimension)
-        found.append(listener.relevance(utterances, folds))
-    return LayerRelevance(encoder, corpus, protocol.name, tuple(found))
+    for dimension in dimensions:
+        _require_sides(dimension, _truth(utterances, dimension), folds, protocol.name)
+
+
+def _truth(utterances: Sequence[Utterance], dimension: str) -> Float[np.ndarray, " n"]:
+    return np.array([_known(utterance, dimension) for utterance in utterances])
 
 
 def _known(utterance: Utterance, dimension: str) -> float:

@@ -39,10 +39,11 @@ def probed(
         for layer in range(states.shape[1]):
             of_layer = states[:, layer]
             deviation = of_layer[train].std(dim=0, correction=0).clamp_min(SMALLEST_DEVIATION)
-            read = ((of_layer - of_layer[train].mean(dim=0)) / deviation).double().numpy()
+            read = ((of_layer - of_layer[train].mean(dim=0)) / deviation).double()
             for penalty in PENALTIES:
-                ridge = Ridge(alpha=penalty).fit(read[train], truth[train, dimension].numpy())
-                said = torch.from_numpy(ridge.predict(read[validation]))[:, None]
+                fitted = read[train].numpy(), truth[train, dimension].numpy()
+                ridge = Ridge(alpha=penalty).fit(*fitted)
+                said = torch.from_numpy(ridge.predict(read[validation].numpy()))[:, None]
                 found = concordances(truth[validation, dimension : dimension + 1], said.float())
                 scores[dimension, layer] = max(scores[dimension, layer], float(found[0]))
     return scores
