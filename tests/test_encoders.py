@@ -93,6 +93,25 @@ def test_waveforms_are_scaled_unless_the_folder_says_they_are_not(tmp_path):
     assert plain != spec
 
 
+@pytest.mark.parametrize("kind", ["hubert", "text"])
+def test_weights_in_half_precision_are_used_in_single(kind, tmp_path):
+    from transformers import AutoModel
+
+    folder = (speech_encoder if kind == "hubert" else text_encoder)(tmp_path / kind)
+    given = noise() if kind == "hubert" else "what a fine day"
+    whole = known_feature(f"{kind}:{folder}")(given)
+    half = shutil.copytree(folder, tmp_path / "half")
+    AutoModel.from_pretrained(folder).half().save_pretrained(half)
+    spec = known_feature(f"{kind}:{half}")
+    found = spec(given)
+    assert found.dtype == torch.float32
+    assert not torch.equal(found, whole)
+    torch.testing.assert_close(found, whole, atol=0.02, rtol=0.02)
+    names = {"waveform": given, "text": given, "ENCODER": half, "TEXT_ENCODER": half}
+    exec(spec.snippet(), names)
+    close(names["features"], found)
+
+
 def test_a_copy_elsewhere_is_the_same_encoder(folder, tmp_path, monkeypatch):
     spec = known_feature(f"hubert:{folder}")
     moved = folder.rename(tmp_path / "elsewhere")

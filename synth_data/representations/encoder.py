@@ -175,7 +175,8 @@ import torch
 from transformers import {CLASSES[self.family]}
 
 # The encoder {self.name}, whose digest is in the manifest.
-encoder = {CLASSES[self.family]}.from_pretrained(ENCODER, use_safetensors=True).eval()
+kind = {CLASSES[self.family]}
+encoder = kind.from_pretrained(ENCODER, use_safetensors=True, dtype=torch.float32).eval()
 first = max(0, (len(waveform) - {longest}) // 2)
 waveform = waveform[first : first + {longest}]{scaled if self.scaled else ""}
 with torch.no_grad():

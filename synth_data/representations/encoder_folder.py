@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 from pydantic import Field
 from safetensors import SafetensorError
 from torch import nn
@@ -101,7 +102,7 @@ class EncoderFolder:
 
 
 def load(folder: Path, kind: Any, **options: Any) -> nn.Module:
-    """An encoder with its weights, ready to be asked.
+    """An encoder with its weights, in single precision whatever they are stored in.
 
     Args:
         folder: whose weights are in safetensors.
@@ -121,6 +122,7 @@ def load(folder: Path, kind: Any, **options: Any) -> nn.Module:
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
+            dtype=torch.float32,  # as waveforms are; transformers keeps that of the files
             **options,
         )
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:

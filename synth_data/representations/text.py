@@ -153,7 +153,7 @@ from transformers import AutoModel, AutoTokenizer
 
 # The encoder {self.name}, whose digest is in the manifest.
 tokenizer = AutoTokenizer.from_pretrained(TEXT_ENCODER)
-encoder = AutoModel.from_pretrained(TEXT_ENCODER, use_safetensors=True).eval()
+encoder = AutoModel.from_pretrained(TEXT_ENCODER, use_safetensors=True, dtype=torch.float32).eval()
 tokens = tokenizer(text, return_tensors="pt", truncation=True, max_length={self.longest})
 with torch.no_grad():
     layers = torch.cat(encoder(**tokens, output_hidden_states=True).hidden_states)
