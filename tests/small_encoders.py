@@ -26,7 +26,10 @@ class Sound(Source):
 
 
 def speech_encoder(folder: Path, family: str = "hubert", seed: int = 0, **settings: object) -> Path:
-    """Two layers of 16 numbers; a frame every 320 samples, as in the published ones."""
+    """Two layers of 16 numbers; a frame every 320 samples, as in the published ones.
+
+    It says that waveforms are scaled.
+    """
     import transformers
 
     name = {"hubert": "Hubert", "wav2vec2": "Wav2Vec2", "wavlm": "WavLM"}[family]
@@ -43,6 +46,7 @@ def speech_encoder(folder: Path, family: str = "hubert", seed: int = 0, **settin
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         getattr(transformers, f"{name}Model")(config).save_pretrained(folder)
+    transformers.Wav2Vec2FeatureExtractor().save_pretrained(folder)
     return folder
 
 

@@ -49,6 +49,7 @@ def save_speech(folder: Path, layers: int = 4, family: str = "Hubert", seed: int
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         getattr(transformers, f"{family}Model")(config).save_pretrained(folder)
+    transformers.Wav2Vec2FeatureExtractor().save_pretrained(folder)
     return folder
 
 

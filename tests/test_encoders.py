@@ -1,6 +1,7 @@
 """Encoders from folders: by a slow reference, known by their digests, and every clear error."""
 
 import os
+import re
 import shutil
 
 import pytest
@@ -163,8 +164,10 @@ def _cut_short(folder):
         (lambda f: (f / "config.json").write_text("{"), "config.json cannot be read"),
         (lambda f: (f / "config.json").write_text("[]"), "it holds no settings"),
         (lambda f: (f / "preprocessor_config.json").write_text("?"), "preprocessor_config.json"),
+        (lambda f: (f / "preprocessor_config.json").unlink(), "no preprocessor_config.json, which"),
         (_without_weights, "no weights as safetensors .*; found none"),
         (_with_a_pickle, "found only pytorch_model.bin, a pickle, which may run code"),
+        (_with_a_pickle, r"convert it once.* and AutoFeatureExtractor.from_pretrained\(FOLDER\)"),
         (_without_a_layer, "1 of the encoder's weights are not in its files, .*layer_norm.weight"),
         (_cut_short, "the encoder cannot be loaded .*undamaged copy"),
         (lambda f: set_config(f, hidden_size=None), "hidden_size, a positive number; found None"),
@@ -188,6 +191,29 @@ def test_a_text_encoder_needs_its_tokenizer(tmp_path):
     known_feature.cache_clear()
     with pytest.raises(UserError, match="no tokenizer beside the encoder"):
         known_feature(f"text:{folder}")
+
+
+@pytest.mark.parametrize("kind", ["hubert", "text"])
+def test_a_pickle_converted_as_advised_is_the_same_encoder(kind, tmp_path):
+    import transformers
+
+    given = noise() if kind == "hubert" else "a fine day"
+    folder = (speech_encoder if kind == "hubert" else text_encoder)(tmp_path / kind)
+    if kind == "hubert":
+        transformers.Wav2Vec2FeatureExtractor(do_normalize=False).save_pretrained(folder)
+    expected = known_feature(f"{kind}:{folder}")(given)
+    weights = folder / "model.safetensors"
+    torch.save(safetensors.torch.load_file(weights), folder / "pytorch_model.bin")
+    weights.unlink()
+    known_feature.cache_clear()
+    with pytest.raises(UserError, match="convert it once") as caught:
+        known_feature(f"{kind}:{folder}")
+    advised = re.findall(r"(Auto\w+).from_pretrained", str(caught.value))
+    assert len(advised) == 2
+    for name in advised:
+        found = getattr(transformers, name).from_pretrained(folder)
+        found.save_pretrained(tmp_path / "other")
+    close(known_feature(f"{kind}:{tmp_path / 'other'}")(given), expected)
 
 
 def test_text_is_read_up_to_what_the_encoder_knows(tmp_path):

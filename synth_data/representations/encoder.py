@@ -218,12 +218,13 @@ def opened(family: Family, where: str, given: Mapping[str, str]) -> SpeechEncode
         given: some of `Options`.
 
     Raises:
-        UserError: the folder is none of this family, or an option is unknown or out of range.
+        UserError: the folder is none of this family or does not say how waveforms are heard, or an
+            option is unknown or out of range.
     """
     options = changed(family, Options(), given)
     folder = open_encoder(where)
     folder.require_family(family, CLASSES)
-    heard = folder.settings("preprocessor_config.json")
+    heard = folder.hearing()
     strides, kernels = folder.numbers("conv_stride"), folder.numbers("conv_kernel")
     receptive = 1
     for kernel, stride in zip(reversed(kernels), reversed(strides), strict=False):

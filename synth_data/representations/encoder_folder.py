@@ -26,8 +26,9 @@ from synth_data.errors import UserError
 
 PLACES = "DISTILL_DATA_ENCODERS"  # folders, as $PATH lists them
 EXTRA = 'pip install "distill-data[ssl]"'
+HEARING = "preprocessor_config.json"  # of an encoder of speech
 # What decides an encoder's answers; of a text encoder the rest is its tokenizer.
-DECISIVE = ("config.json", "preprocessor_config.json", "model*.safetensors", "tokenizer*.json")
+DECISIVE = ("config.json", HEARING, "model*.safetensors", "tokenizer*.json")
 WORDS = ("vocab.*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "*.model")
 # Weights that answers do not need, so that a folder may lack them.
 UNUSED = ("masked_spec_embed", "pooler.")
@@ -92,13 +93,22 @@ class EncoderFolder:
                 f"{others}. Known: {', '.join(known)}"
             )
 
-    def settings(self, file: str) -> dict[str, Any]:
-        """The content of another of its JSON files; nothing if there is none.
+    def hearing(self) -> dict[str, Any]:
+        """How an encoder of speech wants its waveforms, as its feature extractor was saved.
 
         Raises:
-            UserError: it cannot be read.
+            UserError: nothing says so, or it cannot be read.
         """
-        return _json(self.path / file) if (self.path / file).exists() else {}
+        if not (self.path / HEARING).exists():  # nor can it be guessed: WavLM Base+ differs
+            raise UserError(
+                f"{self.path}: no {HEARING}, which says whether waveforms are brought to mean 0 "
+                f"and deviation 1 first, as some encoders need and others must not have. Save the "
+                f"one that the encoder came with: AutoFeatureExtractor.from_pretrained(ORIGINAL)"
+                f".save_pretrained(FOLDER), of transformers; or, where you know how it was "
+                f"trained, Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(FOLDER), or "
+                f"False"
+            )
+        return _json(self.path / HEARING)
 
 
 def load(folder: Path, kind: Any, **options: Any) -> nn.Module:
@@ -254,9 +264,12 @@ def _folder(path: Path, name: str) -> EncoderFolder:
     if not _weights(path):
         pickled = sorted(one.name for one in path.glob("*.bin"))
         found = f"only {pickled[0]}, a pickle, which may run code" if pickled else "none"
+        beside = "AutoFeatureExtractor" if "conv_stride" in config else "AutoTokenizer"
         raise UserError(
             f"{path}: no weights as safetensors (model.safetensors); found {found}. Where you "
-            f"trust it, convert it once: AutoModel.from_pretrained(FOLDER).save_pretrained(OTHER)"
+            f"trust it, convert it once, with what belongs to it: "
+            f"AutoModel.from_pretrained(FOLDER).save_pretrained(OTHER) and "
+            f"{beside}.from_pretrained(FOLDER).save_pretrained(OTHER), of transformers"
         )
     digest = sha256(
         json.dumps({k: v for k, v in config.items() if k not in IDLE}, sort_keys=True).encode()
