@@ -147,14 +147,24 @@ def test_the_loss_of_a_layer_is_that_of_distilhubert():
     torch.testing.assert_close(layer_loss(said, taught, inside, 2.0), torch.stack(slow).mean())
 
 
-@pytest.mark.parametrize("family", ["Hubert", "Wav2Vec2", "WavLM"])
-def test_a_student_starts_as_its_teachers_first_layers(tmp_path, family):
-    teacher = open_speech(str(save_speech(tmp_path, family=family)))
+@pytest.mark.parametrize(
+    ("family", "settings"),
+    [
+        ("Hubert", {}),
+        ("Wav2Vec2", {}),
+        ("WavLM", {}),
+        ("Wav2Vec2", {"add_adapter": True, "output_hidden_size": 12}),
+        ("WavLM", {"add_adapter": True}),
+    ],
+)
+def test_a_student_starts_as_its_teachers_first_layers(tmp_path, family, settings):
+    teacher = open_speech(str(save_speech(tmp_path, family=family, **settings)))
     student = first_layers(teacher.network, 2)
     one = spoken(1)[0]
     with torch.no_grad():
         found = student(teacher.waveform(one)[None]).last_hidden_state[0]
     torch.testing.assert_close(found, teacher.states(one)[2])
+    assert not any("adapter" in name for name in student.state_dict())
     assert sum(w.numel() for w in student.parameters()) < sum(
         w.numel() for w in teacher.network.parameters()
     )
@@ -168,6 +178,16 @@ def test_distillation_brings_both_students_nearer_and_leaves_teachers_alone(spee
         assert losses[-1] < 0.8 * losses[0]
         assert not any(weight.requires_grad for weight in student.parameters())
         assert all(torch.equal(before[name], w) for name, w in teacher.network.named_parameters())
+
+
+def test_a_teacher_with_an_adapter_teaches_its_layers(tmp_path):
+    folder = save_speech(tmp_path, family="Wav2Vec2", add_adapter=True, output_hidden_size=12)
+    teacher = open_speech(str(folder))
+    how = Distillation(keep=1, steps=30, batch=4, learning_rate=3e-3)
+    student, losses = distilled(teacher, spoken(), [teacher.layers], how, draws())
+    assert losses[-1] < 0.8 * losses[0]
+    one = replace(teacher, network=student).states(spoken(1)[0])
+    assert one.shape[::2] == (2, 16)
 
 
 def test_text_students_read_alike_alone_and_beside_longer_texts(text):

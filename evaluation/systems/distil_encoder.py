@@ -54,12 +54,17 @@ class Distillation:
 def first_layers(teacher: nn.Module, keep: int) -> nn.Module:
     """The teacher's front end and first layers, as an encoder of its own.
 
+    What stands behind the last layer, as an adapter of wav2vec 2.0 does, is left out: states are
+    those of layers.
+
     Args:
         teacher: of transformers.
         keep: layers; all, if it has fewer.
     """
     config: Any = copy.deepcopy(teacher.config)
     config.num_hidden_layers = min(keep, config.num_hidden_layers)
+    if getattr(config, "add_adapter", False):
+        config.add_adapter = False
     student: nn.Module = type(teacher)(config)
     known = teacher.state_dict()
     student.load_state_dict({name: known[name] for name in student.state_dict()})
@@ -101,7 +106,7 @@ def distilled(
         heard, inside = next(batches)
         with torch.no_grad():
             states = teacher.network(**heard, output_hidden_states=True).hidden_states
-        last = student(**heard).last_hidden_state
+        last = student(**heard, output_hidden_states=True).hidden_states[-1]
         losses = [
             layer_loss(head(last), states[layer], inside, how.cosine_weight)
             for head, layer in zip(heads, layers, strict=True)
