@@ -1,6 +1,7 @@
 """`distill-model`, end to end with small encoders, and what it refuses."""
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from commands import Command, Outcome, run_here
 from safetensors.torch import load_file
 from small_teachers import save_speech, save_text, small_corpus
 
-from evaluation.systems import cli
+from evaluation.systems import cli, states
 from evaluation.systems.rows import LOW_LEVEL, read_run
 from evaluation.systems.table import SYSTEMS
 from synth_data.corpora import CORPORA
@@ -143,6 +144,26 @@ def test_the_same_seed_makes_the_same_student(distill_model, encoders, quick, tm
         distill_model(*words("audio-textual", encoders, quick, out), "--fold", 1)
     first, second = ((out / "fold-1" / "student.safetensors").read_bytes() for out in outs)
     assert first == second
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_minutes_count_what_was_listened_to_before(
+    system, distill_model, encoders, quick, tmp_path, monkeypatch
+):
+    usual = states.summed_up
+
+    def slowly(*given):
+        time.sleep(1.5)
+        return usual(*given)
+
+    monkeypatch.setattr(states, "summed_up", slowly)
+    for out in (tmp_path / "cold", tmp_path / "warm"):
+        done = distill_model(*words(system, encoders, quick, out), "--fold", 1)
+        assert done.code == 0, done.err
+        monkeypatch.setattr(states, "summed_up", None)  # nothing is listened to again
+        taught = [row for row in read_run(out).rows if row.model != LOW_LEVEL]
+        assert all(row.minutes > 1.5 / 60 for row in taught)
+        assert next(row for row in read_run(out).rows if row.model == LOW_LEVEL).minutes < 1.5 / 60
 
 
 def test_another_run_is_not_gone_on_with(distill_model, encoders, quick, tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from felt_speech import felt_speech
+from safetensors.torch import save_file
 from small_dimensional import a_set
 from small_sets import small_set
 from small_teachers import save_speech, save_text, small_corpus
@@ -29,10 +30,14 @@ from evaluation.systems.listening import Hint, Listening, listen
 from evaluation.systems.pooled import Head, Pooled, drawn_head
 from evaluation.systems.rows import LOW_LEVEL, Fold, Run, rows_of
 from evaluation.systems.sequences import Sequences, fuse
+from evaluation.systems.states import StateCache
+from evaluation.systems.system import Stopwatch
 from evaluation.systems.taught_set import teach
 from evaluation.systems.tc_gru import Size, drawn, settle
 from evaluation.systems.text_encoders import TextEncoder, open_text, require_transcripts
+from synth_data.corpus import load
 from synth_data.errors import SetError, UserError
+from synth_data.features import FEATURES
 from synth_data.task import Task
 
 SMALL = Size(channels=8, stride=2, states=8, embedding=8, both_ways=True)
@@ -188,6 +193,24 @@ def test_a_teacher_with_an_adapter_teaches_its_layers(tmp_path):
     assert losses[-1] < 0.8 * losses[0]
     one = replace(teacher, network=student).states(spoken(1)[0])
     assert one.shape[::2] == (2, 16)
+
+
+def test_what_was_listened_to_before_counts_once(speech, tmp_path, caplog):
+    real = load(small_corpus(), None, FEATURES["logmel64-training"], task="both", cache=tmp_path)
+    cold, warm = (StateCache(tmp_path / "states") for _ in range(2))
+    found = cold.pooled(speech, real)
+    assert cold.spared == 0.0
+    watch = Stopwatch(warm, spared=warm.spared)
+    assert torch.equal(warm.pooled(speech, real), found)
+    took = warm.spared
+    assert 0.0 < took < watch.seconds
+    warm.pooled(speech, real)
+    cold.pooled(speech, real)
+    assert (cold.spared, warm.spared) == (0.0, took)
+    (file,) = (tmp_path / "states").iterdir()
+    save_file({"states": found}, file)  # without its seconds
+    assert torch.equal(StateCache(tmp_path / "states").pooled(speech, real), found)
+    assert "is damaged and made again" in caplog.text
 
 
 def test_text_students_read_alike_alone_and_beside_longer_texts(text):

@@ -23,7 +23,7 @@ from evaluation.systems.probing import best_layers
 from evaluation.systems.representation import BOTH, SPEECH, Representation, untaught
 from evaluation.systems.rows import Run
 from evaluation.systems.states import summed_up
-from evaluation.systems.system import Material, Product, Stopwatch, System, best, on_test, stored
+from evaluation.systems.system import Material, Product, System, best, on_test, stored
 from evaluation.systems.text_encoders import TextEncoder
 from synth_data.errors import UserError
 from synth_data.randomness import generator
@@ -60,9 +60,9 @@ class AudioTextual(System):
 
     def run(self, material: Material, seeds: int, seed: int) -> Product:
         speech, text = self._teachers(material)
+        watch = material.watch()
         layers = self._layers(speech, material)
         every = tuple(range(1, text.layers + 1))
-        watch = Stopwatch()
         heard = {
             "audio": material.states.pooled(speech, material.real),
             "text": material.states.pooled(text, material.real),
@@ -174,7 +174,7 @@ class _Bench:
         self, teacher: SpeechEncoder | TextEncoder, layers: Sequence[int], how: Distillation
     ) -> _Student:
         """A student of the training utterances."""
-        material, watch = self.material, Stopwatch()
+        material, watch = self.material, self.material.watch()
         utterances = material.real.utterances
         kind = "speech" if isinstance(teacher, SpeechEncoder) else "text"
         network, losses = distilled(
@@ -209,7 +209,7 @@ class _Bench:
             before: seconds that the encoders took.
             teachers: parameters of theirs.
         """
-        material, system, watch = self.material, self.system, Stopwatch()
+        material, system, watch = self.material, self.system, self.material.watch()
         task, targets = material.real.task, material.targets
         name = _name(who, parts)
         train, validation = heard.rows(material.train), heard.rows(material.validation)
