@@ -213,6 +213,19 @@ def test_encoders_are_fused(distill_model, encoders, quick, tmp_path):
     assert "of other" in note
 
 
+def test_the_report_says_who_chose_the_layers(distill_model, encoders, quick, tmp_path):
+    notes = {}
+    for layers in ("", "[settings]\nlayers = [1, 3]\n"):
+        quick["audio-textual"].write_text(layers + QUICK + AUDIO_TEXTUAL)
+        out = tmp_path / f"out{len(notes)}"
+        done = distill_model(*words("audio-textual", encoders, quick, out), "--fold", 1)
+        assert done.code == 0, done.err
+        notes[layers] = read_run(out).notes[0]
+    chosen, given = notes.values()
+    assert "that taught, chosen on validation speakers: " in chosen
+    assert given == "fold 1: layers of speech that taught, as set: 1, 3"
+
+
 def test_settings_that_are_none_are_refused(distill_model, encoders, quick, tmp_path):
     given = words("audio-textual", encoders, quick, tmp_path / "out")
     quick["audio-textual"].write_text("[settings]\nlayers = [9]\n")

@@ -114,7 +114,8 @@ class AudioTextual(System):
                 "sample_rate": speech.recipe.sample_rate,
             },
             notes=[
-                f"layers of {speech.name} that taught, chosen on validation speakers: "
+                f"layers of {speech.name} that taught, "
+                f"{'as set' if self.layers else 'chosen on validation speakers'}: "
                 f"{', '.join(map(str, layers))}",
                 *(
                     f"the loss of the student of {part} went from {each.losses[0]:.3f} to "
