@@ -15,7 +15,13 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from evaluation.concordance import ccc
-from evaluation.systems.distil_encoder import Distillation, distilled, first_layers, layer_loss
+from evaluation.systems.distil_encoder import (
+    Distillation,
+    _shuffled,
+    distilled,
+    first_layers,
+    layer_loss,
+)
 from evaluation.systems.encoders import SpeechEncoder, open_speech
 from evaluation.systems.fitting import (
     Lesson,
@@ -211,6 +217,18 @@ def test_what_was_listened_to_before_counts_once(speech, tmp_path, caplog):
     save_file({"states": found}, file)  # without its seconds
     assert torch.equal(StateCache(tmp_path / "states").pooled(speech, real), found)
     assert "is damaged and made again" in caplog.text
+
+
+@pytest.mark.parametrize("count", [5, 16, 100, 1000, 1023])
+def test_batches_of_speech_are_of_similar_length(count):
+    lengths = torch.empty(count).uniform_(16_000, 160_000, generator=draws()).round()
+    batches = list(_shuffled(lengths, 16, draws(1)))
+    assert sorted(row for rows in batches for row in rows) == list(range(count))
+    assert len(batches) == 1 or {len(rows) for rows in batches} <= {16, 17, 18, 19, 20}
+    if count >= 1000:  # each is cut to its shortest
+        kept = [len(rows) * lengths[rows].min() / lengths[rows].sum() for rows in batches]
+        assert min(kept) > 0.5
+        assert sum(kept) / len(kept) > 0.8
 
 
 def test_text_students_read_alike_alone_and_beside_longer_texts(text):

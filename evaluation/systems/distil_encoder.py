@@ -26,7 +26,7 @@ from synth_data.progress import SILENT, Progress
 from synth_data.settings import Count, NotNegative, Positive
 from synth_data.utterance import Utterance
 
-ALIKE = 8  # batches' worth of utterances of similar length, out of which batches are drawn
+ALIKE = 8  # batches' worth of utterances, out of which those of similar length make a batch
 
 # What a batch is to an encoder, and which of its frames count.
 Batch = tuple[dict[str, Tensor], Bool[Tensor, "n frame"] | None]
@@ -171,9 +171,11 @@ def _shuffled(
 ) -> Iterator[list[int]]:
     """All rows in random batches, of similar length together, so that little is cut off."""
     order = torch.randperm(len(lengths), generator=generator)
-    stretches = order.split(ALIKE * size)
-    sorted_in = torch.cat([rows[lengths[rows].argsort(stable=True)] for rows in stretches])
-    batches = sorted_in.tensor_split(max(1, len(lengths) // size))
+    batches: list[Tensor] = []
+    # Each stretch by itself: a batch of two has the longest of one and the shortest of the next.
+    for rows in order.tensor_split(max(1, len(order) // (ALIKE * size))):
+        by_length = rows[lengths[rows].argsort(stable=True)]
+        batches += by_length.tensor_split(max(1, len(rows) // size))
     for place in torch.randperm(len(batches), generator=generator).tolist():
         yield batches[place].tolist()
 
