@@ -39,14 +39,14 @@ from evaluation.systems.sequences import Sequences, fuse
 from evaluation.systems.states import StateCache
 from evaluation.systems.system import Stopwatch
 from evaluation.systems.taught_set import teach
-from evaluation.systems.tc_gru import Size, drawn, settle
+from evaluation.systems.tc_gru import TEACHER, Size, drawn, settle
 from evaluation.systems.text_encoders import TextEncoder, open_text, require_transcripts
 from synth_data.corpus import load
 from synth_data.errors import SetError, UserError
 from synth_data.features import FEATURES
 from synth_data.task import Task
 
-SMALL = Size(channels=8, stride=2, states=8, embedding=8, both_ways=True)
+SMALL = Size(channels=8, stride=2, states=8, layers=1, embedding=8, both_ways=True)
 TASK = Task(dimensions=("valence", "activation"))
 
 
@@ -73,13 +73,21 @@ def random_sequences(lengths: list[int], dim: int = 5) -> Sequences:
     return Sequences.of([torch.randn(length, dim, generator=generator) for length in lengths])
 
 
-@pytest.mark.parametrize("both_ways", [False, True])
-def test_an_utterance_is_heard_alike_beside_longer_ones(both_ways):
+@pytest.mark.parametrize(("both_ways", "layers"), [(False, 1), (True, 1), (True, 2)])
+def test_an_utterance_is_heard_alike_beside_longer_ones(both_ways, layers):
     heard = random_sequences([7, 20, 13])
-    network = drawn(5, 2, replace(SMALL, both_ways=both_ways), draws())
+    network = drawn(5, 2, replace(SMALL, both_ways=both_ways, layers=layers), draws())
     _, together = answers(network, heard)
     _, alone = answers(network, heard.rows(torch.tensor([0])))
     torch.testing.assert_close(together[:1], alone)
+
+
+def test_the_teacher_has_the_gru_that_is_reported():
+    network = drawn(768, 3, TEACHER, draws())
+    sizes = [sum(w.numel() for w in one.parameters()) for one in network.children()]
+    convolution = 768 * 128 * 5 + 128
+    gru = 2 * (3 * 128 * (128 + 128) + 2 * 3 * 128)
+    assert sizes == [convolution, gru, 128 * 128 + 128, 128 * 3 + 3]
 
 
 def test_fusion_takes_the_rate_of_the_first():
