@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from evaluation.concordance import ccc_of, moment_rows
-from evaluation.intervals import interval, speaker_weights
+from evaluation.intervals import correlation_interval, interval, speaker_weights
 from evaluation.systems.layer_weights import USUAL, Mixing, ccc_of_one, mix
 from synth_data.errors import UserError
 from synth_data.progress import SILENT, Progress
@@ -286,11 +286,13 @@ def _with_intervals(
     drawn = speaker_weights(len(names), np.random.default_rng(seed)).astype(float)
     means = np.einsum("rs,scm->rcm", drawn, sums) / (drawn @ of_speaker.sum(axis=1))[:, None, None]
     found = ccc_of(means)
-    columns = [*found.T, found[:, -2] - found[:, 0]]
-    ranges = [(-1.0, 1.0)] * told.shape[1] + [(-2.0, 2.0)]
+    apart = found[:, -2] - found[:, 0]
     return [
-        Concordance(float(column[0]), interval(column, len(names), within=within))
-        for column, within in zip(columns, ranges, strict=True)
+        *(
+            Concordance(float(column[0]), correlation_interval(column, len(names)))
+            for column in found.T
+        ),
+        Concordance(float(apart[0]), interval(apart, len(names), within=(-2.0, 2.0))),
     ]
 
 

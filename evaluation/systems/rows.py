@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from evaluation.concordance import ccc_of, moment_rows
-from evaluation.intervals import interval, speaker_weights
+from evaluation.intervals import correlation_interval, speaker_weights
 from evaluation.records import FoldName
 from synth_data.errors import UserError
 
@@ -103,9 +103,10 @@ class SystemRow:
         interval: of `mean`, 95 %, from a bootstrap over test speakers; None if there is one.
         relative: `mean` over that of the low-level model that nobody taught; None where that is
             not above zero.
-        parameters: as in `Run`.
-        fraction: of the parameters of what taught it; None if nobody did.
-        bytes: shipped, as in `Run`.
+        parameters: as in `Run`; the mean, as a teacher's width is that of the layers that it hears,
+            which differ between folds.
+        fraction: of the parameters of what taught it, the mean; None if nobody did.
+        bytes: shipped, as in `Run`; the mean.
         minutes: to make it, its teacher's training included; mean.
         hears: as in `Run`.
         raw_speech: who needs the recordings.
@@ -177,10 +178,11 @@ def rows_of(system: str, folds: Sequence[Fold], pooled: bool = True) -> list[Sys
     plain = float(ccc[LOW_LEVEL][:, 0].mean()) if LOW_LEVEL in ccc else 0.0
     rows = []
     for model, runs in by_model.items():
-        _, first = runs[0]
+        each = [run for _, run in runs]
+        fractions = [run.parameters / run.teachers for run in each if run.teachers]
         seeds = ccc[model].mean(axis=2)[:, 0]  # mean over the dimensions, with all speakers once
         mean = float(seeds.mean())
-        reach = interval(ccc[model].mean(axis=(0, 2)), len(speakers), within=(-1.0, 1.0))
+        reach = correlation_interval(ccc[model].mean(axis=(0, 2)), len(speakers))
         rows.append(
             SystemRow(
                 system=system,
@@ -193,11 +195,11 @@ def rows_of(system: str, folds: Sequence[Fold], pooled: bool = True) -> list[Sys
                 sd=float(seeds.std(ddof=1)) if len(seeds) > 1 else None,
                 interval=None if reach is None else list(reach),
                 relative=mean / plain if plain > 0 else None,
-                parameters=first.parameters,
-                fraction=first.parameters / first.teachers if first.teachers else None,
-                bytes=first.bytes,
-                minutes=float(np.mean([run.seconds for _, run in runs])) / 60,
-                hears=first.hears,
+                parameters=round(np.mean([run.parameters for run in each])),
+                fraction=float(np.mean(fractions)) if fractions else None,
+                bytes=round(np.mean([run.bytes for run in each])),
+                minutes=float(np.mean([run.seconds for run in each])) / 60,
+                hears=each[0].hears,
                 raw_speech=MAKER,
             )
         )
