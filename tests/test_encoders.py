@@ -1,5 +1,6 @@
 """Encoders from folders: by a slow reference, known by their digests, and every clear error."""
 
+import json
 import os
 import re
 import shutil
@@ -179,6 +180,42 @@ def test_folders_that_are_no_use(spoil, message, folder):
     spoil(folder)
     with pytest.raises(UserError, match=message):
         known_feature(f"hubert:{folder}")(noise())
+
+
+def test_a_distilbert_is_read_by_its_own_settings(tmp_path):
+    from transformers import AutoModel, AutoTokenizer
+
+    folder = text_encoder(tmp_path / "distilbert", family="DistilBert")
+    settings = json.loads((folder / "config.json").read_text())
+    assert (settings["dim"], settings["n_layers"], "hidden_size" in settings) == (16, 2, False)
+    found = known_feature(f"text:{folder},layer=2")("what a day")
+    tokens = AutoTokenizer.from_pretrained(folder)("what a day", return_tensors="pt")
+    with torch.no_grad():
+        expected = AutoModel.from_pretrained(folder).eval()(**tokens).last_hidden_state
+    close(found, expected[0].mean(dim=0)[:, None])
+    set_config(folder, dim=None)
+    known_feature.cache_clear()
+    with pytest.raises(UserError, match=r"config.json should say hidden_size \(or dim\)"):
+        known_feature(f"text:{folder}")
+
+
+@pytest.mark.parametrize("part", ["pooler", "adapter"])
+def test_what_stands_behind_the_layers_is_neither_needed_nor_kept(part, tmp_path):
+    if part == "pooler":
+        folder, kind, given = text_encoder(tmp_path / "bert"), "text", "a day"
+    else:
+        folder = speech_encoder(tmp_path / "wav2vec2", "wav2vec2", add_adapter=True)
+        kind, given = "wav2vec2", noise()
+    whole = known_feature(f"{kind}:{folder}")
+    bare = shutil.copytree(folder, tmp_path / "bare")
+    weights = safetensors.torch.load_file(bare / "model.safetensors")
+    assert any(name.startswith(part) for name in weights)
+    layers = {name: weight for name, weight in weights.items() if not name.startswith(part)}
+    safetensors.torch.save_file(layers, bare / "model.safetensors", {"format": "pt"})
+    spec = known_feature(f"{kind}:{bare}")
+    assert torch.equal(spec(given), whole(given))
+    for one in (spec, whole):
+        assert set(one.network().state_dict()) == set(layers)
 
 
 def test_a_text_encoder_needs_its_tokenizer(tmp_path):

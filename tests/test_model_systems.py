@@ -9,6 +9,7 @@ import torch
 from felt_speech import felt_speech
 from safetensors.torch import save_file
 from small_dimensional import a_set
+from small_encoders import text_encoder
 from small_sets import small_set
 from small_teachers import save_speech, save_text, small_corpus
 from torch import Tensor
@@ -238,6 +239,14 @@ def test_batches_of_speech_are_of_similar_length(count):
         kept = [len(rows) * lengths[rows].min() / lengths[rows].sum() for rows in batches]
         assert min(kept) > 0.5
         assert sum(kept) / len(kept) > 0.8
+
+
+def test_a_student_of_text_has_layers_alone(text, tmp_path):
+    student = first_layers(text.network, 1)
+    assert not any("pooler" in name for name in student.state_dict())
+    other = open_text(str(text_encoder(tmp_path / "distilbert", family="DistilBert")))
+    student, _ = distilled(other, spoken(), [1, 2], Distillation(1, 2, 2), draws())
+    assert replace(other, network=student).states(spoken(1)[0]).shape[::2] == (2, 16)
 
 
 def test_text_students_read_alike_alone_and_beside_longer_texts(text):

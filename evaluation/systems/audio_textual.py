@@ -245,5 +245,5 @@ def _name(who: str, parts: Sequence[str]) -> str:
 
 
 def _config(network: nn.Module) -> dict[str, object]:
-    """By which transformers builds the encoder."""
+    """By which transformers builds the encoder; of a family with a pooler, that is not shipped."""
     return dict(network.config.to_diff_dict())  # type: ignore[union-attr,operator]

@@ -23,6 +23,7 @@ from evaluation.students.network import warm_cosine
 from evaluation.systems.encoders import SpeechEncoder
 from evaluation.systems.text_encoders import TextEncoder
 from synth_data.progress import SILENT, Progress
+from synth_data.representations.loading import layers_alone
 from synth_data.settings import Count, NotNegative, Positive
 from synth_data.utterance import Utterance
 
@@ -54,8 +55,8 @@ class Distillation:
 def first_layers(teacher: nn.Module, keep: int) -> nn.Module:
     """The teacher's front end and first layers, as an encoder of its own.
 
-    What stands behind the last layer, as an adapter of wav2vec 2.0 does, is left out: states are
-    those of layers.
+    What stands behind the last layer, as wav2vec 2.0's adapter or BERT's pooler does, is left out:
+    states are those of layers.
 
     Args:
         teacher: of transformers.
@@ -65,7 +66,7 @@ def first_layers(teacher: nn.Module, keep: int) -> nn.Module:
     config.num_hidden_layers = min(keep, config.num_hidden_layers)
     if getattr(config, "add_adapter", False):
         config.add_adapter = False
-    student: nn.Module = type(teacher)(config)
+    student = layers_alone(type(teacher)(config))
     known = teacher.state_dict()
     student.load_state_dict({name: known[name] for name in student.state_dict()})
     return student.eval().requires_grad_()

@@ -27,13 +27,13 @@ from synth_data.feature_cache import default_folder
 from synth_data.features import FeatureSpec
 from synth_data.progress import SILENT, Progress
 from synth_data.real import RealSet
-from synth_data.representations import encoder, encoder_folder, text
+from synth_data.representations import encoder, loading, text
 from synth_data.utterance import Utterance
 
 log = logging.getLogger(__name__)
 
 # Code that decides the numbers.
-CODE = (features, sequences, encoders, text_encoders, encoder, encoder_folder, text)
+CODE = (features, sequences, encoders, text_encoders, encoder, loading, text)
 SECONDS = "seconds"  # beside what is kept: how long it took
 TOGETHER = 2  # frames of a speech encoder whose mean is one of a sequence: 25 a second, of 50
 

@@ -26,10 +26,10 @@ from synth_data.representations.encoder_folder import (
     EncoderDigest,
     EncoderName,
     find,
-    load,
     open_encoder,
 )
 from synth_data.representations.layers import Weights, in_words, require_weights, weights_of
+from synth_data.representations.loading import load
 from synth_data.settings import Count, changed
 
 Family = Literal["hubert", "wav2vec2", "wavlm"]

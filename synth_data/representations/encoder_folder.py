@@ -17,10 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 from pydantic import Field
-from safetensors import SafetensorError
-from torch import nn
 
 from synth_data.errors import UserError
 
@@ -30,8 +27,6 @@ HEARING = "preprocessor_config.json"  # of an encoder of speech
 # What decides an encoder's answers; of a text encoder the rest is its tokenizer.
 DECISIVE = ("config.json", HEARING, "model*.safetensors", "tokenizer*.json")
 WORDS = ("vocab.*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "*.model")
-# Weights that answers do not need, so that a folder may lack them.
-UNUSED = ("masked_spec_embed", "pooler.")
 # Of config.json, what says nothing about the answers.
 IDLE = ("_name_or_path", "transformers_version", "architectures", "dtype", "torch_dtype")
 
@@ -55,16 +50,21 @@ class EncoderFolder:
     config: Mapping[str, Any]
     digest: str
 
-    def number(self, setting: str) -> int:
+    def number(self, setting: str, or_else: str | None = None) -> int:
         """A positive whole number in the encoder's settings.
+
+        Args:
+            setting: its name.
+            or_else: its name in other families.
 
         Raises:
             UserError: it is not there, or is none.
         """
-        found = self.config.get(setting)
+        found = self.config.get(setting, or_else and self.config.get(or_else))
         if type(found) is not int or found < 1:
+            names = f"{setting} (or {or_else})" if or_else else setting
             raise UserError(
-                f"{self.path}: config.json should say {setting}, a positive number; found {found!r}"
+                f"{self.path}: config.json should say {names}, a positive number; found {found!r}"
             )
         return found
 
@@ -109,45 +109,6 @@ class EncoderFolder:
                 f"False"
             )
         return _json(self.path / HEARING)
-
-
-def load(folder: Path, kind: Any, **options: Any) -> nn.Module:
-    """An encoder with its weights, in single precision whatever they are stored in.
-
-    Args:
-        folder: whose weights are in safetensors.
-        kind: a class of transformers.
-        options: of `from_pretrained`.
-
-    Raises:
-        UserError: the weights are damaged, or not all there.
-    """
-    from transformers.utils import logging  # an extra, and slow to import
-
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        model, report = kind.from_pretrained(
-            folder,
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-            dtype=torch.float32,  # as waveforms are; transformers keeps that of the files
-            **options,
-        )
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise UserError(
-            f"{folder}: the encoder cannot be loaded ({reason}): get an undamaged copy"
-        ) from error
-    lacking = sorted(one for one in report["missing_keys"] if not one.startswith(UNUSED))
-    if lacking:  # transformers would go on with random ones
-        raise UserError(
-            f"{folder}: {len(lacking)} of the encoder's weights are not in its files, the first is "
-            f"{lacking[0]}: get a whole copy, of the bare encoder"
-        )
-    module: nn.Module = model.eval().requires_grad_(False)
-    return module
 
 
 def open_encoder(where: str) -> EncoderFolder:
