@@ -25,27 +25,21 @@ from evaluation.systems.distil_encoder import (
     layer_loss,
 )
 from evaluation.systems.encoders import SpeechEncoder, open_speech
-from evaluation.systems.fitting import (
-    Lesson,
-    Recipe,
-    answers,
-    concordance_loss,
-    concordances,
-    fit,
-    worth,
-)
+from evaluation.systems.fitting import Lesson, Recipe, answers, fit, task_loss, worth
 from evaluation.systems.listening import Hint, Listening, listen
 from evaluation.systems.pooled import Head, Pooled, drawn_head
+from evaluation.systems.probing import best_layers, probed
 from evaluation.systems.rows import LOW_LEVEL, Fold, Run, rows_of
 from evaluation.systems.sequences import Sequences, fuse
 from evaluation.systems.states import StateCache
-from evaluation.systems.system import Stopwatch
+from evaluation.systems.system import Material, Stopwatch
 from evaluation.systems.taught_set import teach
 from evaluation.systems.tc_gru import TEACHER, Size, drawn, settle
 from evaluation.systems.text_encoders import TextEncoder, open_text, require_transcripts
 from synth_data.corpus import load
 from synth_data.errors import SetError, UserError
 from synth_data.features import FEATURES
+from synth_data.real import RealSet
 from synth_data.task import Task
 
 SMALL = Size(channels=8, stride=2, states=8, layers=1, embedding=8, both_ways=True)
@@ -99,19 +93,6 @@ def test_fusion_takes_the_rate_of_the_first():
     assert found.lengths.tolist() == [4, 2]
     assert found.frames[0].tolist() == [[0.0, 0.5], [1.0, 2.5], [2.0, 4.5], [3.0, 6.5]]
     assert found.frames[1, :2].tolist() == [[0.0, 5.0], [1.0, 5.0]]
-
-
-def test_unknown_numbers_are_left_out_of_concordance():
-    truth, said = torch.randn(9, 2, generator=draws()), torch.randn(9, 2, generator=draws(1))
-    holes = truth.clone()
-    holes[3, 1] = torch.nan
-    kept = [row for row in range(9) if row != 3]
-    expected = [
-        ccc(truth[:, :1].numpy(), said[:, :1].numpy())[0],
-        ccc(truth[kept, 1:].numpy(), said[kept, 1:].numpy())[0],
-    ]
-    np.testing.assert_allclose(concordances(holes, said), expected, rtol=1e-6)
-    assert float(concordance_loss(said, holes)) == pytest.approx(1 - np.mean(expected), rel=1e-5)
 
 
 def test_training_ends_with_the_weights_that_validation_liked_best():
@@ -274,6 +255,40 @@ def _fold(number: int, speakers: list[str], said: Tensor, truth: Tensor) -> Fold
     taught = replace(run, model="distilled student", teachers=100, said=truth.tolist())
     names = [f"{number}-{n}" for n in range(len(speakers))]
     return Fold(number, ["valence"], names, speakers, truth.tolist(), [run, taught], [])
+
+
+def test_unknown_emotions_are_left_out_of_the_loss():
+    task = replace(TASK, emotions=("calm", "anger"))
+    targets = torch.tensor([[0.0, 1.0, 0.5, 0.1], [torch.nan, torch.nan, -0.5, 0.3]])
+    outputs = torch.tensor([[0.2, -0.4, 0.1, 0.2], [3.0, 5.0, 0.4, -0.9]])
+    numbers = ccc(targets[:, 2:].double().numpy(), outputs[:, 2:].double().numpy())
+    assert float(task_loss(outputs, targets, task, 0.0)) == pytest.approx(1 - numbers.mean())
+    emotions = float(torch.log(1 + torch.tensor(0.6).exp()))  # of the first alone
+    found = float(task_loss(outputs, targets, task, 1.0))
+    assert found == pytest.approx(1 - numbers.mean() + emotions)
+
+
+class Planted(StateCache):
+    """States of four layers, of which the second tells valence and the last activation."""
+
+    def pooled(self, teacher: SpeechEncoder, real: RealSet) -> Tensor:  # noqa: ARG002 - as its base
+        states = torch.randn(len(real), 4, 5, generator=draws())
+        told = real.task.numbers(real.targets)
+        states[:, 1, 3] = 100 * told[:, 0] + 3
+        states[:, 3, 0] = 0.01 * told[:, 1]
+        return states
+
+
+def test_the_layers_that_tell_a_dimension_best_are_found(speech, tmp_path):
+    real = felt_speech((20, 20, 20))
+    rows = torch.randperm(60, generator=draws()).split(20)
+    states = Planted(tmp_path)
+    scores = probed(speech, Material(real, *rows, (speech,), None, states))
+    assert scores.shape == (3, 4)
+    assert scores[0].argmax() == 1
+    assert scores[1].argmax() == 3
+    assert min(scores[0, 1], scores[1, 3]) > 0.95
+    assert {1, 3} <= set(best_layers(speech, Material(real, *rows, (speech,), None, states)))
 
 
 def test_folds_are_pooled_utterance_by_utterance():

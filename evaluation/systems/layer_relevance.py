@@ -23,7 +23,8 @@ from torch import Tensor
 
 from evaluation.concordance import ccc_of, moment_rows
 from evaluation.intervals import correlation_interval, interval, speaker_weights
-from evaluation.systems.layer_weights import USUAL, Mixing, ccc_of_one, mix
+from evaluation.systems.layer_weights import USUAL, Mixing, mix
+from evaluation.systems.ridge import best_reading
 from synth_data.errors import UserError
 from synth_data.progress import SILENT, Progress
 from synth_data.protocol import Fold, Protocol
@@ -31,7 +32,6 @@ from synth_data.randomness import generator
 from synth_data.utterance import Utterance
 
 DIMENSIONS = ("valence", "activation", "dominance")
-PENALTIES = tuple(10.0**power for power in range(-1, 6))  # of the ridge; features have deviation 1
 SMALLEST_DEVIATION = 1e-6
 
 
@@ -232,8 +232,10 @@ class _Listener:
             ]
             answers = self.truth[train], self.truth[validation]
             for state in range(states):
-                sides = [side[:, state].numpy() for side in scaled]
-                told[test, state] = _probe(sides, *answers)
+                heard, checked, asked = (side[:, state].numpy() for side in scaled)
+                of_train, of_validation = (answer[:, None] for answer in answers)
+                reading = best_reading(heard, of_train, checked, of_validation)
+                told[test, state] = reading(asked)[:, 0]
             random = generator(self.seed, "layer weights", self.dimension, number)
             learned, told[test, -1] = mix(scaled, *answers, self.mixing, random)
             weights.append(learned)
@@ -252,20 +254,6 @@ class _Listener:
             deviations=tuple(np.std(weights, axis=0).tolist()),
             mixed=mixed,
         )
-
-
-def _probe(
-    sides: Sequence[Float[np.ndarray, "_ dim"]],
-    train: Float[np.ndarray, " train"],
-    validation: Float[np.ndarray, " validation"],
-) -> Float[np.ndarray, " test"]:
-    """What a ridge regression tells of the test side; `sides` are train, validation, test."""
-    centre = train.mean()
-    values, vectors = np.linalg.eigh(sides[0].T @ sides[0])
-    turned = vectors.T @ (sides[0].T @ (train - centre))
-    tried = [vectors @ (turned / (values.clip(0) + penalty)) for penalty in PENALTIES]
-    scores = [ccc_of_one(validation, sides[1] @ slopes + centre) for slopes in tried]
-    return sides[2] @ tried[int(np.argmax(scores))] + centre
 
 
 def _with_intervals(

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 from pydantic import TypeAdapter
-from torch import Tensor
 
 from evaluation.concordance import ccc_of, moment_rows
 from evaluation.intervals import correlation_interval, speaker_weights
@@ -62,7 +61,7 @@ class Fold:
         dimensions: of which the columns are.
         utterances: names of the test utterances; `speakers` and `truth` are aligned with them.
         speakers: who speaks.
-        truth: rows in [-1, 1]; None where nothing is known.
+        truth: rows in [-1, 1].
         runs: at least one.
         notes: what was chosen, such as the layers that taught.
     """
@@ -73,18 +72,16 @@ class Fold:
     dimensions: list[str]
     utterances: list[str]
     speakers: list[str]
-    truth: list[list[float | None]]
+    truth: list[list[float]]
     runs: list[Run]
     notes: list[str]
 
-    def sums(self, run: Run) -> dict[str, tuple[FloatRows, FloatRows]]:
-        """By speaker: sums of a run's moments `[dimension, 5]`, and how many `[dimension, 1]`."""
-        truth = np.array(self.truth, dtype=np.float64)  # None becomes NaN
-        known = np.isfinite(truth)[:, :, None]
-        rows = np.where(known, moment_rows(truth, np.array(run.said)), 0.0)
+    def sums(self, run: Run) -> dict[str, tuple[FloatRows, int]]:
+        """By speaker: sums of a run's moments `[dimension, 5]`, and how many utterances."""
+        rows = moment_rows(np.array(self.truth), np.array(run.said))
         who = np.array(self.speakers)
         return {
-            name: (rows[who == name].sum(axis=0), known[who == name].sum(axis=0) + 0.0)
+            name: (rows[who == name].sum(axis=0), self.speakers.count(name))
             for name in dict.fromkeys(self.speakers)
         }
 
@@ -234,11 +231,6 @@ def read_run(folder: Path) -> SystemRun:
     return _read(folder / REPORT, SystemRun)
 
 
-def known_or_none(targets: Tensor) -> list[list[float | None]]:
-    """Rows of targets as JSON has them."""
-    return [[value if np.isfinite(value) else None for value in row] for row in targets.tolist()]
-
-
 def fold_folder(folder: Path, number: int) -> Path:
     """Where a run keeps what it found on a fold."""
     return folder / f"fold-{number}"
@@ -278,15 +270,15 @@ def _concordances(
         by_seed.setdefault(run.seed, []).append((fold, run))
     found = []
     for own in by_seed.values():
-        said: dict[str, tuple[FloatRows, FloatRows]] = {}
+        said: dict[str, tuple[FloatRows | float, int]] = {}
         for fold, run in own:
-            for name, (sums, counts) in fold.sums(run).items():
-                before = said.get(name, (0.0, 0.0))
-                said[name] = (sums + before[0], counts + before[1])
-        sums, counts = (np.stack([said[name][part] for name in speakers]) for part in (0, 1))
-        total = np.einsum("rs,sdm->rdm", weights.astype(np.float64), sums)
-        count = np.einsum("rs,sdm->rdm", weights.astype(np.float64), counts)
-        found.append(ccc_of(total / np.maximum(count, 1.0)))
+            for name, (sums, count) in fold.sums(run).items():
+                before = said.get(name, (0.0, 0))
+                said[name] = (sums + before[0], count + before[1])
+        every = np.stack([said[name][0] for name in speakers])
+        counts = weights @ np.array([said[name][1] for name in speakers])
+        total = np.einsum("rs,sdm->rdm", weights.astype(np.float64), every)
+        found.append(ccc_of(total / counts[:, None, None]))
     return np.stack(found)
 
 

@@ -22,7 +22,6 @@ from evaluation.systems.rows import (
     Fold,
     SystemRun,
     fold_folder,
-    known_or_none,
     read_fold,
     rows_of,
     save,
@@ -236,7 +235,7 @@ class Session:
             dimensions=list(real.task.dimensions),
             utterances=[one.name for one in heard],
             speakers=[one.speaker for one in heard],
-            truth=known_or_none(real.task.numbers(real.targets[test])),
+            truth=real.task.numbers(real.targets[test]).tolist(),
             runs=list(product.runs),
             notes=list(product.notes),
         )

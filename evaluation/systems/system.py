@@ -49,11 +49,6 @@ class Material:
         """One that starts now."""
         return Stopwatch(self.states, spared=self.states.spared)
 
-    def encoders(self) -> int:
-        """Parameters of all encoders."""
-        text = () if self.text is None else (self.text.network,)
-        return parameters(*(each.network for each in self.speech), *text)
-
 
 @dataclass(frozen=True, eq=False)
 class Product:
