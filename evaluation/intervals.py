@@ -120,6 +120,19 @@ def share_interval(
     return float(low), float(high)
 
 
+def correlation_interval(
+    values: Float[np.ndarray, " row"], speakers: int
+) -> tuple[float, float] | None:
+    """The interval of a number in [-1, 1], such as CCC: as `interval`, on the scale of Fisher's z.
+
+    >>> low, high = correlation_interval(np.array([0.9, 0.8, 1.0]), speakers=1_000_000)
+    >>> round(low, 3), round(high, 3)
+    (0.414, 0.987)
+    """
+    found = share_interval((1 + values) / 2, speakers)
+    return found and (2 * found[0] - 1, 2 * found[1] - 1)
+
+
 def ratio(
     numerator: Float[np.ndarray, " row"], denominator: Float[np.ndarray, " row"]
 ) -> Float[np.ndarray, " row"] | None:

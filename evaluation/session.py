@@ -268,8 +268,12 @@ class Session:
         Args:
             real: the corpus, of `load`.
             folds: of `folds`.
+
+        Raises:
+            UserError: a system was not tested on the same folds.
         """
-        systems = read_systems(self.systems, real, self.protocol.name)
+        together = pooled(self.protocol.folds(real.utterances))
+        systems = read_systems(self.systems, real, self.protocol.name, list(folds), together)
         self.out.mkdir(parents=True, exist_ok=True)  # or it says why not, before the long work
         at_once = 1 if self.cluster else min(len(folds), cpu_count())
         jobs = -1 if self.cluster else max(1, cpu_count() // at_once)
@@ -293,7 +297,7 @@ class Session:
                 f"needs as well; parameters and bytes are without it",
             )
         line = self.protocol_line(real)
-        about = self._about(notes) | {"pooled": pooled(self.protocol.folds(real.utterances))}
+        about = self._about(notes) | {"pooled": together}
         page = self.out / "report.html"
         told = [result for result in results if isinstance(result, DimensionalResult)]
         if told:

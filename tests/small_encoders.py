@@ -26,7 +26,10 @@ class Sound(Source):
 
 
 def speech_encoder(folder: Path, family: str = "hubert", seed: int = 0, **settings: object) -> Path:
-    """Two layers of 16 numbers; a frame every 320 samples, as in the published ones."""
+    """Two layers of 16 numbers; a frame every 320 samples, as in the published ones.
+
+    It says that waveforms are scaled.
+    """
     import transformers
 
     name = {"hubert": "Hubert", "wav2vec2": "Wav2Vec2", "wavlm": "WavLM"}[family]
@@ -43,14 +46,16 @@ def speech_encoder(folder: Path, family: str = "hubert", seed: int = 0, **settin
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         getattr(transformers, f"{name}Model")(config).save_pretrained(folder)
+    transformers.Wav2Vec2FeatureExtractor().save_pretrained(folder)
     return folder
 
 
-def text_encoder(folder: Path, seed: int = 0) -> Path:
+def text_encoder(folder: Path, seed: int = 0, family: str = "Bert") -> Path:
     """Two layers of 16 numbers, and a tokenizer of eleven word pieces."""
-    from transformers import BertConfig, BertModel, BertTokenizerFast
+    import transformers
+    from transformers import BertTokenizerFast
 
-    config = BertConfig(
+    config = getattr(transformers, f"{family}Config")(
         vocab_size=len(WORDS),
         hidden_size=16,
         num_hidden_layers=2,
@@ -60,7 +65,7 @@ def text_encoder(folder: Path, seed: int = 0) -> Path:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        BertModel(config).save_pretrained(folder)
+        getattr(transformers, f"{family}Model")(config).save_pretrained(folder)
     (folder / "vocab.txt").write_text("\n".join(WORDS) + "\n")
     BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
     return folder

@@ -30,7 +30,9 @@ def small_corpus(transcripts: bool = True) -> Corpus:
     )
 
 
-def save_speech(folder: Path, layers: int = 4, family: str = "Hubert", seed: int = 0) -> Path:
+def save_speech(
+    folder: Path, layers: int = 4, family: str = "Hubert", seed: int = 0, **settings: object
+) -> Path:
     """An encoder of speech, with few frames a second so that it is quick."""
     import transformers
 
@@ -45,10 +47,12 @@ def save_speech(folder: Path, layers: int = 4, family: str = "Hubert", seed: int
         num_conv_pos_embeddings=4,
         num_conv_pos_embedding_groups=2,
         initializer_range=0.2,  # or every layer would do next to nothing
+        **settings,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         getattr(transformers, f"{family}Model")(config).save_pretrained(folder)
+    transformers.Wav2Vec2FeatureExtractor().save_pretrained(folder)
     return folder
 
 

@@ -10,7 +10,9 @@ import torch
 from commands import Command, run_here, small_config
 from scripts import script
 from small_teachers import save_speech, small_corpus
+from test_distill_model_command import QUICK, REPRESENTATION
 
+from evaluation.systems import cli
 from evaluation.systems.fitting import Recipe
 from evaluation.systems.taught_set import teach as teach_set
 from evaluation.systems.tc_gru import Size
@@ -35,6 +37,7 @@ def test_sets_in_an_encoders_representation_stand_side_by_side(
     teach: Command,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("DISTILL_DATA_CACHE", str(tmp_path / "cache" / "features"))
     monkeypatch.setitem(CORPORA, "toy-words", small_corpus())
@@ -55,14 +58,22 @@ def test_sets_in_an_encoders_representation_stand_side_by_side(
     assert not torch.equal(before.targets, after.targets)
     assert json.loads((taught / "fold-1" / "cost.json").read_text())["distilling_seconds"] > 0
 
+    (tmp_path / "quick.toml").write_text(QUICK + REPRESENTATION)
+    words = ("--system", "representation", *of_words, "--teacher", speech, "--seeds", 1)
+    words += ("--config", tmp_path / "quick.toml", "--out", tmp_path / "model")
+    modelled = run_here(cli.main, words, monkeypatch, capsys)  # on all folds
+    assert modelled.code == 0, modelled.err
+
     judged = evaluate_data(
         *(f"plain={plain}", f"taught={taught}", *of_words, "--encoder", speech, "--seeds", 1),
         *("--recipe", plain / "run.toml", "--baselines", "none", "--speech", "none"),
-        *("--out", tmp_path / "judged", "--json"),
+        *("--systems", tmp_path / "model", "--out", tmp_path / "judged", "--json"),
     )
     assert judged.code == 0, judged.err
     report = json.loads(judged.out)
     assert {"plain", "taught", "full"} <= {row["set"] for row in report["rows"]}
+    assert {row["fold"] for row in report["systems"]} == {1}  # as the sets are of it alone
+    assert "| representation: distilled student |" in (tmp_path / "judged/report.md").read_text()
     assert any("hear speech through speech, which whoever uses" in one for one in report["notes"])
 
     of_all = replace(before, provenance=replace(before.provenance, fold=None))

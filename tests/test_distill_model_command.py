@@ -1,6 +1,7 @@
 """`distill-model`, end to end with small encoders, and what it refuses."""
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +10,12 @@ from commands import Command, Outcome, run_here
 from safetensors.torch import load_file
 from small_teachers import save_speech, save_text, small_corpus
 
-from evaluation.systems import cli
+from evaluation.systems import cli, states
 from evaluation.systems.rows import LOW_LEVEL, read_run
 from evaluation.systems.table import SYSTEMS
 from synth_data.corpora import CORPORA
 from synth_data.errors import UserError
+from synth_data.protocol import speaker_dependent
 
 QUICK = """\
 [settings.recipe]
@@ -114,12 +116,54 @@ def test_every_system_leaves_a_table_a_student_and_a_report(
     assert (out / "fold-2" / "result.json").is_file()
 
 
+@pytest.mark.parametrize("how", ["speakers on both sides", "one utterance on a side"])
+def test_where_layers_cannot_be_asked_the_report_says_why(
+    how, distill_model, encoders, quick, tmp_path, monkeypatch
+):
+    corpus = small_corpus()
+    if how == "speakers on both sides":
+        protocol, why = speaker_dependent(3), "tests speakers that it trains on"
+    else:
+        (usual,) = corpus.protocols.values()
+        first = usual.folds(corpus.read(None, False))[0]
+        short = replace(first, validation=first.validation[:1])
+        protocol = replace(usual, name="short", folds=lambda _: [short])
+        why = "valence is known of 1 utterances on the validation side"
+    monkeypatch.setitem(CORPORA, "toy-words", replace(corpus, protocols={protocol.name: protocol}))
+    out = tmp_path / "out"
+    done = distill_model(*words("audio-textual", encoders, quick, out), "--fold", 1)
+    assert done.code == 0, done.err
+    assert why in read_run(out).notes[-1]
+    assert why in (out / "report.md").read_text()
+    assert not (out / "layers.svg").exists()
+
+
 def test_the_same_seed_makes_the_same_student(distill_model, encoders, quick, tmp_path):
     outs = [tmp_path / name for name in "ab"]
     for out in outs:
         distill_model(*words("audio-textual", encoders, quick, out), "--fold", 1)
     first, second = ((out / "fold-1" / "student.safetensors").read_bytes() for out in outs)
     assert first == second
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_minutes_count_what_was_listened_to_before(
+    system, distill_model, encoders, quick, tmp_path, monkeypatch
+):
+    usual = states.summed_up
+
+    def slowly(*given):
+        time.sleep(1.5)
+        return usual(*given)
+
+    monkeypatch.setattr(states, "summed_up", slowly)
+    for out in (tmp_path / "cold", tmp_path / "warm"):
+        done = distill_model(*words(system, encoders, quick, out), "--fold", 1)
+        assert done.code == 0, done.err
+        monkeypatch.setattr(states, "summed_up", None)  # nothing is listened to again
+        taught = [row for row in read_run(out).rows if row.model != LOW_LEVEL]
+        assert all(row.minutes > 1.5 / 60 for row in taught)
+        assert next(row for row in read_run(out).rows if row.model == LOW_LEVEL).minutes < 1.5 / 60
 
 
 def test_another_run_is_not_gone_on_with(distill_model, encoders, quick, tmp_path):
@@ -167,6 +211,19 @@ def test_encoders_are_fused(distill_model, encoders, quick, tmp_path):
     note = read_run(out).notes[0]
     assert "of speech" in note
     assert "of other" in note
+
+
+def test_the_report_says_who_chose_the_layers(distill_model, encoders, quick, tmp_path):
+    notes = {}
+    for layers in ("", "[settings]\nlayers = [1, 3]\n"):
+        quick["audio-textual"].write_text(layers + QUICK + AUDIO_TEXTUAL)
+        out = tmp_path / f"out{len(notes)}"
+        done = distill_model(*words("audio-textual", encoders, quick, out), "--fold", 1)
+        assert done.code == 0, done.err
+        notes[layers] = read_run(out).notes[0]
+    chosen, given = notes.values()
+    assert "that taught, chosen on validation speakers: " in chosen
+    assert given == "fold 1: layers of speech that taught, as set: 1, 3"
 
 
 def test_settings_that_are_none_are_refused(distill_model, encoders, quick, tmp_path):

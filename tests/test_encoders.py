@@ -1,6 +1,8 @@
 """Encoders from folders: by a slow reference, known by their digests, and every clear error."""
 
+import json
 import os
+import re
 import shutil
 
 import pytest
@@ -93,6 +95,25 @@ def test_waveforms_are_scaled_unless_the_folder_says_they_are_not(tmp_path):
     assert plain != spec
 
 
+@pytest.mark.parametrize("kind", ["hubert", "text"])
+def test_weights_in_half_precision_are_used_in_single(kind, tmp_path):
+    from transformers import AutoModel
+
+    folder = (speech_encoder if kind == "hubert" else text_encoder)(tmp_path / kind)
+    given = noise() if kind == "hubert" else "what a fine day"
+    whole = known_feature(f"{kind}:{folder}")(given)
+    half = shutil.copytree(folder, tmp_path / "half")
+    AutoModel.from_pretrained(folder).half().save_pretrained(half)
+    spec = known_feature(f"{kind}:{half}")
+    found = spec(given)
+    assert found.dtype == torch.float32
+    assert not torch.equal(found, whole)
+    torch.testing.assert_close(found, whole, atol=0.02, rtol=0.02)
+    names = {"waveform": given, "text": given, "ENCODER": half, "TEXT_ENCODER": half}
+    exec(spec.snippet(), names)
+    close(names["features"], found)
+
+
 def test_a_copy_elsewhere_is_the_same_encoder(folder, tmp_path, monkeypatch):
     spec = known_feature(f"hubert:{folder}")
     moved = folder.rename(tmp_path / "elsewhere")
@@ -144,8 +165,10 @@ def _cut_short(folder):
         (lambda f: (f / "config.json").write_text("{"), "config.json cannot be read"),
         (lambda f: (f / "config.json").write_text("[]"), "it holds no settings"),
         (lambda f: (f / "preprocessor_config.json").write_text("?"), "preprocessor_config.json"),
+        (lambda f: (f / "preprocessor_config.json").unlink(), "no preprocessor_config.json, which"),
         (_without_weights, "no weights as safetensors .*; found none"),
         (_with_a_pickle, "found only pytorch_model.bin, a pickle, which may run code"),
+        (_with_a_pickle, r"convert it once.* and AutoFeatureExtractor.from_pretrained\(FOLDER\)"),
         (_without_a_layer, "1 of the encoder's weights are not in its files, .*layer_norm.weight"),
         (_cut_short, "the encoder cannot be loaded .*undamaged copy"),
         (lambda f: set_config(f, hidden_size=None), "hidden_size, a positive number; found None"),
@@ -159,6 +182,42 @@ def test_folders_that_are_no_use(spoil, message, folder):
         known_feature(f"hubert:{folder}")(noise())
 
 
+def test_a_distilbert_is_read_by_its_own_settings(tmp_path):
+    from transformers import AutoModel, AutoTokenizer
+
+    folder = text_encoder(tmp_path / "distilbert", family="DistilBert")
+    settings = json.loads((folder / "config.json").read_text())
+    assert (settings["dim"], settings["n_layers"], "hidden_size" in settings) == (16, 2, False)
+    found = known_feature(f"text:{folder},layer=2")("what a day")
+    tokens = AutoTokenizer.from_pretrained(folder)("what a day", return_tensors="pt")
+    with torch.no_grad():
+        expected = AutoModel.from_pretrained(folder).eval()(**tokens).last_hidden_state
+    close(found, expected[0].mean(dim=0)[:, None])
+    set_config(folder, dim=None)
+    known_feature.cache_clear()
+    with pytest.raises(UserError, match=r"config.json should say hidden_size \(or dim\)"):
+        known_feature(f"text:{folder}")
+
+
+@pytest.mark.parametrize("part", ["pooler", "adapter"])
+def test_what_stands_behind_the_layers_is_neither_needed_nor_kept(part, tmp_path):
+    if part == "pooler":
+        folder, kind, given = text_encoder(tmp_path / "bert"), "text", "a day"
+    else:
+        folder = speech_encoder(tmp_path / "wav2vec2", "wav2vec2", add_adapter=True)
+        kind, given = "wav2vec2", noise()
+    whole = known_feature(f"{kind}:{folder}")
+    bare = shutil.copytree(folder, tmp_path / "bare")
+    weights = safetensors.torch.load_file(bare / "model.safetensors")
+    assert any(name.startswith(part) for name in weights)
+    layers = {name: weight for name, weight in weights.items() if not name.startswith(part)}
+    safetensors.torch.save_file(layers, bare / "model.safetensors", {"format": "pt"})
+    spec = known_feature(f"{kind}:{bare}")
+    assert torch.equal(spec(given), whole(given))
+    for one in (spec, whole):
+        assert set(one.network().state_dict()) == set(layers)
+
+
 def test_a_text_encoder_needs_its_tokenizer(tmp_path):
     folder = text_encoder(tmp_path / "bert")
     (folder / "tokenizer.json").write_text("{}")
@@ -169,6 +228,29 @@ def test_a_text_encoder_needs_its_tokenizer(tmp_path):
     known_feature.cache_clear()
     with pytest.raises(UserError, match="no tokenizer beside the encoder"):
         known_feature(f"text:{folder}")
+
+
+@pytest.mark.parametrize("kind", ["hubert", "text"])
+def test_a_pickle_converted_as_advised_is_the_same_encoder(kind, tmp_path):
+    import transformers
+
+    given = noise() if kind == "hubert" else "a fine day"
+    folder = (speech_encoder if kind == "hubert" else text_encoder)(tmp_path / kind)
+    if kind == "hubert":
+        transformers.Wav2Vec2FeatureExtractor(do_normalize=False).save_pretrained(folder)
+    expected = known_feature(f"{kind}:{folder}")(given)
+    weights = folder / "model.safetensors"
+    torch.save(safetensors.torch.load_file(weights), folder / "pytorch_model.bin")
+    weights.unlink()
+    known_feature.cache_clear()
+    with pytest.raises(UserError, match="convert it once") as caught:
+        known_feature(f"{kind}:{folder}")
+    advised = re.findall(r"(Auto\w+).from_pretrained", str(caught.value))
+    assert len(advised) == 2
+    for name in advised:
+        found = getattr(transformers, name).from_pretrained(folder)
+        found.save_pretrained(tmp_path / "other")
+    close(known_feature(f"{kind}:{tmp_path / 'other'}")(given), expected)
 
 
 def test_text_is_read_up_to_what_the_encoder_knows(tmp_path):

@@ -16,11 +16,11 @@ from sklearn.linear_model import Ridge
 from torch import Tensor
 
 from evaluation.concordance import ccc
-from evaluation.systems import layer_relevance as module
 from evaluation.systems.encoders import SpeechEncoder, open_speech
 from evaluation.systems.layer_plot import picture
 from evaluation.systems.layer_relevance import LayerRelevance, layer_relevance
 from evaluation.systems.layer_weights import Mixing
+from evaluation.systems.ridge import PENALTIES
 from synth_data.console import run
 from synth_data.corpora import CORPORA
 from synth_data.corpora.toy_words import TOY_WORDS, WORDS, toy_word_utterances
@@ -100,7 +100,7 @@ def test_probe_is_the_best_ridge_regression(
         train, validation, test = map(list, (fold.train, fold.validation, fold.test))
         read = planted[:, 1].double().numpy()
         read = (read - read[train].mean(axis=0)) / read[train].std(axis=0)
-        fitted = [Ridge(penalty).fit(read[train], truth[train]) for penalty in module.PENALTIES]
+        fitted = [Ridge(penalty).fit(read[train], truth[train]) for penalty in PENALTIES]
         said = [one.predict(read).reshape(-1, 1) for one in fitted]
         told[test] = max(said, key=lambda one: ccc(truth[validation], one[validation])[0])[test]
     assert found.of("dominance").probed[1].value == pytest.approx(ccc(truth, told)[0], abs=1e-9)

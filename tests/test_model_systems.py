@@ -3,39 +3,43 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from felt_speech import felt_speech
+from safetensors.torch import save_file
 from small_dimensional import a_set
+from small_encoders import text_encoder
 from small_sets import small_set
 from small_teachers import save_speech, save_text, small_corpus
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from evaluation.concordance import ccc
-from evaluation.systems.distil_encoder import Distillation, distilled, first_layers, layer_loss
-from evaluation.systems.encoders import SpeechEncoder, open_speech
-from evaluation.systems.fitting import (
-    Lesson,
-    Recipe,
-    answers,
-    concordance_loss,
-    concordances,
-    fit,
-    worth,
+from evaluation.systems.distil_encoder import (
+    Distillation,
+    _shuffled,
+    distilled,
+    first_layers,
+    layer_loss,
 )
+from evaluation.systems.encoders import SpeechEncoder, open_speech
+from evaluation.systems.fitting import Lesson, Recipe, answers, fit, task_loss, worth
 from evaluation.systems.listening import Hint, Listening, listen
 from evaluation.systems.pooled import Head, Pooled, drawn_head
-from evaluation.systems.rows import LOW_LEVEL, Fold, Run, rows_of
+from evaluation.systems.probing import best_layers, probed
 from evaluation.systems.sequences import Sequences, fuse
+from evaluation.systems.states import StateCache
+from evaluation.systems.system import Material, Stopwatch
 from evaluation.systems.taught_set import teach
-from evaluation.systems.tc_gru import Size, drawn, settle
+from evaluation.systems.tc_gru import TEACHER, Size, drawn, settle
 from evaluation.systems.text_encoders import TextEncoder, open_text, require_transcripts
+from synth_data.corpus import load
 from synth_data.errors import SetError, UserError
+from synth_data.features import FEATURES
+from synth_data.real import RealSet
 from synth_data.task import Task
 
-SMALL = Size(channels=8, stride=2, states=8, embedding=8, both_ways=True)
+SMALL = Size(channels=8, stride=2, states=8, layers=1, embedding=8, both_ways=True)
 TASK = Task(dimensions=("valence", "activation"))
 
 
@@ -62,13 +66,21 @@ def random_sequences(lengths: list[int], dim: int = 5) -> Sequences:
     return Sequences.of([torch.randn(length, dim, generator=generator) for length in lengths])
 
 
-@pytest.mark.parametrize("both_ways", [False, True])
-def test_an_utterance_is_heard_alike_beside_longer_ones(both_ways):
+@pytest.mark.parametrize(("both_ways", "layers"), [(False, 1), (True, 1), (True, 2)])
+def test_an_utterance_is_heard_alike_beside_longer_ones(both_ways, layers):
     heard = random_sequences([7, 20, 13])
-    network = drawn(5, 2, replace(SMALL, both_ways=both_ways), draws())
+    network = drawn(5, 2, replace(SMALL, both_ways=both_ways, layers=layers), draws())
     _, together = answers(network, heard)
     _, alone = answers(network, heard.rows(torch.tensor([0])))
     torch.testing.assert_close(together[:1], alone)
+
+
+def test_the_teacher_has_the_gru_that_is_reported():
+    network = drawn(768, 3, TEACHER, draws())
+    sizes = [sum(w.numel() for w in one.parameters()) for one in network.children()]
+    convolution = 768 * 128 * 5 + 128
+    gru = 2 * (3 * 128 * (128 + 128) + 2 * 3 * 128)
+    assert sizes == [convolution, gru, 128 * 128 + 128, 128 * 3 + 3]
 
 
 def test_fusion_takes_the_rate_of_the_first():
@@ -78,19 +90,6 @@ def test_fusion_takes_the_rate_of_the_first():
     assert found.lengths.tolist() == [4, 2]
     assert found.frames[0].tolist() == [[0.0, 0.5], [1.0, 2.5], [2.0, 4.5], [3.0, 6.5]]
     assert found.frames[1, :2].tolist() == [[0.0, 5.0], [1.0, 5.0]]
-
-
-def test_unknown_numbers_are_left_out_of_concordance():
-    truth, said = torch.randn(9, 2, generator=draws()), torch.randn(9, 2, generator=draws(1))
-    holes = truth.clone()
-    holes[3, 1] = torch.nan
-    kept = [row for row in range(9) if row != 3]
-    expected = [
-        ccc(truth[:, :1].numpy(), said[:, :1].numpy())[0],
-        ccc(truth[kept, 1:].numpy(), said[kept, 1:].numpy())[0],
-    ]
-    np.testing.assert_allclose(concordances(holes, said), expected, rtol=1e-6)
-    assert float(concordance_loss(said, holes)) == pytest.approx(1 - np.mean(expected), rel=1e-5)
 
 
 def test_training_ends_with_the_weights_that_validation_liked_best():
@@ -147,14 +146,24 @@ def test_the_loss_of_a_layer_is_that_of_distilhubert():
     torch.testing.assert_close(layer_loss(said, taught, inside, 2.0), torch.stack(slow).mean())
 
 
-@pytest.mark.parametrize("family", ["Hubert", "Wav2Vec2", "WavLM"])
-def test_a_student_starts_as_its_teachers_first_layers(tmp_path, family):
-    teacher = open_speech(str(save_speech(tmp_path, family=family)))
+@pytest.mark.parametrize(
+    ("family", "settings"),
+    [
+        ("Hubert", {}),
+        ("Wav2Vec2", {}),
+        ("WavLM", {}),
+        ("Wav2Vec2", {"add_adapter": True, "output_hidden_size": 12}),
+        ("WavLM", {"add_adapter": True}),
+    ],
+)
+def test_a_student_starts_as_its_teachers_first_layers(tmp_path, family, settings):
+    teacher = open_speech(str(save_speech(tmp_path, family=family, **settings)))
     student = first_layers(teacher.network, 2)
     one = spoken(1)[0]
     with torch.no_grad():
         found = student(teacher.waveform(one)[None]).last_hidden_state[0]
     torch.testing.assert_close(found, teacher.states(one)[2])
+    assert not any("adapter" in name for name in student.state_dict())
     assert sum(w.numel() for w in student.parameters()) < sum(
         w.numel() for w in teacher.network.parameters()
     )
@@ -168,6 +177,54 @@ def test_distillation_brings_both_students_nearer_and_leaves_teachers_alone(spee
         assert losses[-1] < 0.8 * losses[0]
         assert not any(weight.requires_grad for weight in student.parameters())
         assert all(torch.equal(before[name], w) for name, w in teacher.network.named_parameters())
+
+
+def test_a_teacher_with_an_adapter_teaches_its_layers(tmp_path):
+    folder = save_speech(tmp_path, family="Wav2Vec2", add_adapter=True, output_hidden_size=12)
+    teacher = open_speech(str(folder))
+    how = Distillation(keep=1, steps=30, batch=4, learning_rate=3e-3)
+    student, losses = distilled(teacher, spoken(), [teacher.layers], how, draws())
+    assert losses[-1] < 0.8 * losses[0]
+    one = replace(teacher, network=student).states(spoken(1)[0])
+    assert one.shape[::2] == (2, 16)
+
+
+def test_what_was_listened_to_before_counts_once(speech, tmp_path, caplog):
+    real = load(small_corpus(), None, FEATURES["logmel64-training"], task="both", cache=tmp_path)
+    cold, warm = (StateCache(tmp_path / "states") for _ in range(2))
+    found = cold.pooled(speech, real)
+    assert cold.spared == 0.0
+    watch = Stopwatch(warm, spared=warm.spared)
+    assert torch.equal(warm.pooled(speech, real), found)
+    took = warm.spared
+    assert 0.0 < took < watch.seconds
+    warm.pooled(speech, real)
+    cold.pooled(speech, real)
+    assert (cold.spared, warm.spared) == (0.0, took)
+    (file,) = (tmp_path / "states").iterdir()
+    save_file({"states": found}, file)  # without its seconds
+    assert torch.equal(StateCache(tmp_path / "states").pooled(speech, real), found)
+    assert "is damaged and made again" in caplog.text
+
+
+@pytest.mark.parametrize("count", [5, 16, 100, 1000, 1023])
+def test_batches_of_speech_are_of_similar_length(count):
+    lengths = torch.empty(count).uniform_(16_000, 160_000, generator=draws()).round()
+    batches = list(_shuffled(lengths, 16, draws(1)))
+    assert sorted(row for rows in batches for row in rows) == list(range(count))
+    assert len(batches) == 1 or {len(rows) for rows in batches} <= {16, 17, 18, 19, 20}
+    if count >= 1000:  # each is cut to its shortest
+        kept = [len(rows) * lengths[rows].min() / lengths[rows].sum() for rows in batches]
+        assert min(kept) > 0.5
+        assert sum(kept) / len(kept) > 0.8
+
+
+def test_a_student_of_text_has_layers_alone(text, tmp_path):
+    student = first_layers(text.network, 1)
+    assert not any("pooler" in name for name in student.state_dict())
+    other = open_text(str(text_encoder(tmp_path / "distilbert", family="DistilBert")))
+    student, _ = distilled(other, spoken(), [1, 2], Distillation(1, 2, 2), draws())
+    assert replace(other, network=student).states(spoken(1)[0]).shape[::2] == (2, 16)
 
 
 def test_text_students_read_alike_alone_and_beside_longer_texts(text):
@@ -190,29 +247,38 @@ def test_a_head_finds_the_layer_that_tells_each_output():
     assert head.weights[0].argmax(dim=1).tolist() == [0, 2]
 
 
-def _fold(number: int, speakers: list[str], said: Tensor, truth: Tensor) -> Fold:
-    run = Run(LOW_LEVEL, 0, "speech", 10, 0, 40, 60.0, 0.5, said.tolist())
-    taught = replace(run, model="distilled student", teachers=100, said=truth.tolist())
-    names = [f"{number}-{n}" for n in range(len(speakers))]
-    return Fold(number, ["valence"], names, speakers, truth.tolist(), [run, taught], [])
+def test_unknown_emotions_are_left_out_of_the_loss():
+    task = replace(TASK, emotions=("calm", "anger"))
+    targets = torch.tensor([[0.0, 1.0, 0.5, 0.1], [torch.nan, torch.nan, -0.5, 0.3]])
+    outputs = torch.tensor([[0.2, -0.4, 0.1, 0.2], [3.0, 5.0, 0.4, -0.9]])
+    numbers = ccc(targets[:, 2:].double().numpy(), outputs[:, 2:].double().numpy())
+    assert float(task_loss(outputs, targets, task, 0.0)) == pytest.approx(1 - numbers.mean())
+    emotions = float(torch.log(1 + torch.tensor(0.6).exp()))  # of the first alone
+    found = float(task_loss(outputs, targets, task, 1.0))
+    assert found == pytest.approx(1 - numbers.mean() + emotions)
 
 
-def test_folds_are_pooled_utterance_by_utterance():
-    said, truth = (torch.randn(12, 1, generator=draws(n)).double() for n in (0, 1))
-    said = said + truth
-    folds = [
-        _fold(1, ["a", "b", "c"] * 2, said[:6], truth[:6]),
-        _fold(2, ["d", "e", "f"] * 2, said[6:], truth[6:]),
-    ]
-    plain, taught = rows_of("representation", folds)
-    assert plain.fold == "all"
-    assert plain.mean == pytest.approx(float(ccc(truth.numpy(), said.numpy())[0]))
-    assert plain.interval is not None
-    assert plain.interval[0] < plain.mean < plain.interval[1]
-    assert taught.mean == pytest.approx(1.0)
-    assert taught.relative == pytest.approx(1 / plain.mean)
-    assert taught.fraction == pytest.approx(0.1)
-    assert [row.fold for row in rows_of("representation", folds, pooled=False)] == [1, 1, 2, 2]
+class Planted(StateCache):
+    """States of four layers, of which the second tells valence and the last activation."""
+
+    def pooled(self, teacher: SpeechEncoder, real: RealSet) -> Tensor:  # noqa: ARG002 - as its base
+        states = torch.randn(len(real), 4, 5, generator=draws())
+        told = real.task.numbers(real.targets)
+        states[:, 1, 3] = 100 * told[:, 0] + 3
+        states[:, 3, 0] = 0.01 * told[:, 1]
+        return states
+
+
+def test_the_layers_that_tell_a_dimension_best_are_found(speech, tmp_path):
+    real = felt_speech((20, 20, 20))
+    rows = torch.randperm(60, generator=draws()).split(20)
+    states = Planted(tmp_path)
+    scores = probed(speech, Material(real, *rows, (speech,), None, states))
+    assert scores.shape == (3, 4)
+    assert scores[0].argmax() == 1
+    assert scores[1].argmax() == 3
+    assert min(scores[0, 1], scores[1, 3]) > 0.95
+    assert {1, 3} <= set(best_layers(speech, Material(real, *rows, (speech,), None, states)))
 
 
 def test_a_teacher_labels_the_items_of_a_set():

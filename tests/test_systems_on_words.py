@@ -15,7 +15,7 @@ from evaluation.systems.encoders import open_speech
 from evaluation.systems.fitting import Recipe
 from evaluation.systems.listening import Listening
 from evaluation.systems.representation import TAUGHT, TEACHES, Representation
-from evaluation.systems.rows import LOW_LEVEL, Fold, SystemRow, known_or_none, rows_of
+from evaluation.systems.rows import LOW_LEVEL, Fold, SystemRow, rows_of
 from evaluation.systems.states import StateCache
 from evaluation.systems.system import Material, System
 from evaluation.systems.text_encoders import open_text
@@ -56,7 +56,7 @@ def rows(
         dimensions=list(real.task.dimensions),
         utterances=[one.name for one in heard],
         speakers=[one.speaker for one in heard],
-        truth=known_or_none(real.task.numbers(real.targets[test])),
+        truth=real.task.numbers(real.targets[test]).tolist(),
         runs=list(product.runs),
         notes=[],
     )

@@ -24,7 +24,14 @@ from evaluation import metrics
 from evaluation.concordance import ccc_of, moment_rows, pearson_of
 from evaluation.dimensional.records import Dimension, DimensionalRow, Metrics
 from evaluation.dimensional.results import DimensionalResult
-from evaluation.intervals import interval, ratio, resample, share_interval, speaker_weights
+from evaluation.intervals import (
+    correlation_interval,
+    interval,
+    ratio,
+    resample,
+    share_interval,
+    speaker_weights,
+)
 from evaluation.records import Estimate, FoldName, Spread
 from evaluation.runs import Condition, Run
 from evaluation.scope import Pool, costs, full_beside
@@ -33,14 +40,6 @@ HELD = "90 to 97"  # of 100 intervals
 # A metric of each dimension, from the means of `Sample.sums`.
 Metric = Callable[[Float[np.ndarray, "*batch 6"]], Float[np.ndarray, "*batch"]]
 Interval = Callable[[Float[np.ndarray, " row"], int], tuple[float, float] | None]
-
-
-def correlation_interval(
-    values: Float[np.ndarray, " row"], speakers: int
-) -> tuple[float, float] | None:
-    """The interval of a number in [-1, 1]: as `intervals.interval`, on the scale of Fisher's z."""
-    found = share_interval((1 + values) / 2, speakers)
-    return found and (2 * found[0] - 1, 2 * found[1] - 1)
 
 
 def error_interval(values: Float[np.ndarray, " row"], speakers: int) -> tuple[float, float] | None:

@@ -9,7 +9,7 @@ from evaluation.dimensional.records import DimensionalRow
 from evaluation.options import PUPIL, TEACHER
 from evaluation.records import FoldName, Spread
 from evaluation.runs import FULL
-from evaluation.systems.rows import SystemRow, read_run
+from evaluation.systems.rows import SystemRow, read_folds, read_run, rows_of
 from synth_data.errors import UserError
 from synth_data.real import RealSet
 
@@ -22,17 +22,24 @@ ABOUT = (
 )
 
 
-def read_systems(folders: Sequence[Path], real: RealSet, protocol: str) -> tuple[SystemRow, ...]:
-    """The rows of runs of `distill-model`.
+def read_systems(
+    folders: Sequence[Path], real: RealSet, protocol: str, folds: Sequence[int], pooled: bool
+) -> tuple[SystemRow, ...]:
+    """The rows of runs of `distill-model`, on the folds that sets are tested on and no others.
 
     Args:
         folders: their output folders.
         real: the corpus that sets are judged on.
         protocol: its name.
+        folds: numbers of those that the report is of.
+        pooled: whether several folds are one test in parts, as in the report.
+
+    Returns:
+        Of each run the rows of the folds pooled, where they are, and then of each fold.
 
     Raises:
-        UserError: a folder holds no finished run, or one on other recordings or another protocol,
-            whose test speakers are others.
+        UserError: a folder holds no finished run, one on other recordings or another protocol,
+            whose test speakers are others, or one that lacks a fold.
     """
     rows: list[SystemRow] = []
     for folder in folders:
@@ -44,7 +51,10 @@ def read_systems(folders: Sequence[Path], real: RealSet, protocol: str) -> tuple
                 + (", with other recordings or labels" if run.protocol == protocol else "")
                 + ": give a run of distill-model on the same recordings and protocol"
             )
-        rows += run.rows
+        found = read_folds(folder, folds)
+        if pooled and len(found) > 1:
+            rows += rows_of(run.system, found)
+        rows += rows_of(run.system, found, pooled=False)
     return tuple(rows)
 
 

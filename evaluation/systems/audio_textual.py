@@ -23,7 +23,7 @@ from evaluation.systems.probing import best_layers
 from evaluation.systems.representation import BOTH, SPEECH, Representation, untaught
 from evaluation.systems.rows import Run
 from evaluation.systems.states import summed_up
-from evaluation.systems.system import Material, Product, Stopwatch, System, best, on_test, stored
+from evaluation.systems.system import Material, Product, System, best, on_test, stored
 from evaluation.systems.text_encoders import TextEncoder
 from synth_data.errors import UserError
 from synth_data.randomness import generator
@@ -60,9 +60,9 @@ class AudioTextual(System):
 
     def run(self, material: Material, seeds: int, seed: int) -> Product:
         speech, text = self._teachers(material)
+        watch = material.watch()
         layers = self._layers(speech, material)
         every = tuple(range(1, text.layers + 1))
-        watch = Stopwatch()
         heard = {
             "audio": material.states.pooled(speech, material.real),
             "text": material.states.pooled(text, material.real),
@@ -114,7 +114,8 @@ class AudioTextual(System):
                 "sample_rate": speech.recipe.sample_rate,
             },
             notes=[
-                f"layers of {speech.name} that taught, chosen on validation speakers: "
+                f"layers of {speech.name} that taught, "
+                f"{'as set' if self.layers else 'chosen on validation speakers'}: "
                 f"{', '.join(map(str, layers))}",
                 *(
                     f"the loss of the student of {part} went from {each.losses[0]:.3f} to "
@@ -174,7 +175,7 @@ class _Bench:
         self, teacher: SpeechEncoder | TextEncoder, layers: Sequence[int], how: Distillation
     ) -> _Student:
         """A student of the training utterances."""
-        material, watch = self.material, Stopwatch()
+        material, watch = self.material, self.material.watch()
         utterances = material.real.utterances
         kind = "speech" if isinstance(teacher, SpeechEncoder) else "text"
         network, losses = distilled(
@@ -209,7 +210,7 @@ class _Bench:
             before: seconds that the encoders took.
             teachers: parameters of theirs.
         """
-        material, system, watch = self.material, self.system, Stopwatch()
+        material, system, watch = self.material, self.system, self.material.watch()
         task, targets = material.real.task, material.targets
         name = _name(who, parts)
         train, validation = heard.rows(material.train), heard.rows(material.validation)
@@ -244,5 +245,5 @@ def _name(who: str, parts: Sequence[str]) -> str:
 
 
 def _config(network: nn.Module) -> dict[str, object]:
-    """By which transformers builds the encoder."""
+    """By which transformers builds the encoder; of a family with a pooler, that is not shipped."""
     return dict(network.config.to_diff_dict())  # type: ignore[union-attr,operator]

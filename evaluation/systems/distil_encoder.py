@@ -23,10 +23,11 @@ from evaluation.students.network import warm_cosine
 from evaluation.systems.encoders import SpeechEncoder
 from evaluation.systems.text_encoders import TextEncoder
 from synth_data.progress import SILENT, Progress
+from synth_data.representations.loading import layers_alone
 from synth_data.settings import Count, NotNegative, Positive
 from synth_data.utterance import Utterance
 
-ALIKE = 8  # batches' worth of utterances of similar length, out of which batches are drawn
+ALIKE = 8  # batches' worth of utterances, out of which those of similar length make a batch
 
 # What a batch is to an encoder, and which of its frames count.
 Batch = tuple[dict[str, Tensor], Bool[Tensor, "n frame"] | None]
@@ -54,13 +55,18 @@ class Distillation:
 def first_layers(teacher: nn.Module, keep: int) -> nn.Module:
     """The teacher's front end and first layers, as an encoder of its own.
 
+    What stands behind the last layer, as wav2vec 2.0's adapter or BERT's pooler does, is left out:
+    states are those of layers.
+
     Args:
         teacher: of transformers.
         keep: layers; all, if it has fewer.
     """
     config: Any = copy.deepcopy(teacher.config)
     config.num_hidden_layers = min(keep, config.num_hidden_layers)
-    student: nn.Module = type(teacher)(config)
+    if getattr(config, "add_adapter", False):
+        config.add_adapter = False
+    student = layers_alone(type(teacher)(config))
     known = teacher.state_dict()
     student.load_state_dict({name: known[name] for name in student.state_dict()})
     return student.eval().requires_grad_()
@@ -101,7 +107,7 @@ def distilled(
         heard, inside = next(batches)
         with torch.no_grad():
             states = teacher.network(**heard, output_hidden_states=True).hidden_states
-        last = student(**heard).last_hidden_state
+        last = student(**heard, output_hidden_states=True).hidden_states[-1]
         losses = [
             layer_loss(head(last), states[layer], inside, how.cosine_weight)
             for head, layer in zip(heads, layers, strict=True)
@@ -166,9 +172,11 @@ def _shuffled(
 ) -> Iterator[list[int]]:
     """All rows in random batches, of similar length together, so that little is cut off."""
     order = torch.randperm(len(lengths), generator=generator)
-    stretches = order.split(ALIKE * size)
-    sorted_in = torch.cat([rows[lengths[rows].argsort(stable=True)] for rows in stretches])
-    batches = sorted_in.tensor_split(max(1, len(lengths) // size))
+    batches: list[Tensor] = []
+    # Each stretch by itself: a batch of two has the longest of one and the shortest of the next.
+    for rows in order.tensor_split(max(1, len(order) // (ALIKE * size))):
+        by_length = rows[lengths[rows].argsort(stable=True)]
+        batches += by_length.tensor_split(max(1, len(rows) // size))
     for place in torch.randperm(len(batches), generator=generator).tolist():
         yield batches[place].tolist()
 

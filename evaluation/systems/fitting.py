@@ -9,7 +9,6 @@ import math
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -98,7 +97,7 @@ def fit(
     Args:
         network: from what is heard to (embedding, outputs).
         train: utterances to train on.
-        targets: theirs; NaN where something is not known.
+        targets: theirs; NaN where an emotion is not known.
         validation: utterances of other speakers.
         wanted: their targets.
         task: what the columns are.
@@ -172,41 +171,12 @@ def task_loss(
     emotion_weight: float,
 ) -> Float[Tensor, ""]:
     """1 minus the mean CCC of the dimensions, and the emotions' cross-entropy at its weight."""
-    loss = concordance_loss(task.numbers(outputs), task.numbers(targets))
+    loss = ccc_loss(task.numbers(outputs), task.numbers(targets))
     shares = task.shares(targets)
     known = shares.isfinite().all(dim=1)
     if not task.emotions or not known.any():
         return loss
     return loss + emotion_weight * cross_entropy(task.shares(outputs)[known], shares[known])
-
-
-def concordance_loss(
-    outputs: Float[Tensor, "n dimension"], targets: Float[Tensor, "n dimension"]
-) -> Float[Tensor, ""]:
-    """`ccc_loss` over the utterances whose value is known, dimension by dimension."""
-    known = targets.isfinite()
-    if known.all():
-        return ccc_loss(outputs, targets)
-    losses = [
-        ccc_loss(outputs[rows, d : d + 1], targets[rows, d : d + 1])
-        for d, rows in enumerate(known.T)
-        if rows.any()
-    ]
-    return torch.stack(losses).mean() if losses else outputs.sum() * 0.0
-
-
-def concordances(
-    targets: Float[Tensor, "n dimension"], said: Float[Tensor, "n dimension"]
-) -> Float[np.ndarray, " dimension"]:
-    """CCC of each dimension over the utterances whose value is known; NaN where none is."""
-    known = targets.isfinite().numpy()
-    truth, told = targets.double().numpy(), said.double().numpy()
-    return np.array(
-        [
-            float(ccc(truth[rows, d : d + 1], told[rows, d : d + 1])[0]) if rows.any() else np.nan
-            for d, rows in enumerate(known.T)
-        ]
-    )
 
 
 def answers(
@@ -227,7 +197,8 @@ def worth(
     outputs = task.numbers(answers(network, heard)[1])
     if not outputs.isfinite().all():
         return -math.inf
-    return float(np.nanmean(concordances(task.numbers(targets), outputs)))
+    truth = task.numbers(targets).double().numpy()
+    return float(ccc(truth, outputs.double().numpy()).mean())
 
 
 def parameters(*networks: nn.Module) -> int:

@@ -22,8 +22,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from evaluation.concordance import ccc_of, moment_rows
-from evaluation.intervals import interval, speaker_weights
-from evaluation.systems.layer_weights import USUAL, Mixing, ccc_of_one, mix
+from evaluation.intervals import correlation_interval, interval, speaker_weights
+from evaluation.systems.layer_weights import USUAL, Mixing, mix
+from evaluation.systems.ridge import best_reading
 from synth_data.errors import UserError
 from synth_data.progress import SILENT, Progress
 from synth_data.protocol import Fold, Protocol
@@ -31,7 +32,6 @@ from synth_data.randomness import generator
 from synth_data.utterance import Utterance
 
 DIMENSIONS = ("valence", "activation", "dominance")
-PENALTIES = tuple(10.0**power for power in range(-1, 6))  # of the ridge; features have deviation 1
 SMALLEST_DEVIATION = 1e-6
 
 
@@ -155,23 +155,35 @@ def layer_relevance(
         UserError: the protocol lets speakers be on two sides of a fold, or a side of a fold has
             fewer than two utterances with a dimension.
     """
+    require_askable(utterances, protocol, dimensions)
+    folds = protocol.folds(utterances)
+    found = []
+    for dimension in progress(dimensions, unit="dimension"):
+        listener = _Listener(states, _truth(utterances, dimension), mixing, seed, dimension)
+        found.append(listener.relevance(utterances, folds))
+    return LayerRelevance(encoder, corpus, protocol.name, tuple(found))
+
+
+def require_askable(
+    utterances: Sequence[Utterance], protocol: Protocol, dimensions: Sequence[str]
+) -> None:
+    """Passes what `layer_relevance` can be asked about, before anything is listened to.
+
+    Raises:
+        UserError: as `layer_relevance`.
+    """
     if not protocol.speaker_independent:
         raise UserError(
             f"the protocol {protocol.name} tests speakers that it trains on, whose voices all "
             f"layers know: use one that keeps speakers apart, such as leave-one-speaker-out"
         )
     folds = protocol.folds(utterances)
-    known = {
-        dimension: np.array([_known(utterance, dimension) for utterance in utterances])
-        for dimension in dimensions
-    }
-    for dimension, truth in known.items():
-        _require_sides(dimension, truth, folds, protocol.name)
-    found = []
-    for dimension in progress(dimensions, unit="dimension"):
-        listener = _Listener(states, known[dimension], mixing, seed, dimension)
-        found.append(listener.relevance(utterances, folds))
-    return LayerRelevance(encoder, corpus, protocol.name, tuple(found))
+    for dimension in dimensions:
+        _require_sides(dimension, _truth(utterances, dimension), folds, protocol.name)
+
+
+def _truth(utterances: Sequence[Utterance], dimension: str) -> Float[np.ndarray, " n"]:
+    return np.array([_known(utterance, dimension) for utterance in utterances])
 
 
 def _known(utterance: Utterance, dimension: str) -> float:
@@ -220,8 +232,10 @@ class _Listener:
             ]
             answers = self.truth[train], self.truth[validation]
             for state in range(states):
-                sides = [side[:, state].numpy() for side in scaled]
-                told[test, state] = _probe(sides, *answers)
+                heard, checked, asked = (side[:, state].numpy() for side in scaled)
+                of_train, of_validation = (answer[:, None] for answer in answers)
+                reading = best_reading(heard, of_train, checked, of_validation)
+                told[test, state] = reading(asked)[:, 0]
             random = generator(self.seed, "layer weights", self.dimension, number)
             learned, told[test, -1] = mix(scaled, *answers, self.mixing, random)
             weights.append(learned)
@@ -242,20 +256,6 @@ class _Listener:
         )
 
 
-def _probe(
-    sides: Sequence[Float[np.ndarray, "_ dim"]],
-    train: Float[np.ndarray, " train"],
-    validation: Float[np.ndarray, " validation"],
-) -> Float[np.ndarray, " test"]:
-    """What a ridge regression tells of the test side; `sides` are train, validation, test."""
-    centre = train.mean()
-    values, vectors = np.linalg.eigh(sides[0].T @ sides[0])
-    turned = vectors.T @ (sides[0].T @ (train - centre))
-    tried = [vectors @ (turned / (values.clip(0) + penalty)) for penalty in PENALTIES]
-    scores = [ccc_of_one(validation, sides[1] @ slopes + centre) for slopes in tried]
-    return sides[2] @ tried[int(np.argmax(scores))] + centre
-
-
 def _with_intervals(
     truth: Float[np.ndarray, " n"],
     told: Float[np.ndarray, "n column"],
@@ -274,11 +274,13 @@ def _with_intervals(
     drawn = speaker_weights(len(names), np.random.default_rng(seed)).astype(float)
     means = np.einsum("rs,scm->rcm", drawn, sums) / (drawn @ of_speaker.sum(axis=1))[:, None, None]
     found = ccc_of(means)
-    columns = [*found.T, found[:, -2] - found[:, 0]]
-    ranges = [(-1.0, 1.0)] * told.shape[1] + [(-2.0, 2.0)]
+    apart = found[:, -2] - found[:, 0]
     return [
-        Concordance(float(column[0]), interval(column, len(names), within=within))
-        for column, within in zip(columns, ranges, strict=True)
+        *(
+            Concordance(float(column[0]), correlation_interval(column, len(names)))
+            for column in found.T
+        ),
+        Concordance(float(apart[0]), interval(apart, len(names), within=(-2.0, 2.0))),
     ]
 
 

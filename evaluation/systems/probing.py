@@ -1,16 +1,13 @@
 """Which of an encoder's layers tells a dimension best, to validation speakers."""
 
 import numpy as np
-import torch
 from jaxtyping import Float
-from sklearn.linear_model import Ridge
 
 from evaluation.systems.encoders import SpeechEncoder
-from evaluation.systems.fitting import concordances
+from evaluation.systems.ridge import best_reading
 from evaluation.systems.system import Material
 from evaluation.systems.text_encoders import TextEncoder
 
-PENALTIES = (1.0, 10.0, 100.0, 1000.0)
 SMALLEST_DEVIATION = 1e-3
 
 
@@ -28,21 +25,13 @@ def probed(
     the best for them.
     """
     states = material.states.pooled(teacher, material.real)
-    truth = material.real.task.numbers(material.targets)
-    scores = np.full((truth.shape[1], states.shape[1]), -1.0)
-    for dimension in range(truth.shape[1]):
-        known = truth[:, dimension].isfinite()
-        train = material.train[known[material.train]]
-        validation = material.validation[known[material.validation]]
-        if not len(train) or not len(validation):
-            continue
-        for layer in range(states.shape[1]):
-            of_layer = states[:, layer]
-            deviation = of_layer[train].std(dim=0, correction=0).clamp_min(SMALLEST_DEVIATION)
-            read = ((of_layer - of_layer[train].mean(dim=0)) / deviation).double().numpy()
-            for penalty in PENALTIES:
-                ridge = Ridge(alpha=penalty).fit(read[train], truth[train, dimension].numpy())
-                said = torch.from_numpy(ridge.predict(read[validation]))[:, None]
-                found = concordances(truth[validation, dimension : dimension + 1], said.float())
-                scores[dimension, layer] = max(scores[dimension, layer], float(found[0]))
-    return scores
+    truth = material.real.task.numbers(material.targets).double()
+    train, validation = material.train, material.validation
+    scores = []
+    for layer in range(states.shape[1]):
+        of_layer = states[:, layer].double()
+        deviation = of_layer[train].std(dim=0, correction=0).clamp_min(SMALLEST_DEVIATION)
+        read = (of_layer - of_layer[train].mean(dim=0)) / deviation
+        sides = (read[train], truth[train], read[validation], truth[validation])
+        scores.append(best_reading(*(side.numpy() for side in sides)).score)
+    return np.stack(scores, axis=1)

@@ -9,9 +9,10 @@ NONE = "-"
 ABOUT = (
     "CCC: concordance over the test utterances of all folds, the mean over seeds and its "
     "deviation, with its 95 % interval over test speakers. Relative: to the model on low-level "
-    "features that nobody taught. Parameters and bytes are of all that it takes to use a model; "
-    "minutes are those of making it and of its teacher. Who uses a model needs no recordings of "
-    "the corpus; who makes it needs all."
+    "features that nobody taught. Parameters and bytes are of all that it takes to use a model, "
+    "means over folds; minutes are those of making it and of its teacher, and of listening to the "
+    "encoders, also where what they say was kept from before. Who uses a model needs no recordings "
+    "of the corpus; who makes it needs all."
 )
 
 

@@ -24,7 +24,7 @@ from evaluation.systems.listening import Hint, Listening, listen
 from evaluation.systems.probing import best_layers
 from evaluation.systems.rows import LOW_LEVEL, Run
 from evaluation.systems.sequences import Sequences, fuse
-from evaluation.systems.system import Material, Product, Stopwatch, System, best, on_test, stored
+from evaluation.systems.system import Material, Product, System, best, on_test, stored
 from evaluation.systems.tc_gru import STUDENT, TCGRU, TEACHER, Size, drawn, settle
 from synth_data.randomness import generator
 
@@ -53,7 +53,7 @@ class Representation(System):
     augment: Augment = field(default_factory=Augment)
 
     def run(self, material: Material, seeds: int, seed: int) -> Product:
-        watch = Stopwatch()
+        watch = material.watch()
         chosen = [best_layers(each, material) for each in material.speech]
         encoded = [
             material.states.sequences(each, material.real, layers)
@@ -111,7 +111,7 @@ class _Room:
 
     def untaught(self, number: int) -> tuple[Run, TCGRU]:
         """The student's network without a teacher."""
-        watch = Stopwatch()
+        watch = self.material.watch()
         network = self._student(number)
         self._fit(network, self.low, number)
         return self._tested(LOW_LEVEL, network, self.low, number, watch.seconds), network
@@ -124,7 +124,7 @@ class _Room:
             heard: by it.
             before: seconds that the encoders took.
         """
-        watch, material = Stopwatch(), self.material
+        watch, material = self.material.watch(), self.material
         network = self._drawn("teacher", heard, self.system.teacher, number)
         self._fit(network, heard, number)
         encoders = [each.network for each in material.speech]
@@ -138,7 +138,7 @@ class _Room:
         self, number: int, speech: Sequences, lesson: Lesson, teacher: Run
     ) -> tuple[Run, TCGRU]:
         """The student, which starts from the same weights as the one that nobody taught."""
-        watch, material, system = Stopwatch(), self.material, self.system
+        watch, material, system = self.material.watch(), self.material, self.system
         network = self._student(number)
         draws = generator(self.seed, "systems", "listening", number)
         hint = Hint(speech.rows(material.train), network.embedding.in_features, draws)

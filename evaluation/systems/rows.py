@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 from pydantic import TypeAdapter
-from torch import Tensor
 
 from evaluation.concordance import ccc_of, moment_rows
-from evaluation.intervals import interval, speaker_weights
+from evaluation.intervals import correlation_interval, speaker_weights
 from evaluation.records import FoldName
 from synth_data.errors import UserError
 
@@ -62,7 +61,7 @@ class Fold:
         dimensions: of which the columns are.
         utterances: names of the test utterances; `speakers` and `truth` are aligned with them.
         speakers: who speaks.
-        truth: rows in [-1, 1]; None where nothing is known.
+        truth: rows in [-1, 1].
         runs: at least one.
         notes: what was chosen, such as the layers that taught.
     """
@@ -73,18 +72,16 @@ class Fold:
     dimensions: list[str]
     utterances: list[str]
     speakers: list[str]
-    truth: list[list[float | None]]
+    truth: list[list[float]]
     runs: list[Run]
     notes: list[str]
 
-    def sums(self, run: Run) -> dict[str, tuple[FloatRows, FloatRows]]:
-        """By speaker: sums of a run's moments `[dimension, 5]`, and how many `[dimension, 1]`."""
-        truth = np.array(self.truth, dtype=np.float64)  # None becomes NaN
-        known = np.isfinite(truth)[:, :, None]
-        rows = np.where(known, moment_rows(truth, np.array(run.said)), 0.0)
+    def sums(self, run: Run) -> dict[str, tuple[FloatRows, int]]:
+        """By speaker: sums of a run's moments `[dimension, 5]`, and how many utterances."""
+        rows = moment_rows(np.array(self.truth), np.array(run.said))
         who = np.array(self.speakers)
         return {
-            name: (rows[who == name].sum(axis=0), known[who == name].sum(axis=0) + 0.0)
+            name: (rows[who == name].sum(axis=0), self.speakers.count(name))
             for name in dict.fromkeys(self.speakers)
         }
 
@@ -103,9 +100,10 @@ class SystemRow:
         interval: of `mean`, 95 %, from a bootstrap over test speakers; None if there is one.
         relative: `mean` over that of the low-level model that nobody taught; None where that is
             not above zero.
-        parameters: as in `Run`.
-        fraction: of the parameters of what taught it; None if nobody did.
-        bytes: shipped, as in `Run`.
+        parameters: as in `Run`; the mean, as a teacher's width is that of the layers that it hears,
+            which differ between folds.
+        fraction: of the parameters of what taught it, the mean; None if nobody did.
+        bytes: shipped, as in `Run`; the mean.
         minutes: to make it, its teacher's training included; mean.
         hears: as in `Run`.
         raw_speech: who needs the recordings.
@@ -177,10 +175,11 @@ def rows_of(system: str, folds: Sequence[Fold], pooled: bool = True) -> list[Sys
     plain = float(ccc[LOW_LEVEL][:, 0].mean()) if LOW_LEVEL in ccc else 0.0
     rows = []
     for model, runs in by_model.items():
-        _, first = runs[0]
+        each = [run for _, run in runs]
+        fractions = [run.parameters / run.teachers for run in each if run.teachers]
         seeds = ccc[model].mean(axis=2)[:, 0]  # mean over the dimensions, with all speakers once
         mean = float(seeds.mean())
-        reach = interval(ccc[model].mean(axis=(0, 2)), len(speakers), within=(-1.0, 1.0))
+        reach = correlation_interval(ccc[model].mean(axis=(0, 2)), len(speakers))
         rows.append(
             SystemRow(
                 system=system,
@@ -193,11 +192,11 @@ def rows_of(system: str, folds: Sequence[Fold], pooled: bool = True) -> list[Sys
                 sd=float(seeds.std(ddof=1)) if len(seeds) > 1 else None,
                 interval=None if reach is None else list(reach),
                 relative=mean / plain if plain > 0 else None,
-                parameters=first.parameters,
-                fraction=first.parameters / first.teachers if first.teachers else None,
-                bytes=first.bytes,
-                minutes=float(np.mean([run.seconds for _, run in runs])) / 60,
-                hears=first.hears,
+                parameters=round(np.mean([run.parameters for run in each])),
+                fraction=float(np.mean(fractions)) if fractions else None,
+                bytes=round(np.mean([run.bytes for run in each])),
+                minutes=float(np.mean([run.seconds for run in each])) / 60,
+                hears=each[0].hears,
                 raw_speech=MAKER,
             )
         )
@@ -232,9 +231,32 @@ def read_run(folder: Path) -> SystemRun:
     return _read(folder / REPORT, SystemRun)
 
 
-def known_or_none(targets: Tensor) -> list[list[float | None]]:
-    """Rows of targets as JSON has them."""
-    return [[value if np.isfinite(value) else None for value in row] for row in targets.tolist()]
+def fold_folder(folder: Path, number: int) -> Path:
+    """Where a run keeps what it found on a fold."""
+    return folder / f"fold-{number}"
+
+
+def read_folds(folder: Path, numbers: Sequence[int]) -> list[Fold]:
+    """Some folds of a run, in this order.
+
+    Args:
+        folder: the run's output folder.
+        numbers: of the folds.
+
+    Raises:
+        UserError: one is not there, or is damaged.
+    """
+    files = {number: fold_folder(folder, number) / RESULT for number in numbers}
+    if missing := [str(number) for number, file in files.items() if not file.is_file()]:
+        there = [one.parent.name.removeprefix("fold-") for one in folder.glob(f"fold-*/{RESULT}")]
+        found = ", ".join(sorted(there, key=lambda number: (len(number), number)))
+        raise UserError(
+            f"{folder} lacks fold {', '.join(missing)}, which the sets are tested on (found: fold "
+            f"{found or 'none'}): give its distill-model command again with --fold "
+            f"{missing[0] if len(missing) == 1 else 'all'}, or evaluate-data with a --fold that "
+            f"both have"
+        )
+    return [read_fold(file) for file in files.values()]
 
 
 def _concordances(
@@ -248,15 +270,15 @@ def _concordances(
         by_seed.setdefault(run.seed, []).append((fold, run))
     found = []
     for own in by_seed.values():
-        said: dict[str, tuple[FloatRows, FloatRows]] = {}
+        said: dict[str, tuple[FloatRows | float, int]] = {}
         for fold, run in own:
-            for name, (sums, counts) in fold.sums(run).items():
-                before = said.get(name, (0.0, 0.0))
-                said[name] = (sums + before[0], counts + before[1])
-        sums, counts = (np.stack([said[name][part] for name in speakers]) for part in (0, 1))
-        total = np.einsum("rs,sdm->rdm", weights.astype(np.float64), sums)
-        count = np.einsum("rs,sdm->rdm", weights.astype(np.float64), counts)
-        found.append(ccc_of(total / np.maximum(count, 1.0)))
+            for name, (sums, count) in fold.sums(run).items():
+                before = said.get(name, (0.0, 0))
+                said[name] = (sums + before[0], count + before[1])
+        every = np.stack([said[name][0] for name in speakers])
+        counts = weights @ np.array([said[name][1] for name in speakers])
+        total = np.einsum("rs,sdm->rdm", weights.astype(np.float64), every)
+        found.append(ccc_of(total / counts[:, None, None]))
     return np.stack(found)
 
 

@@ -14,14 +14,14 @@ from safetensors.torch import save_file
 from evaluation.files import write_atomically
 from evaluation.systems.encoders import SpeechEncoder, open_speech
 from evaluation.systems.layer_plot import picture
-from evaluation.systems.layer_relevance import LayerRelevance, layer_relevance
+from evaluation.systems.layer_relevance import LayerRelevance, layer_relevance, require_askable
 from evaluation.systems.report import markdown
 from evaluation.systems.rows import (
     REPORT,
     RESULT,
     Fold,
     SystemRun,
-    known_or_none,
+    fold_folder,
     read_fold,
     rows_of,
     save,
@@ -125,9 +125,12 @@ class Session:
             line += f" · folds {', '.join(str(each.fold) for each in done)} of {count}"
         every = protocol.folds(real.utterances)
         rows = rows_of(self.name, done, pooled([every[each.fold - 1] for each in done]))
+        notes = [f"fold {each.fold}: {note}" for each in done for note in each.notes]
         relevance = {}
-        if self.system.asks_layers:
-            part = replace(protocol, folds=lambda _: [every[each.fold - 1] for each in done])
+        part = replace(protocol, folds=lambda _: [every[each.fold - 1] for each in done])
+        if self.system.asks_layers and (why_not := _not_askable(real, part)):
+            notes.append(f"which layers tell which dimension was not asked: {why_not}")
+        elif self.system.asks_layers:
             for place, encoder in enumerate(speech, start=1):
                 name = f"layers-{place}.svg" if len(speech) > 1 else "layers.svg"
                 relevance[name] = self._relevance(real, part, encoder)
@@ -138,7 +141,7 @@ class Session:
             protocol=protocol.name,
             line=line,
             command=self.command,
-            notes=[f"fold {each.fold}: {note}" for each in done for note in each.notes],
+            notes=notes,
             rows=rows,
         )
         self._report(run, relevance)
@@ -160,7 +163,7 @@ class Session:
         )
 
     def _folder(self, number: int) -> Path:
-        return self.out / f"fold-{number}"
+        return fold_folder(self.out, number)
 
     def _begin(
         self,
@@ -232,7 +235,7 @@ class Session:
             dimensions=list(real.task.dimensions),
             utterances=[one.name for one in heard],
             speakers=[one.speaker for one in heard],
-            truth=known_or_none(real.task.numbers(real.targets[test])),
+            truth=real.task.numbers(real.targets[test]).tolist(),
             runs=list(product.runs),
             notes=list(product.notes),
         )
@@ -271,3 +274,15 @@ class Session:
         write_atomically(self.out / "report.md", report)
         written = json.dumps(asdict(run), indent=1, ensure_ascii=False) + "\n"
         write_atomically(self.out / REPORT, written)  # last: it marks the end
+
+
+def _not_askable(real: RealSet, protocol: Protocol) -> str | None:
+    """Why the layers cannot be asked what they tell; None if they can.
+
+    The models of such a run are worth a report all the same.
+    """
+    try:
+        require_askable(real.utterances, protocol, real.task.dimensions)
+    except UserError as error:
+        return str(error)
+    return None

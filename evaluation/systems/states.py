@@ -3,8 +3,9 @@
 import logging
 import os
 import tempfile
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from importlib.metadata import version
 from inspect import getsource
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn.functional import avg_pool1d
@@ -26,12 +27,14 @@ from synth_data.feature_cache import default_folder
 from synth_data.features import FeatureSpec
 from synth_data.progress import SILENT, Progress
 from synth_data.real import RealSet
-from synth_data.representations import encoder, text
+from synth_data.representations import encoder, loading, text
 from synth_data.utterance import Utterance
 
 log = logging.getLogger(__name__)
 
-CODE = (features, sequences, encoders, text_encoders, encoder, text)  # that decides the numbers
+# Code that decides the numbers.
+CODE = (features, sequences, encoders, text_encoders, encoder, loading, text)
+SECONDS = "seconds"  # beside what is kept: how long it took
 TOGETHER = 2  # frames of a speech encoder whose mean is one of a sequence: 25 a second, of 50
 
 
@@ -42,15 +45,23 @@ class StateCache:
     Attributes:
         folder: made when something is first kept; one that cannot be written is done without.
         progress: shown while a teacher listens.
+        waited: by the name of what was asked for here, the seconds that it took before, and not
+            now; 0 of what was computed here.
     """
 
     folder: Path
     progress: Progress = SILENT
+    waited: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def of_this_machine(cls, progress: Progress = SILENT) -> "StateCache":
         """Beside the cached features."""
         return cls(default_folder().parent / "states", progress)
+
+    @property
+    def spared(self) -> float:
+        """Seconds that what was asked for took before, each thing once."""
+        return sum(self.waited.values(), 0.0)
 
     def pooled(
         self, teacher: SpeechEncoder | TextEncoder, real: RealSet
@@ -108,24 +119,35 @@ class StateCache:
     def _kept(self, name: str, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
         file = self.folder / f"{name}.safetensors"
         try:
-            return load_file(file)
+            found, seconds = _read(file)
+            self.waited.setdefault(name, seconds)
+            return found
         except FileNotFoundError:
             pass
-        except (OSError, SafetensorError) as error:
+        except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
             log.warning("%s is damaged and made again: %s", file, error)
+        began = time.perf_counter()
         found = compute()
+        seconds = time.perf_counter() - began
+        self.waited.setdefault(name, 0.0)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             handle, part = tempfile.mkstemp(dir=self.folder, suffix=".part")
             os.close(handle)
             try:
-                save_file(found, part)
+                save_file(found, part, {SECONDS: repr(seconds)})
                 Path(part).replace(file)
             finally:
                 Path(part).unlink(missing_ok=True)
         except (OSError, SafetensorError) as error:
             log.warning("states are not kept in %s: %s", self.folder, error)
         return found
+
+
+def _read(file: Path) -> tuple[dict[str, Tensor], float]:
+    """What is kept, and the seconds that it took."""
+    with safe_open(file, "pt") as kept:
+        return load_file(file), float(kept.metadata()[SECONDS])
 
 
 def summed_up(

@@ -45,10 +45,9 @@ class Material:
         """Of all utterances."""
         return self.real.targets
 
-    def encoders(self) -> int:
-        """Parameters of all encoders."""
-        text = () if self.text is None else (self.text.network,)
-        return parameters(*(each.network for each in self.speech), *text)
+    def watch(self) -> "Stopwatch":
+        """One that starts now."""
+        return Stopwatch(self.states, spared=self.states.spared)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,14 +92,22 @@ class System(ABC):
 
 @dataclass(frozen=True, eq=False)
 class Stopwatch:
-    """Seconds since it was made."""
+    """Seconds since it was made, as if nothing had been listened to before.
 
+    Attributes:
+        states: what was listened to; what is read from it counts with the seconds it once took.
+        spared: by it, at the start.
+        start: of the clock.
+    """
+
+    states: StateCache
+    spared: float
     start: float = field(default_factory=time.perf_counter)
 
     @property
     def seconds(self) -> float:
         """So far."""
-        return time.perf_counter() - self.start
+        return time.perf_counter() - self.start + self.states.spared - self.spared
 
 
 def on_test(

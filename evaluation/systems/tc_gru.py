@@ -1,9 +1,12 @@
 """The network of Mitra et al. 2022: a convolution along time, a GRU, an embedding, outputs.
 
 TC-GRU after Kowtha et al. 2020 ("Detecting emotion primitives from speech and their use in
-discerning categorical emotions"), with the sizes that a re-implementation of Mitra et al. reports.
-The published network reads its embedding from the last frame's state; this one from the mean of all
-states, as our features repeat short utterances and cut long ones, so that the last frame is no end.
+discerning categorical emotions"). The teacher's GRU and embedding are those that a
+re-implementation of Mitra et al. (github.com/Hex4C59/SE_IMR_MTL_KD) reports: two layers of 128
+states, one way, and 128 numbers; the convolution's sizes are ours. The published network reads its
+embedding from the last frame's state; this one from the mean of all states. Features of sets, which
+it hears where it teaches their items, repeat short utterances and cut long ones, so that their last
+frame is no end; and one network should serve for both.
 """
 
 from dataclasses import dataclass
@@ -28,7 +31,8 @@ class Size:
         channels: of the convolution.
         width: frames that the convolution sees at once.
         stride: frames from one place of the convolution to the next.
-        states: of the GRU.
+        states: of each layer of the GRU.
+        layers: of the GRU.
         embedding: numbers that tell all of an utterance.
         both_ways: a second GRU goes from the end to the start, so that a state knows what follows,
             as those of encoders do.
@@ -38,14 +42,15 @@ class Size:
     width: Count = 5
     stride: Count = 2
     states: Count = 128
+    layers: Count = 2
     embedding: Count = 128
     both_ways: bool = False
 
 
 TEACHER = Size()
-# A sixth of a teacher with a small encoder, and a thousandth of one with a large one. Log-mels have
-# a hundred frames a second, and a state knows what follows, as those of encoders do.
-STUDENT = Size(channels=64, stride=4, states=64, embedding=64, both_ways=True)
+# An eighth of a teacher with a small encoder, and a thousandth of one with a large one. Log-mels
+# have a hundred frames a second, and a state knows what follows, as those of encoders do.
+STUDENT = Size(channels=64, stride=4, states=64, layers=1, embedding=64, both_ways=True)
 
 
 class TCGRU(nn.Module):
@@ -69,10 +74,10 @@ class TCGRU(nn.Module):
         self.register_buffer("deviation", torch.ones(dim))
         padding = size.width // 2
         self.convolution = nn.Conv1d(dim, size.channels, size.width, size.stride, padding)
-        self.onwards = nn.GRU(size.channels, size.states, batch_first=True)
+        self.onwards = nn.GRU(size.channels, size.states, size.layers, batch_first=True)
         self.backwards = None
         if size.both_ways:
-            self.backwards = nn.GRU(size.channels, size.states, batch_first=True)
+            self.backwards = nn.GRU(size.channels, size.states, size.layers, batch_first=True)
         self.embedding = nn.Linear(size.states * (1 + size.both_ways), size.embedding)
         self.outputs = nn.Linear(size.embedding, outputs)
 

@@ -26,10 +26,10 @@ from synth_data.representations.encoder_folder import (
     EncoderDigest,
     EncoderName,
     find,
-    load,
     open_encoder,
 )
 from synth_data.representations.layers import Weights, in_words, require_weights, weights_of
+from synth_data.representations.loading import load
 from synth_data.settings import Count, changed
 
 Family = Literal["hubert", "wav2vec2", "wavlm"]
@@ -175,7 +175,8 @@ import torch
 from transformers import {CLASSES[self.family]}
 
 # The encoder {self.name}, whose digest is in the manifest.
-encoder = {CLASSES[self.family]}.from_pretrained(ENCODER, use_safetensors=True).eval()
+kind = {CLASSES[self.family]}
+encoder = kind.from_pretrained(ENCODER, use_safetensors=True, dtype=torch.float32).eval()
 first = max(0, (len(waveform) - {longest}) // 2)
 waveform = waveform[first : first + {longest}]{scaled if self.scaled else ""}
 with torch.no_grad():
@@ -217,12 +218,13 @@ def opened(family: Family, where: str, given: Mapping[str, str]) -> SpeechEncode
         given: some of `Options`.
 
     Raises:
-        UserError: the folder is none of this family, or an option is unknown or out of range.
+        UserError: the folder is none of this family or does not say how waveforms are heard, or an
+            option is unknown or out of range.
     """
     options = changed(family, Options(), given)
     folder = open_encoder(where)
     folder.require_family(family, CLASSES)
-    heard = folder.settings("preprocessor_config.json")
+    heard = folder.hearing()
     strides, kernels = folder.numbers("conv_stride"), folder.numbers("conv_kernel")
     receptive = 1
     for kernel, stride in zip(reversed(kernels), reversed(strides), strict=False):

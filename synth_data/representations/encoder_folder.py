@@ -18,18 +18,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
-from safetensors import SafetensorError
-from torch import nn
 
 from synth_data.errors import UserError
 
 PLACES = "DISTILL_DATA_ENCODERS"  # folders, as $PATH lists them
 EXTRA = 'pip install "distill-data[ssl]"'
+HEARING = "preprocessor_config.json"  # of an encoder of speech
 # What decides an encoder's answers; of a text encoder the rest is its tokenizer.
-DECISIVE = ("config.json", "preprocessor_config.json", "model*.safetensors", "tokenizer*.json")
+DECISIVE = ("config.json", HEARING, "model*.safetensors", "tokenizer*.json")
 WORDS = ("vocab.*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "*.model")
-# Weights that answers do not need, so that a folder may lack them.
-UNUSED = ("masked_spec_embed", "pooler.")
 # Of config.json, what says nothing about the answers.
 IDLE = ("_name_or_path", "transformers_version", "architectures", "dtype", "torch_dtype")
 
@@ -53,16 +50,21 @@ class EncoderFolder:
     config: Mapping[str, Any]
     digest: str
 
-    def number(self, setting: str) -> int:
+    def number(self, setting: str, or_else: str | None = None) -> int:
         """A positive whole number in the encoder's settings.
+
+        Args:
+            setting: its name.
+            or_else: its name in other families.
 
         Raises:
             UserError: it is not there, or is none.
         """
-        found = self.config.get(setting)
+        found = self.config.get(setting, or_else and self.config.get(or_else))
         if type(found) is not int or found < 1:
+            names = f"{setting} (or {or_else})" if or_else else setting
             raise UserError(
-                f"{self.path}: config.json should say {setting}, a positive number; found {found!r}"
+                f"{self.path}: config.json should say {names}, a positive number; found {found!r}"
             )
         return found
 
@@ -91,51 +93,22 @@ class EncoderFolder:
                 f"{others}. Known: {', '.join(known)}"
             )
 
-    def settings(self, file: str) -> dict[str, Any]:
-        """The content of another of its JSON files; nothing if there is none.
+    def hearing(self) -> dict[str, Any]:
+        """How an encoder of speech wants its waveforms, as its feature extractor was saved.
 
         Raises:
-            UserError: it cannot be read.
+            UserError: nothing says so, or it cannot be read.
         """
-        return _json(self.path / file) if (self.path / file).exists() else {}
-
-
-def load(folder: Path, kind: Any, **options: Any) -> nn.Module:
-    """An encoder with its weights, ready to be asked.
-
-    Args:
-        folder: whose weights are in safetensors.
-        kind: a class of transformers.
-        options: of `from_pretrained`.
-
-    Raises:
-        UserError: the weights are damaged, or not all there.
-    """
-    from transformers.utils import logging  # an extra, and slow to import
-
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        model, report = kind.from_pretrained(
-            folder,
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-            **options,
-        )
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise UserError(
-            f"{folder}: the encoder cannot be loaded ({reason}): get an undamaged copy"
-        ) from error
-    lacking = sorted(one for one in report["missing_keys"] if not one.startswith(UNUSED))
-    if lacking:  # transformers would go on with random ones
-        raise UserError(
-            f"{folder}: {len(lacking)} of the encoder's weights are not in its files, the first is "
-            f"{lacking[0]}: get a whole copy, of the bare encoder"
-        )
-    module: nn.Module = model.eval().requires_grad_(False)
-    return module
+        if not (self.path / HEARING).exists():  # nor can it be guessed: WavLM Base+ differs
+            raise UserError(
+                f"{self.path}: no {HEARING}, which says whether waveforms are brought to mean 0 "
+                f"and deviation 1 first, as some encoders need and others must not have. Save the "
+                f"one that the encoder came with: AutoFeatureExtractor.from_pretrained(ORIGINAL)"
+                f".save_pretrained(FOLDER), of transformers; or, where you know how it was "
+                f"trained, Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(FOLDER), or "
+                f"False"
+            )
+        return _json(self.path / HEARING)
 
 
 def open_encoder(where: str) -> EncoderFolder:
@@ -252,9 +225,12 @@ def _folder(path: Path, name: str) -> EncoderFolder:
     if not _weights(path):
         pickled = sorted(one.name for one in path.glob("*.bin"))
         found = f"only {pickled[0]}, a pickle, which may run code" if pickled else "none"
+        beside = "AutoFeatureExtractor" if "conv_stride" in config else "AutoTokenizer"
         raise UserError(
             f"{path}: no weights as safetensors (model.safetensors); found {found}. Where you "
-            f"trust it, convert it once: AutoModel.from_pretrained(FOLDER).save_pretrained(OTHER)"
+            f"trust it, convert it once, with what belongs to it: "
+            f"AutoModel.from_pretrained(FOLDER).save_pretrained(OTHER) and "
+            f"{beside}.from_pretrained(FOLDER).save_pretrained(OTHER), of transformers"
         )
     digest = sha256(
         json.dumps({k: v for k, v in config.items() if k not in IDLE}, sort_keys=True).encode()

@@ -24,10 +24,10 @@ from synth_data.representations.encoder_folder import (
     EncoderDigest,
     EncoderName,
     find,
-    load,
     open_encoder,
 )
 from synth_data.representations.layers import Weights, in_words, require_weights, weights_of
+from synth_data.representations.loading import load
 from synth_data.settings import Count, changed
 from synth_data.utterance import Utterance
 
@@ -153,7 +153,7 @@ from transformers import AutoModel, AutoTokenizer
 
 # The encoder {self.name}, whose digest is in the manifest.
 tokenizer = AutoTokenizer.from_pretrained(TEXT_ENCODER)
-encoder = AutoModel.from_pretrained(TEXT_ENCODER, use_safetensors=True).eval()
+encoder = AutoModel.from_pretrained(TEXT_ENCODER, use_safetensors=True, dtype=torch.float32).eval()
 tokens = tokenizer(text, return_tensors="pt", truncation=True, max_length={self.longest})
 with torch.no_grad():
     layers = torch.cat(encoder(**tokens, output_hidden_states=True).hidden_states)
@@ -205,8 +205,10 @@ def opened(where: str, given: Mapping[str, str]) -> TextEncoder:
     return TextEncoder(
         name=folder.name,
         digest_of_encoder=folder.digest,
-        width=folder.number("hidden_size"),
-        layers=weights_of(options.layer, folder.number("num_hidden_layers"), folder.name),
+        width=folder.number("hidden_size", "dim"),  # as DistilBERT calls it
+        layers=weights_of(
+            options.layer, folder.number("num_hidden_layers", "n_layers"), folder.name
+        ),
         longest=room,
         pool=options.pool,
         frames=options.frames or (FRAMES if options.pool == "sequence" else 1),
