@@ -110,8 +110,9 @@ def test_items_that_are_where_they_should_be_cost_nothing():
     assert loss < 2.0 < 100.0 < apart
 
 
-@pytest.mark.parametrize("count", [1, 4, 5, 8])
+@pytest.mark.parametrize("count", [4, 5])
 def test_the_first_items_have_the_same_places_in_sets_of_all_sizes(count):
+    """Up to the middle of all, which is that of the emotion."""
     real, model, objective = speech(), student(), ReleasedMoments(regions=1)
     state = objective.init(Curator(real), model, 0)
 
@@ -120,10 +121,12 @@ def test_the_first_items_have_the_same_places_in_sets_of_all_sizes(count):
         items = Candidate(blank, torch.eye(3).repeat_interleave(per_class, dim=0), per_class)
         return objective._places(state, items).reshape(3, per_class, -1)
 
-    every = places(8)
-    assert torch.allclose(places(count), every[:, :count], atol=1e-5)
-    assert torch.allclose(every.mean(dim=1), state["means"], atol=1e-4)
-    assert not torch.allclose(every[:, 0], state["means"], atol=0.1)
+    some, every = places(count), places(8)[:, :count]
+    for found in (some, places(8)):
+        assert torch.allclose(found.mean(dim=1), state["means"], atol=1e-4)
+    apart = [each - each.mean(dim=1, keepdim=True) for each in (some, every)]
+    assert torch.allclose(*apart, atol=1e-4)
+    assert apart[0].abs().max() > 0.1
 
 
 def test_a_set_from_moments_alone_is_worth_something():

@@ -171,15 +171,17 @@ class ReleasedMoments(Objective):
         return torch.cat([task.shares(told).clamp_min(1e-6).log(), task.numbers(told)], dim=1)
 
     def _places(self, state: State, candidate: Candidate) -> Float[Tensor, "n size"]:
-        """Where items should be seen: always the same places."""
+        """Where items should be seen: always the same places for so many items."""
         emotions, size = state["means"].shape
         draws = torch.Generator().manual_seed(int(state["seed"]))
-        # In opposite pairs, so that they have the middle that was asked for; and one pair after the
-        # other, so that the first items of a nested set have the same places in each of its sizes.
-        pairs = (candidate.per_class + 1) // 2
-        one_by_one = [torch.randn(emotions, size, generator=draws) for _ in range(pairs)]
-        both = torch.stack([side for one in one_by_one for side in (one, -one)], dim=1)
-        normal = both[:, : candidate.per_class]
+        # One after the other, so that the first items of a nested set have the same places in each
+        # of its sizes, up to the middle, which is to be the one that was asked for.
+        one_by_one = [
+            torch.randn(emotions, size, generator=draws) for _ in range(candidate.per_class)
+        ]
+        normal = torch.stack(one_by_one, dim=1)
+        if candidate.per_class > 1:
+            normal = normal - normal.mean(dim=1, keepdim=True)
         around = normal.to(state["factor"]) @ state["factor"].T
         return (state["means"][:, None] + around).flatten(0, 1)
 
