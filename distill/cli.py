@@ -369,7 +369,8 @@ def _print_plan(experiment: Experiment, json: bool) -> None:
         try:
             private.require(config.accept_low_utility)
         except UserError as refusal:
-            print(f"# this run would be refused: {refusal}")
+            # Which begins with what was just said.
+            print(f"# this run would be refused: {str(refusal).removeprefix(f'{private}. ')}")
     if public is not None:
         print(f"# {experiment.told_of_public(public)}")
 

@@ -225,9 +225,9 @@ def find_root(corpus: Corpus, root: Path | str | None, option: str = "--data-roo
     shared = os.environ.get("SER_DATA_ROOT")
     if shared and (folder := Path(shared).expanduser() / corpus.name).exists():
         return folder
-    if not corpus.emotions:  # a list of somebody's own recordings
+    if corpus.access == "own" and not corpus.emotions:  # a list of somebody's own recordings
         raise CorpusError(
-            f"--dataset {corpus.name} needs {option}: a CSV of your recordings with the columns "
+            f"the corpus '{corpus.name}' needs {option}: a CSV of your recordings with the columns "
             f"file, emotion and speaker, or one of the other lists that the README names"
         )
     looked_for = f"{folder} does not exist" if shared else "SER_DATA_ROOT is not set either"

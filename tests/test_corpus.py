@@ -293,7 +293,7 @@ def test_the_root_comes_from_the_nearest_place_that_tells(root, tmp_path, monkey
 
 
 def test_no_root_anywhere_is_an_error(tmp_path, monkeypatch):
-    with pytest.raises(CorpusError, match="--dataset table needs --data-root: a CSV of your rec"):
+    with pytest.raises(CorpusError, match="the corpus 'table' needs --data-root: a CSV of your"):
         find_root(CORPORA["table"], None)
     with pytest.raises(CorpusError, match=r"where is Tiny\? .*TINY_TEST_ROOT is not set, and SER_"):
         find_root(TINY, None)

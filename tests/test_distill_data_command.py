@@ -173,7 +173,9 @@ def test_a_dry_run_reads_no_speech_and_writes_nothing(run, tmp_path, monkeypatch
     assert done.code == 0
     assert done.lines[0] == PROTOCOL
     assert "ipc = 2" in done.lines
-    assert re.search(r"^# estimate: .* for 4 folds .* GB of memory, .* MB per set$", done.lines[-1])
+    assert re.search(
+        r"^# estimate: .* for 4 folds .* GB of memory, .* [kM]B per set$", done.lines[-1]
+    )
     for_machines = json.loads(run("out", "--dry-run", "--json").out)
     assert for_machines["protocol"] == PROTOCOL
     assert for_machines["settings"]["loop"]["steps"] == 3
@@ -269,7 +271,7 @@ def test_help_and_version(distill_data):
         *("json", "verbose", "quiet", "version", "help"),
     }
     packed = "".join(text.split())  # long names are broken across lines
-    for default in ("toy", "10", "auto", "logmel64", "all;1fortoy", "0"):
+    for default in ("toy", "10", "auto", "logmel64;toy:logmel64-short", "all;1fortoy", "0"):
         assert f"[default:{default}]" in packed
     assert re.fullmatch(r"distill-data \d+\.\d+\.\d+\S*\n", distill_data("--version").out)
 

@@ -408,7 +408,7 @@ def test_a_plan_tells_of_public_speech(distill_data: Command, small, public, tmp
             "nothing is made of it, and speaker-normalisation is fitted to nobody",
         ),
         ((*OPEN_START, "--public-dataset", "toi"), "unknown corpus 'toi': did you mean 'toy'"),
-        ((*OPEN_START, "--public-dataset", "open"), "where is Open Speech.*Give --public-root FOL"),
+        ((*OPEN_START, "--public-dataset", "open"), "the corpus 'open' needs --public-root: a CSV"),
         (
             (*OPEN_START, "--public-dataset", "toy", "--public-label-map", "joy"),
             "a label map is written THEIRS=OURS",
