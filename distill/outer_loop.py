@@ -207,8 +207,9 @@ class OuterLoop:
                 stopped = "its time was over"
                 break
             done = max(done, spent / whole)
-            loss = self._step(state, optimiser, 0.5 * (1 + math.cos(math.pi * done)))
-            state.without = state.without + 1 if loss is None else 0
+            if state.without < PATIENCE:  # else it had ended here before it was interrupted
+                loss = self._step(state, optimiser, 0.5 * (1 + math.cos(math.pi * done)))
+                state.without = state.without + 1 if loss is None else 0
             if state.without >= PATIENCE:
                 stopped = (
                     f"{self.objective.name} has had no finite gradient for {PATIENCE} steps, up to "

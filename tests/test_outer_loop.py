@@ -121,7 +121,8 @@ def test_a_step_that_was_not_taken_is_not_counted_after_a_resume(tmp_path, monke
 
 def test_a_run_that_ended_for_lack_of_gradients_takes_no_more_steps_after_a_resume(tmp_path):
     """The judge makes it end instead of failing."""
-    objective, path = Push((1.0,) * 4 + (TOO_MUCH,) * 40), tmp_path / "progress.safetensors"
+    objective = Push((1.0,) * 4 + (TOO_MUCH,) * PATIENCE + (1.0,) * 40)
+    path = tmp_path / "progress.safetensors"
     heard = fake_speech((3, 3, 3), seed=1)
     long = {"loop": Loop(steps=60), "validation": heard, "recipe": Recipe.single(2)}
     ended = made(objective, checkpoint=path, **long)
