@@ -28,7 +28,7 @@ LEARNED = {"labels": "soft"}  # where dimensions are told: worth 0.01 to 0.07 of
 def small_items(ipc: int, frames: int, *, named: bool, private: bool) -> dict[str, Any]:
     """How sets of recordings store their items: sixteen in the bytes of one.
 
-    Where bytes are fewest, as so few cosines of low frequency that there is room for 64 items or
+    Where bytes are fewest, as so few cosines of low frequency that there is room for 60 items or
     more of each class (README, "Which way to store items?"); under a privacy budget that was not
     tried. Items of fewer frames than slices are stored whole.
 
