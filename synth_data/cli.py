@@ -37,9 +37,7 @@ from synth_data.task import TASKS, task_named
 log = logging.getLogger(__name__)
 
 app = command_line("Look into synthetic sets of speech emotion features, and check them.")
-corpora_app = command_line(
-    "List the known corpora: classes, utterances, speakers, access, licence, protocols."
-)
+corpora_app = command_line("List the known corpora, their licences and protocols.")
 app.add_typer(corpora_app, name="corpora")
 
 SetFolder = Annotated[Path, typer.Argument(metavar="SET", help="The folder of a synthetic set.")]
@@ -93,7 +91,7 @@ def import_tensors(
         ),
     ] = None,
 ) -> None:
-    """Make a set of tensors that another program made, so that it can be judged.
+    """Make a set of the tensors of another program, to be judged.
 
     The file holds `features` [n, mel, frame], and `targets` [n, emotion] or `labels` [n]. With
     dimensions its `targets` are [n, emotion + dimension], or [n, dimension], from -1 to 1.
@@ -120,7 +118,7 @@ def prefix(
     items: Annotated[int, typer.Option(help="Of each emotion, or cell of the label space.")],
     out: Annotated[Path, typer.Option(help="A new folder, for the smaller set.")],
 ) -> None:
-    """Cut the first items of each emotion out of a set, as a smaller set.
+    """Cut a smaller set out of a set: the first items of each emotion.
 
     A set that was made with `distill-data --nested` says for which sizes it was made.
     """
