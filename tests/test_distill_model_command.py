@@ -4,18 +4,22 @@ import json
 import time
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from commands import Command, Outcome, run_here
 from safetensors.torch import load_file
 from small_teachers import save_speech, save_text, small_corpus
 
-from evaluation.systems import cli, states
+from evaluation.systems import cli, plan, states
+from evaluation.systems.encoders import SpeechEncoder
 from evaluation.systems.rows import LOW_LEVEL, read_run
 from evaluation.systems.table import SYSTEMS
+from evaluation.systems.text_encoders import TextEncoder
 from synth_data.corpora import CORPORA
 from synth_data.errors import UserError
 from synth_data.protocol import speaker_dependent
+from synth_data.utterance import Utterance
 
 QUICK = """\
 [settings.recipe]
@@ -114,6 +118,31 @@ def test_every_system_leaves_a_table_a_student_and_a_report(
     assert weights.stat().st_mtime_ns == made
     assert json.loads(again.out)["rows"][0]["system"] == system
     assert (out / "fold-2" / "result.json").is_file()
+
+
+def test_a_dry_run_says_what_it_takes_and_writes_nothing(distill_model, encoders, quick, tmp_path):
+    given = words("audio-textual", encoders, quick, tmp_path / "out")
+    done = distill_model(*given, "--dry-run")
+    assert done.code == 0, done.err
+    assert "3 folds" in done.out.splitlines()[0]
+    assert "[settings.text]\nkeep = 1\n" in done.out
+    assert "for the teachers to listen to" in done.out
+    assert "1 of each model on each fold (to do: 1, 2, 3)" in done.out
+    told = json.loads(distill_model(*given, "--dry-run", "--json").out)
+    assert told["plan"]["folds"] == [1, 2, 3]
+    assert told["plan"]["listening"] > 0
+    assert told["settings"]["text"]["keep"] == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_estimate_counts_every_utterance_of_every_teacher():
+    """Two seconds for each by one teacher of speech, half a second by one of text."""
+    speech, text = mock.Mock(spec=SpeechEncoder), mock.Mock(spec=TextEncoder)
+    said = [mock.Mock(spec=Utterance) for _ in range(100)]
+    with mock.patch.object(plan.time, "perf_counter", side_effect=[0.0, 6.0, 10.0, 11.5]):
+        took = plan.listening([speech], text, said)
+    assert took == pytest.approx(100 * (2 * 2.0 + 0.5))
+    assert speech.states.call_count == text.states.call_count == 4  # the first is not timed
 
 
 @pytest.mark.parametrize("how", ["speakers on both sides", "one utterance on a side"])

@@ -6,11 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
+import tomli_w
 import torch
 import typer
 
 from evaluation.systems.report import table
-from evaluation.systems.session import Session
+from evaluation.systems.session import LOW_LEVEL, Session
 from evaluation.systems.table import SYSTEMS
 from synth_data.console import (
     AllowMissing,
@@ -25,7 +26,7 @@ from synth_data.console import (
     run,
     set_up_logging,
 )
-from synth_data.corpus import known_corpus
+from synth_data.corpus import known_corpus, protocol_line
 from synth_data.errors import UserError, unknown_name
 from synth_data.settings import changed, read_settings
 
@@ -72,6 +73,7 @@ def distill_model(
         Path | None,
         typer.Option(help="Output folder; a run that is there goes on.  [default: in runs/]"),
     ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan; do nothing.")] = False,
     allow_missing: AllowMissing = False,
     skip_bad: SkipBad = False,
     json: Json = False,
@@ -111,7 +113,19 @@ def distill_model(
         show_progress=not quiet and sys.stderr.isatty(),
         quiet=quiet,
     )
-    found = session.run()
+    opened = session.open()
+    plan = session.plan(opened)
+    if dry_run:
+        line = protocol_line(opened.real, opened.protocol, LOW_LEVEL)
+        told = {"settings": asdict(settings)}  # type: ignore[call-overload]
+        if json:
+            print_json({"protocol": line, **told, "plan": asdict(plan)})
+        else:
+            print(f"{line}\n{tomli_w.dumps(told)}# {plan}")
+        return
+    if not quiet:
+        print(f"{plan}; results in {session.out}", file=sys.stderr, flush=True)
+    found = session.run(opened)
     if json:
         print_json(asdict(found))
     else:

@@ -15,6 +15,7 @@ from evaluation.files import write_atomically
 from evaluation.systems.encoders import SpeechEncoder, open_speech
 from evaluation.systems.layer_plot import picture
 from evaluation.systems.layer_relevance import LayerRelevance, layer_relevance, require_askable
+from evaluation.systems.plan import Plan, listening
 from evaluation.systems.report import markdown
 from evaluation.systems.rows import (
     REPORT,
@@ -41,6 +42,25 @@ from synth_data.real import RealSet
 LOW_LEVEL = "logmel64-training"  # energy survives, as no utterance is normalised by itself
 SETTINGS = "run.json"
 WEIGHTS, MANIFEST = "student.safetensors", "manifest.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """What a run works on.
+
+    Attributes:
+        real: the corpus, with low-level features.
+        protocol: how it is split.
+        speech: encoders of speech that teach.
+        text: an encoder of text, where one does.
+        numbers: of the folds that were asked for.
+    """
+
+    real: RealSet
+    protocol: Protocol
+    speech: tuple[SpeechEncoder, ...]
+    text: TextEncoder | None
+    numbers: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -83,12 +103,12 @@ class Session:
     show_progress: bool = False
     quiet: bool = False
 
-    def run(self) -> SystemRun:
-        """Distils all folds that are not done, and writes the report.
+    def open(self) -> "Opened":
+        """The corpus and those who teach, with all that can be wrong with them seen.
 
         Raises:
-            UserError: the corpus has no dimensions or lacks transcripts, an encoder cannot be had,
-                or the folder holds another run.
+            UserError: the corpus has no dimensions or lacks transcripts, there is no such fold, or
+                an encoder cannot be had.
         """
         speech = tuple(open_speech(one) for one in self.teachers)
         text = None if self.text_teacher is None else open_text(self.text_teacher)
@@ -110,11 +130,29 @@ class Session:
                 f"fold {self.fold} does not exist: {protocol.name} on {real.corpus} has folds 1 to "
                 f"{count}"
             )
-        numbers = range(1, count + 1) if self.fold is None else [self.fold]
+        numbers = tuple(range(1, count + 1)) if self.fold is None else (self.fold,)
+        return Opened(real, protocol, speech, text, numbers)
+
+    def plan(self, opened: "Opened") -> Plan:
+        """What is left to do; nothing is written."""
+        left = tuple(n for n in opened.numbers if not (self._folder(n) / RESULT).is_file())
+        utterances = opened.real.utterances
+        took = listening(opened.speech, opened.text, utterances) if left else 0.0
+        return Plan(left, self.seeds, len(utterances), took)
+
+    def run(self, opened: "Opened") -> SystemRun:
+        """Distils all folds that are not done, and writes the report.
+
+        Raises:
+            UserError: the folder holds another run.
+        """
+        real, protocol = opened.real, opened.protocol
+        speech, text = opened.speech, opened.text
         self._begin(real, protocol, speech, text)
-        for number in numbers:
+        for number in opened.numbers:
             if not (self._folder(number) / RESULT).is_file():
                 self._distil(real, protocol, number, speech, text)
+        count = len(protocol.folds(real.utterances))
         done = [
             read_fold(self._folder(number) / RESULT)
             for number in range(1, count + 1)
