@@ -118,8 +118,9 @@ class Parameterisation:
         """
         target = 4 * (columns or emotions)
         room = ipc * (4 * spec.mels * spec.frames + target)
-        fit = max(1, round(room / (self.bytes(1, spec, emotions) + target)))
-        if (decoder := self.build_decoder()) is not None:
+        if (decoder := self.build_decoder()) is None:
+            fit = max(1, round(room / (self.bytes(1, spec, emotions) + target)))
+        else:
             room *= emotions
             weights = decoder.bytes(*spec.shape, emotions)
             fit = max(0, room - weights) // (emotions * (decoder.item_bytes + target))

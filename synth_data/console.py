@@ -1,12 +1,14 @@
 """What all commands have in common: results on stdout, everything else on stderr.
 
 Exit codes: 0 done, 1 a defect of this package (with its traceback) or a check that found
-something, 2 wrong usage or an error that the user can mend, 130 interrupted.
+something, 2 wrong usage or an error that the user can mend, 130 interrupted, by Ctrl-C or by a
+scheduler that asks the process to end (SIGTERM).
 """
 
 import io
 import json
 import logging
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -60,6 +62,8 @@ def run(app: typer.Typer) -> None:
     for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a character still gets the rest
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    # Else the processes that it started would go on without it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()
     except UserError as error:

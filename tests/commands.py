@@ -113,6 +113,16 @@ def start_and_save_often(*arguments: object) -> subprocess.Popen[str]:
 def press_ctrl_c(process: subprocess.Popen[str]) -> Outcome:
     """Interrupts a process and all it has started, as a terminal does."""
     os.killpg(process.pid, signal.SIGINT)
+    return _end(process)
+
+
+def ask_to_end(process: subprocess.Popen[str]) -> Outcome:
+    """Asks a process, and nothing that it has started, to end, as a scheduler may."""
+    process.terminate()
+    return _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> Outcome:
     out, err = process.communicate(timeout=60)
     return Outcome(process.returncode, out, err)
 

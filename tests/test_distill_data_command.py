@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from commands import (
+    ask_to_end,
     press_ctrl_c,
     set_bytes,
     small_config,
@@ -298,14 +299,16 @@ def _is_gone(group: int) -> bool:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals to process groups")
 @pytest.mark.usefixtures("two_at_once")
-@pytest.mark.parametrize("fold", ["1", "all"])
-def test_an_interrupted_run_resumes_to_the_same_bits(distill_data, tmp_path, fold):
+@pytest.mark.parametrize(
+    ("end", "fold"), [(press_ctrl_c, "1"), (press_ctrl_c, "all"), (ask_to_end, "all")]
+)
+def test_an_interrupted_run_resumes_to_the_same_bits(distill_data, tmp_path, end, fold):
     config = small_config(tmp_path, steps=200)
     out = tmp_path / "out"
     process = start_and_save_often("--config", config, "--out", out, "--fold", fold)
     _wait_for(out / "fold-1" / "progress.safetensors", process)
     time.sleep(0.2)  # long before its last step
-    stopped = press_ctrl_c(process)
+    stopped = end(process)
     assert stopped.code == 130
     assert f"to go on: distill-data --resume --out {out} --fold {fold}" in stopped.err
     assert "Traceback" not in stopped.err

@@ -32,6 +32,7 @@ from distill.objectives.trajectories import (
     VIEW,
     WEIGHT,
     AlongTrajectories,
+    require_plain,
     stacked,
     weights_of,
 )
@@ -135,8 +136,10 @@ class DistributionMatching(AlongTrajectories):
                 f"{self.name} of {self.statistic} has no public bound, and under a privacy budget "
                 f"every answer needs one: set statistic to characteristic"
             )
-        planned = super().releases(steps)  # or it says what no budget allows
-        return [Release(self.asked, 1.0)] if self.one_release else planned
+        if not self.one_release:
+            return super().releases(steps)
+        require_plain(self.augment)
+        return [Release(self.asked, 1.0)]
 
     def ask(
         self, curator: Curator, student: Student, weights: Weights, view: View, sample: Sample
