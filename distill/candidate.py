@@ -33,7 +33,7 @@ class Parameterisation:
         numbers: that items are stored in, once they are learned; half the width, twice the items.
         labels: "hard", as items start; "soft": learned with the items, and starting near the hard
             ones; or "taught": hard while items are learned, and then what the objective hears in
-            them where it teaches, or else an expert (`distill.expert`). The same of dimensions.
+            them where it teaches, or else experts (`distill.expert`). The same of dimensions.
         frames: what slices are: "means" of neighbouring frames, with straight lines between them
             (IDC's); or "cosines" of low frequency over bands and frames (`synth_data.cosines`).
         label_learning_rate: of Adam, on the labels' logits and on dimensions.

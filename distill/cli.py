@@ -160,7 +160,7 @@ def distill_data(
     labels: Annotated[
         str | None,
         typer.Option(
-            help="hard, soft (learned), taught (by an expert, or under --epsilon by what was "
+            help="hard, soft (learned), taught (by experts, or under --epsilon by what was "
             "answered).  [default: taught; soft for dimensions; hard for toy without --epsilon, "
             "with under 3 minutes, or where the objective learns a schedule]"
         ),

@@ -20,7 +20,7 @@ FEW_BYTES: dict[int, dict[str, Any]] = {  # by ipc
 HALF_NUMBERS = {"numbers": "float16"}  # of a decoder, which makes whole items
 # Under a privacy budget nothing real may be seen, and what follows the answers is cheap.
 PRIVATE_LOOP: dict[str, Any] = {"initialisation": "spectrum", "steps": 60, "learning_rate": 0.1}
-# What an expert adds for recordings, where there is time for one: labels, and a native schedule.
+# What experts add for recordings, where there is time for one: labels, and a native schedule.
 TAUGHT, NATIVE_STEPS = {"labels": "taught"}, 3
 LEARNED = {"labels": "soft"}  # where dimensions are told: worth 0.01 to 0.07 of CCC
 

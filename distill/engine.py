@@ -12,7 +12,7 @@ import torch
 from distill.candidate import Parameterisation
 from distill.checkpoint import Checkpoint
 from distill.disentangle.disentangler import Disentangler
-from distill.expert import Expert
+from distill.expert import Expert, one_of
 from distill.initialisations import INITIALISATIONS
 from distill.judge import Judge
 from distill.native import Guide, Guided, Native
@@ -24,7 +24,7 @@ from distill.outer_loop import Loop, OuterLoop
 from distill.outer_state import OuterState
 from distill.private import require_possible
 from distill.public import door_to, record, require_of_use
-from distill.requirements import needs_expert, require_fit, require_told
+from distill.requirements import experts_needed, require_fit, require_told
 from distill.speaker_penalty import SpeakerPenalty, after
 from evaluation.networks import draw_weights, require_room, require_uncoupled, skeleton
 from evaluation.students import Recipe
@@ -82,7 +82,7 @@ def distill(
         parameterisation: how the set spends its bytes, and what of it is learned.
         native: how a native schedule is added to items that are made, for students from the fixed
             initialisation, by objectives that have none of their own; by default there is none.
-        expert: how a network learns from the real data that labels or a native schedule take after.
+        expert: how networks learn from the real data that labels or a native schedule take after.
         disentangler: takes the speaker out of the speech before anything else is asked of it; what
             it fits travels with the set. None for speech as it is.
         public: utterances that may be read freely, under a privacy budget too, in the same features
@@ -207,10 +207,9 @@ def distill(
 
     seconds = math.inf if max_minutes is None else 60 * max_minutes
     share = 1 - NATIVE_SHARE if native.steps else 1.0
-    needed = expert if needs_expert(objective, parameterisation, native) else None
     work = OuterLoop(
         *(curator, objective, model, per_class, parameterisation, loop, seed),
-        expert=needed,
+        expert=experts_needed(expert, objective, parameterisation, native),
         penalty=penalty,
         judge=judge,
         max_seconds=seconds,
@@ -228,7 +227,7 @@ def distill(
     guided = Guided(ended.learned)
     if native.steps:
         guide = Guide(
-            *(native, model, state.expert, parameterisation),
+            *(native, model, one_of(state.expert, 0), parameterisation),
             *(state.targets, per_class, curator.spec.frames, judge),
             prefixes=prefixes,
         )

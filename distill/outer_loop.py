@@ -110,7 +110,7 @@ class OuterLoop:
         parameterisation: what is learned.
         loop: how.
         seed: that all random numbers are derived from.
-        expert: to learn before the first step, if anybody needs one; taught labels do.
+        expert: those to learn before the first step, if anybody needs one; taught labels do.
         penalty: on what of the speakers is in the items, added to the objective's loss.
         judge: says how good what is learned is; without one the last step's is taken.
         max_seconds: that there are, for what is asked before the steps, for these and for judging.
@@ -138,7 +138,7 @@ class OuterLoop:
         """Asks what must be asked before the first step.
 
         Args:
-            progress: a bar for an expert's steps.
+            progress: a bar for the steps of each expert.
         """
         began = time.monotonic()
         initial, targets = self._initial(generator(self.seed, "candidate"))
@@ -268,7 +268,7 @@ class OuterLoop:
         return loss.detach()
 
     def _now(self, state: OuterState) -> dict[str, Tensor]:
-        """What there is by now, with what the objective or an expert hears in it.
+        """What there is by now, with what the objective or experts hear in it.
 
         Before the first step labels are hard: a set is compared with real utterances as they are.
         """

@@ -26,7 +26,8 @@ class OuterState:
         taken: steps that Adam has taken, of each; it takes none where there is no usable gradient.
         norms: running means of the gradients' norms; 0 before the first.
         objective: what the objective knows.
-        expert: weights of a network that learned from the real data; empty where none is needed.
+        expert: weights `[expert, ...]` of networks that learned from the real data; empty where
+            none is needed.
         questions: how often each purpose was asked for at the door.
         draws: for all that the steps draw.
         scores: (step, score) each time that what is learned was judged.

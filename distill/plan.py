@@ -8,7 +8,7 @@ from joblib import cpu_count
 from distill.config import RunConfig
 from distill.initialisations import INITIALISATIONS
 from distill.nested import prefixes_of
-from distill.requirements import needs_expert
+from distill.requirements import experts_needed
 from evaluation.baselines.random_subset import DRAWS
 from evaluation.forecast import CROWDED, in_words, pace, trained_steps
 from evaluation.networks import skeleton
@@ -117,8 +117,9 @@ def plan(
         cost.real_passes + loop.steps * (met_by_step + cost.step_real_passes)
     )
     native = config.build_native()
-    if needs_expert(objective, parameterisation, native):
-        distilling += per_item * config.build_expert().passes
+    experts = experts_needed(config.build_expert(), objective, parameterisation, native)
+    if experts is not None:
+        distilling += per_item * experts.passes
     if (disentangler := config.build_disentangler()) is not None:
         distilling += per_item * disentangler.passes
     distilling += per_item * native.passes(sizes[0], groups)

@@ -1,7 +1,10 @@
 """What of a set can be made together; what cannot is refused before any work."""
 
+from dataclasses import replace
+
 from distill.candidate import Parameterisation
 from distill.disentangle.disentangler import Disentangler
+from distill.expert import Expert
 from distill.native import Native
 from distill.objectives import OBJECTIVES
 from distill.objectives.objective import Objective
@@ -15,9 +18,13 @@ def has_schedule(objective: Objective) -> bool:
     return objective.schedule(objective.learned(), 1) is not None
 
 
-def needs_expert(objective: Objective, parameterisation: Parameterisation, native: Native) -> bool:
-    """Whether anything of a set is an expert's."""
-    return native.steps > 0 or (parameterisation.labels == "taught" and not objective.teaches)
+def experts_needed(
+    expert: Expert, objective: Objective, parameterisation: Parameterisation, native: Native
+) -> Expert | None:
+    """Those that a set takes after: all of them for its labels, one for a native schedule."""
+    if parameterisation.labels == "taught" and not objective.teaches:
+        return expert
+    return replace(expert, count=1) if native.steps else None
 
 
 def require_fit(

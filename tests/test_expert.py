@@ -1,20 +1,25 @@
-"""An expert: what it learned through the door, it says of items."""
+"""Experts: what they learned through the door, they say of items."""
 
+import pytest
 import torch
 from fake_speech import SPEC, TASK, fake_speech
 
 from distill.candidate import Parameterisation
 from distill.engine import distill
-from distill.expert import Expert
+from distill.expert import Expert, one_of
+from distill.native import Native
 from distill.objectives.distribution_matching import DistributionMatching
 from distill.objectives.objective import Student
 from distill.outer_loop import Loop
-from evaluation.networks import draw_weights, skeleton
+from distill.requirements import experts_needed
+from evaluation.networks import Weights, draw_weights, skeleton
 from synth_data.curator import Curator
 from synth_data.synthetic import SyntheticSet
+from synth_data.task import Task
 
 SMALL = DistributionMatching(starts=1, checkpoints=1)
-EXPERT = Expert(steps=40)
+EXPERT = Expert(count=2, steps=40)
+ALONE = Expert(count=1, steps=40)
 
 
 def student() -> Student:
@@ -29,7 +34,45 @@ def test_an_expert_hears_what_others_say():
     logits = EXPERT.hears(student(), weights, others.features)
     right = logits.argmax(dim=1) == others.targets.argmax(dim=1)
     assert float(right.float().mean()) > 0.8
-    assert curator.questions == {"class shares": 1, "an expert's lesson": 40}
+    assert curator.questions == {"class shares": 1, "an expert's lesson": 80}
+
+
+def test_experts_are_heard_together():
+    """The first is the same alone; the others have started elsewhere."""
+    speech, items = fake_speech((8, 8, 8)), fake_speech((4, 4, 4), seed=1).features
+    together = EXPERT.learn(Curator(speech), student(), seed=0)
+    first, second = (one_of(together, number) for number in (0, 1))
+    alone = one_of(ALONE.learn(Curator(speech), student(), seed=0), 0)
+    assert all(torch.equal(first[name], alone[name]) for name in alone)
+    assert not any(torch.equal(first[name], second[name]) for name in alone)
+
+    def likely(*experts: dict[str, torch.Tensor]) -> torch.Tensor:
+        weights = {name: torch.stack([one[name] for one in experts]) for name in first}
+        return EXPERT.hears(student(), weights, items).softmax(dim=1)
+
+    assert torch.allclose(likely(first, second), (likely(first) + likely(second)) / 2, atol=1e-6)
+
+
+def test_dimensions_are_the_mean_of_what_experts_say():
+    task = Task((), ("valence", "activation"))
+    module = skeleton("tdnn", SPEC.mels, 2)
+    starts = [draw_weights(module, torch.Generator().manual_seed(seed)) for seed in (0, 1)]
+    items = fake_speech((4, 4, 4)).features
+
+    def said(*experts: Weights) -> torch.Tensor:
+        weights = {name: torch.stack([one[name] for one in experts]) for name in starts[0]}
+        return EXPERT.hears(Student(module, starts[0], task), weights, items)
+
+    assert torch.allclose(said(*starts), (said(starts[0]) + said(starts[1])) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("labels", "steps", "count"),
+    [("taught", 0, 2), ("taught", 3, 2), ("hard", 3, 1), ("hard", 0, 0)],
+)
+def test_labels_need_all_experts_and_a_schedule_one(labels, steps, count):
+    needed = experts_needed(EXPERT, SMALL, Parameterisation(labels=labels), Native(steps=steps))
+    assert (0 if needed is None else needed.count) == count
 
 
 def made(labels: str, seed: int = 0) -> SyntheticSet:
