@@ -12,6 +12,7 @@ from torch import Tensor
 
 from synth_data.corpora import CORPORA
 from synth_data.corpora.facts import Corpus
+from synth_data.corpora.tree import Kept
 from synth_data.errors import AudioError, CorpusError, UserError, unknown_name
 from synth_data.extraction import digests, extract
 from synth_data.feature_cache import FeatureCache, default_folder
@@ -249,10 +250,13 @@ def _labels(
     read = corpus.read
     if task != "categorical" and corpus.read_rated is not None:
         read = corpus.read_rated
-    listed = sorted(read(find_root(corpus, root), allow_missing), key=lambda u: u.name)
+    found = read(find_root(corpus, root), allow_missing)
+    of_reader = found.notes if isinstance(found, Kept) else ()
+    listed = sorted(found, key=lambda u: u.name)
     told = task_of(corpus, task, listed, scale)
     kept = usable(corpus, told, listed, allow_missing)
-    return kept, told, notes(corpus, told, kept, len(listed), given=scale is not None)
+    of_values = notes(corpus, told, kept, len(listed), given=scale is not None)
+    return kept, told, [*of_reader, *of_values]
 
 
 def _targets(utterances: Sequence[Utterance], task: Task) -> Tensor:

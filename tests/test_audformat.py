@@ -111,8 +111,13 @@ def test_rows_without_an_emotion(
     with pytest.raises(CorpusError, match=r"audio without a label: 1 \(b.wav\)"):
         TABLE.read(folder, False)
     with caplog.at_level(logging.WARNING):
-        assert [u.name for u in TABLE.read(folder, True)] == ["a.wav"]
-    assert "rows without an emotion: 1" in caplog.text
+        found = TABLE.read(folder, True)
+    assert [u.name for u in found] == ["a.wav"]
+    assert found.notes == (
+        "audio without a label left out: 1",
+        "rows without an emotion left out: 1",
+    )
+    assert "rows without an emotion left out: 1" in caplog.text
 
 
 def test_several_tables_with_emotions(tmp_path: Path, database: Any) -> None:

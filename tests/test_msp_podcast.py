@@ -1,5 +1,6 @@
 """MSP-Podcast in its layout: labels of every release, unknown speakers, two tests, and errors."""
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -134,7 +135,11 @@ def test_who_is_tested_does_not_train(
     utterances = MSP_PODCAST.read_rated(msp_podcast_tree(tmp_path / "tree", moved), False)
     left = {s.name for s in segments if s.split != "Test3"} - {u.name for u in utterances}
     assert left == {f"MSP-PODCAST_{end}" for end in ("0000_0000", "0000_0001", "0002_0000")}
-    assert "left out, of speakers on another side: 3" in caplog.text
+    note = "utterances of speakers on another side left out: 3"
+    assert note in caplog.text
+    real = load(MSP_PODCAST, tmp_path / "tree", SPEC, task="dimensional")
+    assert note in real.notes
+    assert note in protocol_line(real, protocol_of(MSP_PODCAST, None), "own")
     for fold in protocol_of(MSP_PODCAST, None).folds(utterances):
         assert utterances[fold.train[0]].name == third.name
 
@@ -148,11 +153,30 @@ def test_a_reader_that_lets_a_speaker_be_on_two_sides_is_refused(
         protocol_of(MSP_PODCAST, None).folds(utterances)
 
 
-def test_withheld_labels_are_left_out(tmp_path: Path, segments: list[Segment]) -> None:
+@pytest.mark.parametrize("listed", [True, False], ids=["with lines", "without lines"])
+def test_withheld_labels_are_left_out(
+    tmp_path: Path, segments: list[Segment], listed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Releases from 1.12 on have no line for the third test, and call its recordings otherwise."""
+    if not listed:
+        segments = [
+            replace(s, name=f"MSP-PODCAST_test3_{i:04}") if s.split == "Test3" else s
+            for i, s in enumerate(segments)
+        ]
     tree = msp_podcast_tree(tmp_path / "tree", segments)
-    assert {u.split for u in MSP_PODCAST.read_rated(tree, False)} == {
-        *("train", "validation", "test1", "test2")
-    }
+    with caplog.at_level(logging.INFO):
+        found = MSP_PODCAST.read_rated(tree, False)
+    assert {u.split for u in found} == {"train", "validation", "test1", "test2"}
+    assert "left out, since labels are withheld: 6" in caplog.text
+
+
+def test_other_recordings_without_a_line_are_missed(
+    tmp_path: Path, segments: list[Segment]
+) -> None:
+    tree = msp_podcast_tree(tmp_path / "tree", segments)
+    noise(tree / "Audios" / "MSP-PODCAST_9999_0001.wav")
+    with pytest.raises(CorpusError, match=r"without a label: 1 .MSP-PODCAST_9999_0001.wav"):
+        MSP_PODCAST.read(tree, False)
 
 
 def test_emotions_that_are_not_told_are_missing(tmp_path: Path, segments: list[Segment]) -> None:

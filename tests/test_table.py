@@ -6,9 +6,18 @@ import pytest
 from trees import noise
 
 from synth_data.corpora.table import TABLE
+from synth_data.corpora.tree import IncompleteError
+from synth_data.corpus import listing, load, protocol_line, protocol_of
 from synth_data.errors import CorpusError
+from synth_data.features import FeatureSpec
 
 HEADER = "file,emotion,speaker"
+SPEC = FeatureSpec(mels=8, frames=20)
+
+
+@pytest.fixture(autouse=True)
+def _no_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISTILL_DATA_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
 def write(folder: Path, *lines: str, name: str = "table.csv") -> Path:
@@ -166,6 +175,31 @@ def test_labels_without_audio(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"labels without audio: 1 \(b.wav\).*--allow-missing"):
         TABLE.read(table, False)
     assert [utterance.name for utterance in TABLE.read(table, True)] == ["a.wav"]
+
+
+def test_no_label_with_audio(tmp_path: Path) -> None:
+    """Then the folder is another one, which no option makes good."""
+    table = write(tmp_path, HEADER, "a.wav,joy,anna", "b.wav,joy,anna")
+    (tmp_path / "wav").mkdir()
+    for name in "ab":
+        (tmp_path / f"{name}.wav").rename(tmp_path / "wav" / f"{name}.wav")
+    for allow_missing in (False, True):
+        with pytest.raises(IncompleteError, match="no label has its audio") as refused:
+            TABLE.read(table, allow_missing)
+        assert f"a.wav, b.wav). Looked for them in {tmp_path}: move" in str(refused.value)
+        assert "--allow-missing" not in str(refused.value)
+
+
+def test_what_was_left_out_stands_with_every_number(tmp_path: Path) -> None:
+    lines = [f"wav/{s}{e}.wav,{e},{s}" for s in "abc" for e in ("joy", "rage")]
+    table = write(tmp_path, HEADER, *lines)
+    noise(tmp_path / "wav" / "forgotten.wav")
+    (tmp_path / "wav" / "ajoy.wav").unlink()
+    left_out = ("labels without audio left out: 1", "audio without a label left out: 1")
+    for look in (load, listing):
+        real = look(TABLE, table, SPEC, allow_missing=True)
+        assert real.notes == left_out
+    assert " · ".join(left_out) in protocol_line(real, protocol_of(TABLE, None), "own")
 
 
 def test_audio_without_labels(tmp_path: Path) -> None:

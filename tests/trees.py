@@ -209,11 +209,12 @@ class Segment:
 def msp_podcast_tree(
     root: Path, segments: Sequence[Segment], labels: str = "labels_consensus.csv"
 ) -> Path:
-    """MSP-Podcast's layout, with the labels of the third test withheld.
+    """MSP-Podcast's layout, with the labels of the third test withheld: as lines or without any.
 
     Args:
         root: becomes `MSP-PODCAST-Publish`.
-        segments: of all sides.
+        segments: of all sides; those of the third test that are named as in releases from 1.12 on,
+            `MSP-PODCAST_test3_0001`, have no line.
         labels: name of their file; `.json` in place of `.csv` is written as that.
     """
     columns = ("EmoClass", "EmoAct", "EmoVal", "EmoDom", "SpkrID", "Gender", "Split_Set")
@@ -223,7 +224,8 @@ def msp_podcast_tree(
         told = (segment.emotion, segment.activation, segment.valence, segment.dominance)
         who = (segment.speaker, segment.gender)
         cells = (*(told if known else 4 * ("",)), *(who if known else 2 * ("",)), segment.split)
-        rows[f"{segment.name}.wav"] = cells
+        if "_test3_" not in segment.name:
+            rows[f"{segment.name}.wav"] = cells
         if segment.audio is not None:
             _place(segment.audio, root / "Audios" / f"{segment.name}.wav", copy=True)
         if segment.text is not None:

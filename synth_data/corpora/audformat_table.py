@@ -48,9 +48,11 @@ def read(folder: Path, name: str | None) -> Listing:
         cells = {column: values[number] for column, values in columns.items()}
         if cells["emotion"]:
             rows.append((f"row {number + 1}", {"file": file, **part, **cells}))
-    if len(rows) < len(files):
-        logger.warning("%s: rows without an emotion: %d", folder / name, len(files) - len(rows))
-    return Listing(folder / f"db.{name}", folder, rows)
+    notes: tuple[str, ...] = ()
+    if left := len(files) - len(rows):
+        notes = (f"rows without an emotion left out: {left}",)
+        logger.warning("%s: %s", folder / name, notes[0])
+    return Listing(folder / f"db.{name}", folder, rows, notes)
 
 
 def _database(folder: Path) -> Any:

@@ -50,7 +50,8 @@ class Corpus:
         citation: how to cite it.
         protocols: by name; the first is the default.
         read: `read(root, allow_missing)` lists the utterances. Labels without audio and audio
-            without labels raise `CorpusError` unless `allow_missing`.
+            without labels raise `CorpusError` unless `allow_missing`; what is left out then is
+            told where the list is a `tree.Kept`.
         read_rated: the same with all utterances that have dimensions, also those whose emotion is
             none of `emotions`; None where they are those of `read`.
         layout: the expected tree, a few lines, shown when a tree is wrong.

@@ -31,11 +31,13 @@ class Listing:
         folder: where paths of recordings start.
         rows: each with where it stands, such as "line 3", and its cells by column; the columns
             are those of `REQUIRED` and `OPTIONAL`. Empty or absent cells are unknown.
+        notes: what was left out of it, as it stands with every number.
     """
 
     source: Path
     folder: Path
     rows: Sequence[tuple[str, Mapping[str, str]]]
+    notes: tuple[str, ...] = ()
 
 
 def no_speaker(source: Path, place: str, cure: str) -> CorpusError:

@@ -10,15 +10,17 @@ person, who would then be on all sides. It may be somebody's of another side, wh
 but the makers of the corpus, who split it; and since one person may have many, no guarantee about
 speakers is given where there are any.
 
-The labels of the third test are withheld: its utterances are left out. The first two tests share
-their training side and are folds of their own, so that each has its rows in a report. Should a
-release have a speaker on two sides, those utterances of theirs that are furthest from being tested
-are left out, and counted in a warning.
+The labels of the third test are withheld: its recordings have none, or a line that tells nothing,
+and are left out. The first two tests share their training side and are folds of their own, so that
+each has its rows in a report. Should a release have a speaker on two sides, those utterances of
+theirs that are furthest from being tested are left out, and counted in a warning and with every
+number.
 """
 
 import csv
 import json
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -51,6 +53,7 @@ _SPLITS = {
 }
 _TESTS = ("test1", "test2")
 _WITHHELD = "Test3"
+_UNLISTED = re.compile(r"MSP-PODCAST_test3_\d+", re.IGNORECASE)  # its names, where it has no lines
 _FILES = (
     *("labels_consensus.csv", "labels_concensus.csv"),
     *("labels_consensus.json", "labels_concensus.json"),
@@ -69,6 +72,7 @@ def _read(root: Path | None, allow_missing: bool, *, rated: bool = False) -> lis
     audio = recordings(folder.glob("Audio*/*"))
     texts = {path.stem: path for path in folder.glob("Transcripts/*.txt")}
     withheld = {name for name, row in rows.items() if row["Split_Set"] == _WITHHELD}
+    withheld |= {name for name in audio.keys() - rows.keys() if _UNLISTED.fullmatch(name)}
     if withheld:
         logger.info("%s: left out, since labels are withheld: %d", source, len(withheld))
     bad, utterances, without_audio = [], [], []
@@ -92,12 +96,20 @@ def _read(root: Path | None, allow_missing: bool, *, rated: bool = False) -> lis
             f"{source}: labels that cannot be used: {len(bad)} ({few(bad)}); restore the file from "
             f"the release"
         )
+    kept = _apart(utterances)
+    notes = []
+    if left := len(utterances) - len(kept):
+        notes = [f"utterances of speakers on another side left out: {left}"]
+        logger.warning("%s: %s", source, notes[0])
     return complete(
-        _apart(utterances, source),
+        kept,
         folder,
         without_audio=without_audio,
-        without_label=[path.name for name, path in audio.items() if name not in rows],
+        without_label=[
+            path.name for name, path in audio.items() if name not in rows and name not in withheld
+        ],
         allow_missing=allow_missing,
+        notes=notes,
     )
 
 
@@ -155,15 +167,12 @@ def _utterance(name: str, row: Mapping[str, str], place: str) -> Utterance:
     )
 
 
-def _apart(utterances: list[Utterance], source: Path) -> list[Utterance]:
+def _apart(utterances: list[Utterance]) -> list[Utterance]:
     """Without those that train or validate, of speakers who are tested, or validate, as well."""
     tested = {u.speaker for u in utterances if u.split in _TESTS}
     validating = {u.speaker for u in utterances if u.split == "validation"}
     others = {"train": tested | validating, "validation": tested}
-    kept = [u for u in utterances if u.speaker not in others.get(u.split or "", ())]
-    if left := len(utterances) - len(kept):
-        logger.warning("%s: left out, of speakers on another side: %d", source, left)
-    return kept
+    return [u for u in utterances if u.speaker not in others.get(u.split or "", ())]
 
 
 def _value(column: str, cell: str) -> float | None:

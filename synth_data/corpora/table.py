@@ -40,6 +40,8 @@ def _read(root: Path | None, allow_missing: bool, *, rated: bool = False) -> lis
         without_audio=[utterance.name for path, utterance in utterances if path not in present],
         without_label=_forgotten(listing.folder.resolve(), listed),
         allow_missing=allow_missing,
+        looked_in=listing.folder,
+        notes=listing.notes,
     )
 
 

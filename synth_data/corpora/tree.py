@@ -16,6 +16,18 @@ AUDIO_SUFFIXES = (".wav", ".flac")
 SHOWN = 5  # names in a message; the rest is counted
 
 
+class Kept(list[Utterance]):
+    """The utterances of a corpus, and what its reader left out of them.
+
+    Attributes:
+        notes: what was left out, as it stands with every number.
+    """
+
+    def __init__(self, utterances: Iterable[Utterance], notes: Iterable[str]) -> None:
+        super().__init__(utterances)
+        self.notes = tuple(notes)
+
+
 class IncompleteError(CorpusError):
     """Labels lack audio, or audio lacks labels.
 
@@ -126,7 +138,9 @@ def complete(
     without_audio: Sequence[str],
     without_label: Sequence[str],
     allow_missing: bool,
-) -> list[Utterance]:
+    looked_in: Path | None = None,
+    notes: Sequence[str] = (),
+) -> Kept:
     """The utterances, once it is sure that they are all, or that less is allowed.
 
     Args:
@@ -135,30 +149,33 @@ def complete(
         without_audio: labels whose recording is not there.
         without_label: recordings that no label is for.
         allow_missing: go on without both.
+        looked_in: the folder that recordings were looked for in; if None, `where`.
+        notes: what else the reader left out, or what is odd about the labels.
 
     Raises:
         IncompleteError: something is missing and that is not allowed.
         CorpusError: nothing is left.
     """
-    problems = []
-    if without_audio:
-        problems.append(f"labels without audio: {len(without_audio)} ({few(without_audio)})")
-    if without_label:
-        problems.append(f"audio without a label: {len(without_label)} ({few(without_label)})")
+    missing = {"labels without audio": without_audio, "audio without a label": without_label}
+    missing = {what: names for what, names in missing.items() if names}
+    problems = "; ".join(f"{what}: {len(names)} ({few(names)})" for what, names in missing.items())
+    if without_audio and not utterances:  # another layout, which is nothing to go on without
+        raise IncompleteError(
+            f"{where}: no label has its audio. {problems}. Looked for them in "
+            f"{(looked_in or where).resolve()}: move the recordings there, or mend the labels",
+            *(utterances, without_audio, without_label),
+        )
     if problems and not allow_missing:
         raise IncompleteError(
-            f"{where}: {'; '.join(problems)}. Complete it, or leave these out with --allow-missing",
-            utterances,
-            without_audio,
-            without_label,
+            f"{where}: {problems}. Complete it, or leave these out with --allow-missing",
+            *(utterances, without_audio, without_label),
         )
     if problems:
-        logger.warning("%s: left out: %s", where, "; ".join(problems))
+        logger.warning("%s: left out: %s", where, problems)
     if not utterances:
-        raise CorpusError(
-            f"{where}: no utterance has both audio and a label. {'; '.join(problems)}"
-        )
-    return utterances
+        raise CorpusError(f"{where}: no utterance has both audio and a label. {problems}")
+    left_out = [f"{what} left out: {len(names)}" for what, names in missing.items()]
+    return Kept(utterances, [*left_out, *notes])
 
 
 def few(names: Iterable[str]) -> str:
