@@ -73,7 +73,7 @@ class RunConfig(BaseModel):
     data_root: Path | None = None
     """Its folder; from the environment if absent."""
     protocol: str | None = None
-    """One of the corpus' protocols; if absent, its default."""
+    """One of the corpus' protocols; if absent, its default: of a table with a split, that."""
     fold: Fold | None = None
     """A fold, "all", or "none": made from all speakers, to share, without a test. If absent, all;
     for the built-in corpus, the first."""
@@ -240,7 +240,7 @@ class RunConfig(BaseModel):
             update={
                 "data_root": root.absolute() if root else None,
                 "public_root": public_root.absolute() if public_root else None,
-                "protocol": protocol_of(self.corpus, self.protocol).name,
+                "protocol": protocol_of(self.corpus, self.protocol, root).name,
                 "fold": fold,
                 "feature": self.feature_name,
                 "device": _device(self.device),
@@ -293,7 +293,7 @@ class RunConfig(BaseModel):
     @property
     def corpus_protocol(self) -> Protocol:
         """The protocol itself."""
-        return protocol_of(self.corpus, self.protocol)
+        return protocol_of(self.corpus, self.protocol, self.data_root)
 
     @property
     def feature_name(self) -> str:

@@ -165,7 +165,7 @@ class Session:
     def protocol(self) -> Protocol:
         """How the corpus is split: as it was for the sets, or its default."""
         named = self.sets[0].synthetic.provenance.protocol if self.label_map is None else None
-        return protocol_of(self.corpus, named)
+        return protocol_of(self.corpus, named, self.data_root)
 
     def load(self, spec: Representation | None = None) -> RealSet:
         """The corpus, under the emotions of the sets.

@@ -104,7 +104,7 @@ def import_tensors(
         scale=None if scale is None else parse_scale(scale),
         progress=sys.stderr.isatty(),
     )
-    split = protocol_of(corpus, protocol)
+    split = protocol_of(corpus, protocol, data_root)
     if fold is not None:
         real.fold(split, fold)  # so that one that does not exist is named
     names = tuple(name.strip() for name in emotions.split(",")) if emotions else real.emotions

@@ -158,12 +158,21 @@ def known_corpus(name: str) -> Corpus:
     return CORPORA[name]
 
 
-def protocol_of(corpus: Corpus, name: str | None) -> Protocol:
+def protocol_of(corpus: Corpus, name: str | None, root: Path | str | None = None) -> Protocol:
     """A protocol of the corpus by name; its default if None.
 
+    Args:
+        corpus: its facts.
+        name: of the protocol.
+        root: as `load` takes it. A table whose column `split` says who trains and who is tested has
+            that as its default, so nothing but the table says what its default is.
+
     Raises:
+        CorpusError: the default is asked for, and the table that says it is not there.
         UserError: the corpus has no such protocol; the message tells the nearest name.
     """
+    if name is None and corpus.listed_protocol is not None:
+        name = corpus.listed_protocol(find_root(corpus, root))
     if name is None:
         return next(iter(corpus.protocols.values()))
     if name not in corpus.protocols:

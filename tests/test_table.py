@@ -3,8 +3,13 @@
 from pathlib import Path
 
 import pytest
+from small_sets import small_set
 from trees import noise
 
+from distill.config import RunConfig
+from evaluation.named_sets import NamedSet
+from evaluation.options import Options
+from evaluation.session import Session
 from synth_data.corpora.table import TABLE
 from synth_data.corpora.tree import IncompleteError
 from synth_data.corpus import listing, load, protocol_line, protocol_of
@@ -199,7 +204,7 @@ def test_what_was_left_out_stands_with_every_number(tmp_path: Path) -> None:
     for look in (load, listing):
         real = look(TABLE, table, SPEC, allow_missing=True)
         assert real.notes == left_out
-    assert " · ".join(left_out) in protocol_line(real, protocol_of(TABLE, None), "own")
+    assert " · ".join(left_out) in protocol_line(real, protocol_of(TABLE, None, table), "own")
 
 
 def test_audio_without_labels(tmp_path: Path) -> None:
@@ -217,6 +222,54 @@ def test_recordings_elsewhere_need_not_all_be_listed(tmp_path: Path) -> None:
     here.mkdir()
     table = write(here, HEADER, f"{noise(elsewhere / 'a.wav')},joy,anna")
     assert len(TABLE.read(table, False)) == 1
+
+
+@pytest.mark.parametrize(
+    ("splits", "usual"),
+    [
+        ("train train test Train", "listed-split"),
+        ("train validation test test", "listed-split"),
+        ("train train train train", "leave-one-speaker-out"),
+        ("train validation train train", "leave-one-speaker-out"),
+        (None, "leave-one-speaker-out"),
+    ],
+)
+def test_a_split_of_train_and_test_is_the_default_protocol(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, splits: str | None, usual: str
+) -> None:
+    lines = [f"{s}.wav,joy,{s}" for s in "abcd"]
+    if splits:
+        lines = [f"{one},{side}" for one, side in zip(lines, splits.split(), strict=True)]
+    table = write(tmp_path, HEADER + (",split" if splits else ""), *lines)
+    assert protocol_of(TABLE, None, table).name == usual
+    assert protocol_of(TABLE, "leave-one-session-out", table).name == "leave-one-session-out"
+    resolved = RunConfig(dataset="table", data_root=table, epsilon=None).resolved()
+    assert resolved.protocol == resolved.corpus_protocol.name == usual
+    judged = Session(
+        sets=(NamedSet("mine", small_set(), 0.0),),
+        corpus=TABLE,
+        data_root=table,
+        options=Options(),
+        speech=(),
+        label_map={},
+        fold=None,
+        out=Path("never-written"),
+        command="",
+    )
+    assert judged.protocol.name == usual
+    other = RunConfig(dataset="table", data_root=table, protocol="leave-one-session-out")
+    assert other.resolved().protocol == "leave-one-session-out"
+    monkeypatch.setenv("TABLE_ROOT", str(table))
+    assert protocol_of(TABLE, None).name == usual
+    assert RunConfig(dataset="table").resolved().protocol == usual
+
+
+def test_nothing_says_the_default_protocol_of_a_table_that_is_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("SER_DATA_ROOT", raising=False)
+    with pytest.raises(CorpusError, match="needs --data-root"):
+        protocol_of(TABLE, None)
 
 
 def test_protocols(tmp_path: Path) -> None:

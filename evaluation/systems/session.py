@@ -123,7 +123,7 @@ class Session:
         )
         if text is not None:
             require_transcripts(self.corpus.title, real.utterances)
-        protocol = protocol_of(self.corpus, self.protocol)
+        protocol = protocol_of(self.corpus, self.protocol, self.data_root)
         count = len(protocol.folds(real.utterances))
         if self.fold is not None and not 1 <= self.fold <= count:
             raise UserError(

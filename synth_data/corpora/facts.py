@@ -48,7 +48,7 @@ class Corpus:
         derivatives: whether the licence lets a distilled set be shared.
         url: where to get it.
         citation: how to cite it.
-        protocols: by name; the first is the default.
+        protocols: by name; the first is the default, unless `listed_protocol` says another.
         read: `read(root, allow_missing)` lists the utterances. Labels without audio and audio
             without labels raise `CorpusError` unless `allow_missing`; what is left out then is
             told where the list is a `tree.Kept`.
@@ -61,6 +61,8 @@ class Corpus:
             all values is taken; else empty.
         proxies: what the values of dimensions are, where nobody rated the utterances; else empty.
         rated: published number of utterances with dimensions; None where nothing is published.
+        listed_protocol: `listed_protocol(root)` names the default protocol where each copy may list
+            its own split, and None where this one does not.
     """
 
     name: str
@@ -85,3 +87,4 @@ class Corpus:
     proxies: str = ""
     rated: int | None = None
     read_rated: Callable[[Path | None, bool], list[Utterance]] | None = None
+    listed_protocol: Callable[[Path | None], str | None] | None = None

@@ -45,6 +45,13 @@ def _read(root: Path | None, allow_missing: bool, *, rated: bool = False) -> lis
     )
 
 
+def _listed_protocol(root: Path | None) -> str | None:
+    """That of the column `split`, where it says of all rows who trains and who is tested."""
+    rows = _listing(root, ("file", "speaker")).rows
+    splits = {row.get("split", "").casefold() for _, row in rows}
+    return listed_split().name if {"train", "test"} <= splits and "" not in splits else None
+
+
 def _listing(root: Path | None, required: Sequence[str]) -> Listing:
     """The rows of what the user named: a table, or a folder that holds one."""
     if root is None:
@@ -206,6 +213,7 @@ TABLE = Corpus(
     },
     read=_read,
     read_rated=partial(_read, rated=True),
+    listed_protocol=_listed_protocol,
     dimensions=DIMENSIONS,
     scales=((0.0, 1.0), (-1.0, 1.0), (1.0, 5.0), (1.0, 7.0), (1.0, 9.0)),
 )
