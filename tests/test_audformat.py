@@ -62,13 +62,18 @@ def test_one_table(tmp_path: Path, database: Any, named: str) -> None:
 
 
 def test_other_columns(tmp_path: Path, database: Any) -> None:
-    add(database, "emotion", "gender", ["female", "other"])
+    add(database, "emotion", "gender", ["Female", "other"])
     add(database, "emotion", "valence", [0.5, None])
+    add(database, "emotion", "arousal", [0.25, 0.75])
     add(database, "emotion", "split", ["train", "test"])
     add(database, "emotion", "nonsense", ["x", "y"])
     first, second = TABLE.read(saved(database, tmp_path), False)
     assert (first.gender, first.valence, first.split) == ("female", 0.5, "train")
     assert (second.gender, second.valence, second.split) == (None, None, "test")
+    assert (first.activation, second.activation) == (0.25, 0.75)
+    add(database, "emotion", "activation", [0.25, 0.75])
+    with pytest.raises(CorpusError, match=r"'activation' occurs twice, the other .* 'arousal'"):
+        TABLE.read(saved(database, tmp_path), False)
 
 
 def test_segments_and_speakers_of_whole_files(tmp_path: Path) -> None:

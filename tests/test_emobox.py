@@ -35,7 +35,7 @@ def emobox(root: Path, *lines: dict[str, object] | str) -> Path:
     path.parent.mkdir(parents=True)
     path.write_text("\n".join(x if isinstance(x, str) else json.dumps(x) for x in lines) + "\n")
     for found in lines:
-        if isinstance(found, dict) and found.get("wav"):
+        if isinstance(found, dict) and 0 < len(str(found["wav"] or "")) < 200:
             noise(root / str(found["wav"]))
     return path
 
@@ -50,11 +50,12 @@ def test_speaker_in_each_line(tmp_path: Path, named: str) -> None:
         tmp_path,
         line("a", speaker="anna", gender="female", valence=2.5, session=None),
         "",
-        line("b", "happy", speaker=7, start=0.1),
+        line("b", "happy", speaker=7, start=0.1, arousal=3),
     )
     utterances = TABLE.read(path.parent / named, False)
     assert labels(utterances) == [("sad", "anna", "female"), ("happy", "7", None)]
     assert (utterances[0].valence, utterances[0].session) == (2.5, None)
+    assert utterances[1].activation == 3.0
     assert [u.audio.waveform(16_000).numel() for u in utterances] == [3200, 1600]
     assert utterances[1].name == "downloads/mine/b.wav[0.1-]"
 
@@ -127,8 +128,15 @@ def test_wrong_label_map(tmp_path: Path, content: str) -> None:
 @pytest.mark.parametrize(
     ("added", "message"),
     [
-        ("{", "line 2: not a JSON object; each line must be one"),
+        ("{", "line 2: not a JSON object that can be read; each line must be one"),
         ("[1]", "line 2: not a JSON object"),
+        ('{"speaker": ' + "9" * 5_000 + "}", "line 2: not a JSON object that can be read"),
+        ("[" * 100_000, "line 2: not a JSON object that can be read"),
+        (line("x" * 5_000, speaker="anna"), "line 2: no file can be called so"),
+        (
+            line("b", speaker="anna", arousal=1, activation=1),
+            "line 2: the column 'activation' occurs twice, the other time as 'arousal'",
+        ),
         (line("b", speeker="anna"), r"line 2: unknown key 'speeker': did you mean 'speaker'\?"),
         (line("b", "", speaker="anna"), r"cannot be used: 1\. line 2: empty emotion"),
         (line("b", wav=None, speaker="anna"), r"cannot be used: 1\. line 2: empty file"),

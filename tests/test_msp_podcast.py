@@ -224,6 +224,8 @@ def test_what_lacks_a_value_can_be_left_out(tmp_path: Path, segments: list[Segme
         ("csv", 'FileName\n"a', "not a file of labels"),
         ("json", "not json", "not a file of labels"),
         ("json", "[1, 2]", "not a file of labels"),
+        ("json", "[" * 100_000, "not a file of labels"),
+        ("json", '{"a.wav": {"EmoVal": ' + "9" * 5_000 + "}}", "not a file of labels"),
     ],
 )
 def test_a_file_of_labels_that_is_none(

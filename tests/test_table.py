@@ -51,6 +51,21 @@ def test_reads_every_column(tmp_path: Path) -> None:
     assert (utterance.valence, utterance.activation, utterance.dominance) == (1.0, 2.5, -3.0)
 
 
+def test_words_in_upper_or_lower_case_and_another_name_of_activation(tmp_path: Path) -> None:
+    table = write(
+        tmp_path,
+        "File,Emotion, SPEAKER,Gender,Split,Arousal",
+        "a.wav,Joy,Anna,F,Train,1",
+        "b.wav,Joy,bert,m,TEST,2",
+        "c.wav,Joy,bert,Female,validation,2",
+    )
+    found = TABLE.read(table, False)
+    assert [u.gender for u in found] == ["female", "male", "female"]
+    assert [u.split for u in found] == ["train", "test", "validation"]
+    assert [u.activation for u in found] == [1.0, 2.0, 2.0]
+    assert (found[0].emotion, found[0].speaker) == ("Joy", "Anna")
+
+
 def test_empty_optional_cells_are_unknown(tmp_path: Path) -> None:
     table = write(tmp_path, HEADER + ",start,end,session,gender,text", "a.wav,joy,anna,,,,,")
     (utterance,) = TABLE.read(table, False)
@@ -111,6 +126,8 @@ def test_absent_root(tmp_path: Path) -> None:
         (HEADER + ",age", r"unknown column 'age'. Known: file, emotion, speaker, start"),
         ("file;emotion;speaker", r"unknown column 'file;emotion;speaker'.*commas separate"),
         (HEADER + ",file", r"the column 'file' occurs twice; remove one"),
+        (HEADER + ",File", r"the column 'file' occurs twice, the other time as 'File'; remove"),
+        (HEADER + ",activation,arousal", r"'activation' occurs twice, the other time as 'arousal'"),
         ("speaker", r"missing columns: file, emotion. Found: speaker"),
         ("file,emotion", r"no speaker column.*speaker-dependent.*--fold none and --protocol"),
         ("", r"missing columns: file, emotion, speaker. Found: nothing"),
@@ -134,9 +151,11 @@ def test_wrong_header(tmp_path: Path, header: str, message: str) -> None:
         ("b.wav,joy,anna,-1,,,,", r"line 3: the segment from -1.0 s .* starts below 0"),
         ("b.wav,joy,anna,,,dev,,", r"line 3: split 'dev' is not train, validation, test or empty"),
         ("b.wav,joy,anna,,,train,,", "line 2: no split, though others have one"),
-        ("b.wav,joy,anna,,,,f,", "line 3: gender 'f' is not female, male or empty"),
+        ("b.wav,joy,anna,,,,x,", "line 3: gender 'x' is not female, male, f, m or empty"),
         ("b.wav,joy,anna,,,,,good", "line 3: valence 'good' is not a number"),
         ("./a.wav,joy,anna,0,,,,", "line 3: the recording of line 2 again"),
+        ("x" * 5_000 + ",joy,anna,,,,,", "line 3: no file can be called so: File name too long"),
+        (".\\b.wav,joy,anna,,,,,", r"line 3: file .* no separators here, write \./b\.wav"),
     ],
 )
 def test_wrong_line(tmp_path: Path, cells: str, message: str) -> None:
@@ -214,6 +233,18 @@ def test_audio_without_labels(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"audio without a label: 1 \(wav/b.wav\)"):
         TABLE.read(table, False)
     assert [utterance.name for utterance in TABLE.read(table, True)] == ["wav/a.wav"]
+
+
+@pytest.mark.parametrize("suffix", [".mp3", ".ogg", ".opus", ".OGG"])
+def test_compressed_audio_without_labels(tmp_path: Path, suffix: str) -> None:
+    """But a compressed copy of a listed recording was not forgotten."""
+    table = write(tmp_path, HEADER, "wav/a.wav,joy,anna")
+    (tmp_path / "wav" / f"a{suffix}").write_bytes(b"a copy")
+    assert len(TABLE.read(table, False)) == 1
+    (tmp_path / "wav" / f"b{suffix}").write_bytes(b"another")
+    (tmp_path / "wav" / f"._c{suffix}").write_bytes(b"Mac OS X")
+    with pytest.raises(CorpusError, match=rf"audio without a label: 1 \(wav/b{suffix}\)"):
+        TABLE.read(table, False)
 
 
 def test_recordings_elsewhere_need_not_all_be_listed(tmp_path: Path) -> None:

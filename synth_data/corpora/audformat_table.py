@@ -2,7 +2,8 @@
 
 The table is the one with a column `emotion`. Speakers are in its column `speaker`, or in that of
 another table that lists whole files; their gender is in a column `gender` likewise, or among the
-labels of the scheme of the speakers. Rows without an emotion are left out.
+labels of the scheme of the speakers. Rows without an emotion are left out. A column `arousal` is
+taken for `activation`.
 """
 
 import importlib
@@ -14,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from synth_data.corpora.listing import GENDERS, OPTIONAL, Listing, no_speaker
+from synth_data.corpora.listing import GENDERS, OPTIONAL, OTHER_NAMES, Listing, no_speaker, twice
 from synth_data.errors import CorpusError
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ def read(folder: Path, name: str | None) -> Listing:
     """
     database = _database(folder)
     name = _table_name(folder, database, name)
-    columns = _columns(database, name)
+    columns = _columns(folder, database, name)
     index = database[name].df.index
     files = index.get_level_values("file").tolist()
     times = _times(index) if "start" in index.names else [{}] * len(files)
@@ -102,12 +103,13 @@ def _table_name(folder: Path, database: Any, name: str | None) -> str:
     )
 
 
-def _columns(database: Any, name: str) -> dict[str, list[str]]:
+def _columns(folder: Path, database: Any, name: str) -> dict[str, list[str]]:
     """The cells of the table's rows, by column."""
     table = database[name]
-    columns = {
-        column: _texts(table[column].get()) for column in _CARRIED if column in table.columns
-    }
+    carried = [column for column in table.columns if OTHER_NAMES.get(column, column) in _CARRIED]
+    if problem := twice(carried):
+        raise CorpusError(f"{folder / name}: {problem}")
+    columns = {OTHER_NAMES.get(column, column): _texts(table[column].get()) for column in carried}
     meanings = _meanings(database, table["emotion"].scheme_id)
     columns["emotion"] = [meanings.get(label, label) for label in _texts(table["emotion"].get())]
     others = [database[t] for t in database.tables if t != name and database[t].is_filewise]
@@ -139,7 +141,7 @@ def _texts(values: Any) -> list[str]:
 
 
 def _genders(values: list[str]) -> list[str]:
-    return [value if value in GENDERS else "" for value in values]
+    return [GENDERS.get(value.casefold(), "") for value in values]
 
 
 def _meanings(database: Any, scheme: str | None) -> Mapping[str, str]:

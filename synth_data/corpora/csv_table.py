@@ -1,7 +1,8 @@
 """A CSV file as a listing.
 
 The header is `file,emotion,speaker` and, where known, `start,end,split,session,gender,valence,
-activation,dominance,text`, in any order. `file` is relative to the table's folder, or absolute;
+activation,dominance,text`, in any order and in upper or lower case; `arousal` is another name of
+`activation`. `file` is relative to the table's folder, or absolute;
 `start` and `end` are in seconds. Where dimensions are told there may be no `emotion`.
 """
 
@@ -9,7 +10,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from synth_data.corpora.listing import OPTIONAL, REQUIRED, Listing, no_speaker
+from synth_data.corpora.listing import OPTIONAL, REQUIRED, Listing, column_of, no_speaker, twice
 from synth_data.corpora.tree import few
 from synth_data.errors import CorpusError, unknown_name
 
@@ -28,8 +29,9 @@ def read(table: Path, required: Sequence[str] = REQUIRED) -> Listing:
     try:
         with table.open(encoding="utf-8-sig", newline="") as stream:
             lines = csv.reader(stream, strict=True)
-            header = [name.strip() for name in next(lines, [])]
-            _check_header(table, header, required)
+            named = next(lines, [])
+            header = [column_of(name) for name in named]
+            _check_header(table, named, header, required)
             rows = [(lines.line_num, cells) for cells in lines if cells]
     except (UnicodeDecodeError, csv.Error) as error:
         raise CorpusError(f"{table}: not a CSV file in UTF-8 ({error}); save it as one") from error
@@ -49,13 +51,15 @@ def read(table: Path, required: Sequence[str] = REQUIRED) -> Listing:
     )
 
 
-def _check_header(table: Path, header: list[str], required: Sequence[str]) -> None:
+def _check_header(
+    table: Path, named: list[str], header: list[str], required: Sequence[str]
+) -> None:
     for name in header:
         if name not in REQUIRED + OPTIONAL:
             error = unknown_name("column", name, REQUIRED + OPTIONAL)
             raise CorpusError(f"{table}: {error}. Rename or remove it; commas separate columns")
-        if header.count(name) > 1:
-            raise CorpusError(f"{table}: the column '{name}' occurs twice; remove one")
+    if problem := twice(named):
+        raise CorpusError(f"{table}: {problem}")
     missing = [name for name in required if name not in header]
     if missing == ["speaker"]:
         raise no_speaker(table, "column", "Add one")

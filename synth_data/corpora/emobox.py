@@ -2,7 +2,7 @@
 
 A line has the keys `key`, `wav`, `emo` and some that say what the recording's header says too.
 EmoBox tells no speaker. The key `speaker` can be added to each line, as can the other columns of a
-table, or a file `speakers.csv` can give the speaker of each `key`, in the columns `key,speaker`
+table (`arousal` for `activation`), or a file `speakers.csv` can give the speaker of each `key`, in the columns `key,speaker`
 and, where known, `gender,session`. `label_map.json` gives the labels their names. Both are looked
 for beside the lines and in the folder above.
 
@@ -15,7 +15,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from synth_data.corpora.listing import OPTIONAL, Listing, no_speaker
+from synth_data.corpora.listing import OPTIONAL, Listing, column_of, is_there, no_speaker, twice
 from synth_data.corpora.tree import beside, few
 from synth_data.errors import CorpusError, unknown_name
 
@@ -70,7 +70,12 @@ def _utterances(lines: Path) -> list[tuple[str, dict[str, str]]]:
             continue
         utterance = _object(line)
         if utterance is None:
-            raise CorpusError(f"{lines}, line {number}: not a JSON object; each line must be one")
+            raise CorpusError(
+                f"{lines}, line {number}: not a JSON object that can be read; each line must be one"
+            )
+        if problem := twice(utterance):
+            raise CorpusError(f"{lines}, line {number}: {problem}")
+        utterance = {column_of(key): value for key, value in utterance.items()}
         for key in utterance:
             if key not in _KEYS:
                 unknown = unknown_name("key", key, _KEYS)
@@ -123,7 +128,7 @@ def _names(label_map: Path | None, labels: set[str]) -> dict[str, str]:
 def _object(text: str) -> dict[str, Any] | None:
     try:
         found = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # also for a number or a nesting that Python does not take
         return None
     return found if isinstance(found, dict) else None
 
@@ -132,4 +137,4 @@ def _folder(lines: Path, files: list[str]) -> Path:
     """Where the paths start: beside the lines, or above, as `downloads/` is in EmoBox."""
     folder = lines.resolve().parent
     places = (folder, *folder.parents[:3])
-    return next((p for p in places if any((p / file).is_file() for file in files if file)), folder)
+    return next((p for p in places if any(is_there(p / file) for file in files if file)), folder)

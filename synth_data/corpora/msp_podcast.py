@@ -126,7 +126,7 @@ def _rows(source: Path) -> dict[str, Mapping[str, str]]:
             listed = [{"FileName": name, **row} for name, row in json.loads(text).items()]
         else:
             listed = list(csv.DictReader(text.splitlines(), strict=True))
-    except (ValueError, TypeError, AttributeError, csv.Error) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError, csv.Error) as error:
         raise CorpusError(
             f"{source}: not a file of labels ({error}); restore it from the release"
         ) from error

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from synth_data.corpora import audformat_table, csv_table, emobox
 from synth_data.corpora.facts import Corpus
-from synth_data.corpora.listing import GENDERS, REQUIRED, Listing
+from synth_data.corpora.listing import GENDERS, REQUIRED, Listing, is_there
 from synth_data.corpora.tree import complete, few, is_companion, is_recording
 from synth_data.errors import CorpusError
 from synth_data.protocol import dealt, hashed, leave_one_out, listed_split, speaker_dependent
@@ -23,7 +23,8 @@ from synth_data.utterance import AudioFile, Utterance
 
 LONGEST_EMOTION = 100  # characters: what the manifest of a set takes
 
-_SPLITS = ("train", "validation", "test")
+_SPLITS = {side: side for side in ("train", "validation", "test")}
+_COMPRESSED = (".mp3", ".ogg", ".opus")  # may also be copies of what is listed
 _AUDFORMAT = re.compile(r"db\.(?P<table>.+)\.(?:csv|parquet)")
 
 
@@ -33,7 +34,7 @@ def _read(root: Path | None, allow_missing: bool, *, rated: bool = False) -> lis
     listing = _listing(root, required)
     utterances = _utterances(listing, required)
     listed = {path for path, _ in utterances}
-    present = {path for path in listed if path.is_file()}
+    present = {path for path in listed if is_there(path)}
     return complete(
         [utterance for path, utterance in utterances if path in present],
         listing.source,
@@ -124,9 +125,10 @@ def _utterance(
     emotion = row.get("emotion", "")
     if not emotion.isprintable() or len(emotion) > LONGEST_EMOTION:
         raise ValueError(f"emotion is not a printable name of up to {LONGEST_EMOTION} characters")
-    for column, words in (("split", _SPLITS), ("gender", GENDERS)):
-        if row.get(column, "") not in ("", *words):
-            raise ValueError(f"{column} '{row[column]}' is not {', '.join(words)} or empty")
+    split, gender = (
+        _word(column, row.get(column, ""), words)
+        for column, words in (("split", _SPLITS), ("gender", GENDERS))
+    )
     numbers = {
         column: _number(column, row.get(column, ""))
         for column in ("start", "end", "valence", "activation", "dominance")
@@ -136,15 +138,15 @@ def _utterance(
     if first < 0 or (end is not None and first >= end):
         raise ValueError(f"the segment from {first} s to {end} s is empty or starts below 0")
     whole = start is None and end is None
-    path = (folder / row["file"]).resolve()
+    path = _path(folder, row["file"])
     utterance = Utterance(
         name=row["file"] if whole else f"{row['file']}[{first}-{'' if end is None else end}]",
         audio=AudioFile(path, start, end),
         emotion=emotion,
         speaker=row["speaker"],
         session=row.get("session") or None,
-        gender=row.get("gender") or None,
-        split=row.get("split") or None,
+        gender=gender,
+        split=split,
         valence=numbers["valence"],
         activation=numbers["activation"],
         dominance=numbers["dominance"],
@@ -152,6 +154,28 @@ def _utterance(
         place=place,
     )
     return path, utterance, (first, end)
+
+
+def _path(folder: Path, file: str) -> Path:
+    """Of a recording, which need not be there; ValueError says why it could not be."""
+    path = (folder / file).resolve()
+    try:
+        there = path.is_file()
+    except OSError as error:
+        raise ValueError(f"no file can be called so: {error.strerror}") from error
+    forward = file.replace("\\", "/")
+    if not there and forward != file and is_there(folder / forward):
+        raise ValueError(f"file '{file}': backslashes are no separators here, write {forward}")
+    return path
+
+
+def _word(column: str, cell: str, words: Mapping[str, str]) -> str | None:
+    """What a cell stands for, in upper or lower case."""
+    if not cell:
+        return None
+    if cell.casefold() not in words:
+        raise ValueError(f"{column} '{cell}' is not {', '.join(words)} or empty")
+    return words[cell.casefold()]
 
 
 def _number(column: str, cell: str) -> float | None:
@@ -167,14 +191,24 @@ def _number(column: str, cell: str) -> float | None:
 
 
 def _forgotten(folder: Path, listed: set[Path]) -> list[str]:
-    """The unlisted recordings beside listed ones, below the table's folder."""
+    """The unlisted recordings beside listed ones, below the table's folder.
+
+    Not what is compressed of a listed one: a copy has its name.
+    """
     beside = {path.parent for path in listed if path.is_relative_to(folder)}
+    named = {path.with_suffix("") for path in listed}
+
+    def forgotten(path: Path) -> bool:
+        if path.suffix.lower() in _COMPRESSED and not is_companion(path):
+            return path.resolve().with_suffix("") not in named
+        return is_recording(path) and path.resolve() not in listed
+
     return sorted(
         str(path.relative_to(folder))
         for place in beside
         if place.is_dir()
         for path in place.iterdir()
-        if is_recording(path) and path.resolve() not in listed
+        if forgotten(path)
     )
 
 
