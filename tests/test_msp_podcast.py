@@ -72,6 +72,30 @@ def test_reads_its_layout(tmp_path: Path, segments: list[Segment], labels: str) 
     assert {u.emotion for u in rated} == {*MSP_PODCAST.emotions, "surprise", "no agreement"}
 
 
+@pytest.mark.parametrize("nested", [("Labels", "Audios", "Transcripts"), ("Audios",), ("Labels",)])
+def test_archives_that_unpacked_into_a_folder_of_their_own(
+    tmp_path: Path, segments: list[Segment], nested: tuple[str, ...]
+) -> None:
+    tree = msp_podcast_tree(tmp_path / "tree", segments)
+    texts = [u.text for u in MSP_PODCAST.read(tree, False)]
+    for part in nested:
+        (tree / part).rename(tree / "moved")
+        (tree / part).mkdir()
+        (tree / "moved").rename(tree / part / part)
+    utterances = MSP_PODCAST.read(tmp_path, False)
+    assert [u.text for u in utterances] == texts
+    assert utterances[0].audio.waveform(16_000).numel()
+
+
+def test_recordings_that_are_elsewhere(tmp_path: Path, segments: list[Segment]) -> None:
+    tree = msp_podcast_tree(tmp_path / "tree", segments)
+    (tree / "Audios").rename(tree / "wav")
+    with pytest.raises(CorpusError, match="no label has its audio") as refused:
+        MSP_PODCAST.read(tree, False)
+    assert f"Looked for them in {tree / 'Audios'}: move" in str(refused.value)
+    assert "--allow-missing" not in str(refused.value)
+
+
 def test_nobody_is_called_unknown(tmp_path: Path, segments: list[Segment]) -> None:
     tree = msp_podcast_tree(tmp_path / "tree", segments)
     utterances = MSP_PODCAST.read_rated(tree, False)

@@ -2,9 +2,9 @@
 
 A line has the keys `key`, `wav`, `emo` and some that say what the recording's header says too.
 EmoBox tells no speaker. The key `speaker` can be added to each line, as can the other columns of a
-table (`arousal` for `activation`), or a file `speakers.csv` can give the speaker of each `key`, in the columns `key,speaker`
-and, where known, `gender,session`. `label_map.json` gives the labels their names. Both are looked
-for beside the lines and in the folder above.
+table (`arousal` for `activation`), or a file `speakers.csv` can give the speaker of each `key`, in
+the columns `key,speaker` and, where known, `gender,session`. `label_map.json` gives the labels
+their names. Both are looked for beside the lines and in the folder above.
 
 EmoBox's own maps do not always fit: for EmoDB it maps "Neutral", where the lines say "neutral".
 """

@@ -1,8 +1,9 @@
 """MSP-Podcast: spontaneous English speech from podcasts, rated on seven-point scales.
 
 Labels are those that raters agreed on, `Labels/labels_consensus.csv` (up to release 1.8
-`labels_concensus.csv`), or the JSON file beside it. Classes are the four in use; where dimensions
-are told every rated utterance is in. Releases grow, so no counts are published here.
+`labels_concensus.csv`), or the JSON file beside it; archives that unpacked into a folder of their
+own, `Labels/Labels/`, are understood. Classes are the four in use; where dimensions are told every
+rated utterance is in. Releases grow, so no counts are published here.
 
 Who speaks in a part of the corpus is not known (`Unknown`). Such an utterance stays on the side
 that the corpus puts it on, and counts as one of a speaker of its own: never are all of them one
@@ -69,8 +70,8 @@ def _read(root: Path | None, allow_missing: bool, *, rated: bool = False) -> lis
     source = _labels_of(folder)
     assert source is not None  # or the folder would not have been found
     rows = _rows(source)
-    audio = recordings(folder.glob("Audio*/*"))
-    texts = {path.stem: path for path in folder.glob("Transcripts/*.txt")}
+    audio = recordings(_in(folder, "Audio*", "*"))
+    texts = {path.stem: path for path in _in(folder, "Transcripts", "*.txt")}
     withheld = {name for name, row in rows.items() if row["Split_Set"] == _WITHHELD}
     withheld |= {name for name in audio.keys() - rows.keys() if _UNLISTED.fullmatch(name)}
     if withheld:
@@ -109,13 +110,20 @@ def _read(root: Path | None, allow_missing: bool, *, rated: bool = False) -> lis
             path.name for name, path in audio.items() if name not in rows and name not in withheld
         ],
         allow_missing=allow_missing,
+        looked_in=folder / "Audios",
         notes=notes,
     )
 
 
 def _labels_of(folder: Path) -> Path | None:
     """The file with the labels; None where there is none."""
-    return next((path for name in _FILES if (path := folder / "Labels" / name).is_file()), None)
+    return next((path for name in _FILES for path in _in(folder, "Labels", name)), None)
+
+
+def _in(folder: Path, part: str, name: str) -> list[Path]:
+    """The files of a part of the corpus, in its folder or in one of that name inside it."""
+    places = (f"{part}/{name}", f"{part}/{part}/{name}")
+    return sorted(path for place in places for path in folder.glob(place) if path.is_file())
 
 
 def _rows(source: Path) -> dict[str, Mapping[str, str]]:
