@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from synth_data.corpora import CORPORA
+from synth_data.corpora import CORPORA, twins
 from synth_data.corpora.facts import Corpus
 from synth_data.corpora.tree import Kept
 from synth_data.errors import AudioError, CorpusError, UserError, unknown_name
@@ -102,6 +102,9 @@ def load(
             f"no utterance of {corpus.title} is left: {len(listed)} found, {len(refused)} of them "
             f"skipped as unusable; check the recordings, or get the corpus again: {corpus.url}"
         )
+    twice = twins.of_recordings(readable) if corpus.access == "own" else []
+    for note in twice:
+        log.warning("%s: %s", corpus.title, note)
     kept = sorted(rows)
     utterances = [readable[row][0] for row in kept]
     return RealSet(
@@ -112,7 +115,7 @@ def load(
         features=torch.stack([rows[row] for row in kept]),
         targets=_targets(utterances, told),
         digest=_digest([readable[row] for row in kept]),
-        notes=(*_notes(corpus, told, utterances, refused), *remarks, *_licences(spec)),
+        notes=(*_notes(corpus, told, utterances, refused), *remarks, *twice, *_licences(spec)),
     )
 
 

@@ -1,5 +1,6 @@
 """A user's own table of recordings."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from evaluation.session import Session
 from synth_data.corpora.table import TABLE
 from synth_data.corpora.tree import IncompleteError
 from synth_data.corpus import listing, load, protocol_line, protocol_of
+from synth_data.corpus_check import check
 from synth_data.errors import CorpusError
 from synth_data.features import FeatureSpec
 
@@ -26,11 +28,11 @@ def _no_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 
 
 def write(folder: Path, *lines: str, name: str = "table.csv") -> Path:
-    """A table, and a recording for each file it names."""
-    for line in lines[1:]:
+    """A table, and a recording for each file it names, no two of them the same."""
+    for number, line in enumerate(lines[1:]):
         path = folder / line.split(",")[0]
         if not path.exists():
-            noise(path)
+            noise(path, seed=number)
     (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder / name
 
@@ -245,6 +247,58 @@ def test_compressed_audio_without_labels(tmp_path: Path, suffix: str) -> None:
     (tmp_path / "wav" / f"._c{suffix}").write_bytes(b"Mac OS X")
     with pytest.raises(CorpusError, match=rf"audio without a label: 1 \(wav/b{suffix}\)"):
         TABLE.read(table, False)
+
+
+def test_names_that_are_probably_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    names = ("anna", "Anna", "Jürgen", "Ju\u0308rgen", "bert", "clara")
+    lines = [f"{i}.wav,{'Joy' if i < 2 else 'joy'},{name}" for i, name in enumerate(names)]
+    table = write(tmp_path, HEADER, *lines, "6.wav,rage,bert")
+    real = load(TABLE, table, SPEC)
+    what = "that differ only in case or Unicode form"
+    assert real.notes == (
+        rf"speakers {what}: 4 (Anna = anna, 'Ju\u0308rgen' = 'J\xfcrgen'; each counts as one)",
+        f"emotions {what}: 2 (Joy = joy; each counts as one)",
+    )
+    assert all(note in caplog.text for note in real.notes)
+    assert f"speakers {what}: 4 · emotions" in protocol_line(real, None, "own")
+    assert check(TABLE, table).remarks == real.notes
+
+
+def test_one_recording_under_two_labels(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A copy with the same labels is none of these, and nor are two parts of one file."""
+    sides = {"anna": "train", "bert": "train", "clara": "test"}
+    lines = [f"{s}.wav,joy,{s},{side}," for s, side in sides.items()]
+    table = write(tmp_path, HEADER + ",split,start", *lines)
+    for copy, source in (("b", "anna"), ("c", "bert"), ("d", "clara"), ("e", "clara")):
+        shutil.copy(tmp_path / f"{source}.wav", tmp_path / f"{copy}.wav")
+    with table.open("a") as stream:
+        stream.write("b.wav,joy,clara,test,\nc.wav,rage,bert,train,\nd.wav,joy,clara,test,\n")
+        stream.write("e.wav,rage,clara,test,0.1\n")
+    for _ in range(2):  # also where the features come from the cache
+        real = load(TABLE, table, SPEC)
+        assert real.notes == tuple(
+            f"recordings that are under more than one {what}: 1 ({which})"
+            for what, which in (
+                *(("speaker", "anna.wav = b.wav"), ("emotion", "bert.wav = c.wav")),
+                ("split", "anna.wav = b.wav"),
+            )
+        )
+        assert all(note in caplog.text for note in real.notes)
+
+
+def test_nobody_is_called_unknown(tmp_path: Path) -> None:
+    lines = [f"{i}.wav,joy,{name}" for i, name in enumerate(("anna", "Unknown", "unknown"))]
+    table = write(tmp_path, HEADER, *lines)
+    utterances = TABLE.read(table, False)
+    assert [u.of_unknown_speaker for u in utterances] == [False, True, True]
+    assert len({u.speaker for u in utterances}) == 3
+    real = load(TABLE, table, SPEC)
+    assert real.notes == ("2 utterances of unknown speakers (each a speaker of its own)",)
+
+
+def test_a_constant_speaker_may_be_called_unknown(tmp_path: Path) -> None:
+    table = write(tmp_path, HEADER, "a.wav,joy,unknown", "b.wav,rage,unknown")
+    assert {u.speaker for u in TABLE.read(table, False)} == {"unknown"}
 
 
 def test_recordings_elsewhere_need_not_all_be_listed(tmp_path: Path) -> None:

@@ -1,27 +1,34 @@
 """Anybody's own recordings, listed in a table: a CSV file, EmoBox's JSON lines, or audformat.
 
 Emotions are those that occur, and so are dimensions, which are all on one scale; where they are
-told an utterance may have no emotion. The table is taken at its word about recordings elsewhere,
+told an utterance may have no emotion. A speaker called "unknown" is nobody in particular: each such
+utterance counts as one of a speaker of its own, unless all are, who then are the constant speaker
+of a table that knows none. The table is taken at its word about recordings elsewhere,
 but a recording in a folder of its own tree from which it lists others was probably forgotten, and
 is reported.
 """
 
+import logging
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from synth_data.corpora import audformat_table, csv_table, emobox
+from synth_data.corpora import audformat_table, csv_table, emobox, twins
 from synth_data.corpora.facts import Corpus
 from synth_data.corpora.listing import GENDERS, REQUIRED, Listing, is_there
 from synth_data.corpora.tree import complete, few, is_companion, is_recording
 from synth_data.errors import CorpusError
 from synth_data.protocol import dealt, hashed, leave_one_out, listed_split, speaker_dependent
 from synth_data.task import DIMENSIONS
-from synth_data.utterance import AudioFile, Utterance
+from synth_data.utterance import UNKNOWN, AudioFile, Utterance
+
+logger = logging.getLogger(__name__)
 
 LONGEST_EMOTION = 100  # characters: what the manifest of a set takes
+NOBODY = "unknown"
 
 _SPLITS = {side: side for side in ("train", "validation", "test")}
 _COMPRESSED = (".mp3", ".ogg", ".opus")  # may also be copies of what is listed
@@ -34,6 +41,9 @@ def _read(root: Path | None, allow_missing: bool, *, rated: bool = False) -> lis
     listing = _listing(root, required)
     utterances = _utterances(listing, required)
     listed = {path for path, _ in utterances}
+    notes = twins.of_names([utterance for _, utterance in utterances])
+    for note in notes:
+        logger.warning("%s: %s", listing.source, note)
     present = {path for path in listed if is_there(path)}
     return complete(
         [utterance for path, utterance in utterances if path in present],
@@ -42,7 +52,7 @@ def _read(root: Path | None, allow_missing: bool, *, rated: bool = False) -> lis
         without_label=_forgotten(listing.folder.resolve(), listed),
         allow_missing=allow_missing,
         looked_in=listing.folder,
-        notes=listing.notes,
+        notes=(*listing.notes, *notes),
     )
 
 
@@ -110,6 +120,8 @@ def _utterances(listing: Listing, required: Sequence[str]) -> list[tuple[Path, U
             unsplit.append(f"{place}: no split, though others have one")
     if len(unsplit) < len(utterances):
         bad += unsplit
+    if not all(utterance.speaker.casefold() == NOBODY for _, utterance in utterances):
+        utterances = [(path, _nobody_told(utterance)) for path, utterance in utterances]
     if bad:
         raise CorpusError(
             f"{listing.source}: lines that cannot be used: {len(bad)}. {few(bad)}. "
@@ -154,6 +166,13 @@ def _utterance(
         place=place,
     )
     return path, utterance, (first, end)
+
+
+def _nobody_told(utterance: Utterance) -> Utterance:
+    """The utterance; if its speaker is called unknown, as one of a speaker of its own."""
+    if utterance.speaker.casefold() != NOBODY:
+        return utterance
+    return replace(utterance, speaker=UNKNOWN + utterance.name)
 
 
 def _path(folder: Path, file: str) -> Path:
