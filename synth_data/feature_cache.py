@@ -15,6 +15,7 @@ from hashlib import sha256
 from importlib.metadata import version
 from inspect import getsource
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from jaxtyping import Float
@@ -22,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from synth_data import audio
+from synth_data import audio, pure_torchaudio
 from synth_data.representation import Representation
 
 log = logging.getLogger(__name__)
@@ -121,11 +122,22 @@ def default_folder() -> Path:
 def _software(spec: Representation) -> str:
     """Names everything that decides a feature's bits, beside the corpus and the recipe."""
     made_by = sha256()
-    names = {one.__module__ for part in (spec, *spec.parts) for one in type(part).__mro__}
-    own = [sys.modules[name] for name in sorted(names) if name.startswith(f"{__package__}.")]
-    for module in (audio, *own):
+    for module in (audio, pure_torchaudio, *_modules(spec)):
         made_by.update(getsource(module).encode())
     of_parts = sorted({library for part in spec.parts for library in part.libraries})
     for library in ("torch", "torchaudio", "scipy", "soundfile", *of_parts):
         made_by.update(f"{library} {version(library)}".encode())
     return made_by.hexdigest()[:8]
+
+
+def _modules(spec: Representation) -> list[ModuleType]:
+    """Those of the recipe's classes, and of what these take from beside them, such as layers."""
+    kinds = {one.__module__ for part in (spec, *spec.parts) for one in type(part).__mro__}
+    own = {name for name in kinds if name.startswith(f"{__package__}.")}
+    used = {
+        str(getattr(value, "__module__", ""))
+        for name in own
+        for value in vars(sys.modules[name]).values()
+    }
+    beside = {name for name in used if name.startswith(f"{__package__}.representations.")}
+    return [sys.modules[name] for name in sorted(own | beside)]

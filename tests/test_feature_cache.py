@@ -3,6 +3,7 @@
 import logging
 import os
 from dataclasses import replace
+from inspect import getsource
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ import torch
 from joblib import Parallel, delayed
 from safetensors import safe_open
 from safetensors.torch import save_file
+from small_encoders import speech_encoder, text_encoder
 
 from synth_data import feature_cache
 from synth_data.feature_cache import FeatureCache, default_folder
 from synth_data.features import FeatureSpec
+from synth_data.representations import known_feature
 
 SPEC = FeatureSpec(mels=8, frames=20)
 ROWS = {
@@ -24,6 +27,15 @@ ROWS = {
 @pytest.fixture
 def cache(tmp_path):
     return FeatureCache(tmp_path / "deep" / "cache", "ab" * 32, SPEC, size=4)
+
+
+@pytest.fixture(scope="module")
+def encoders(tmp_path_factory):
+    """Small ones of speech and of text."""
+    pytest.importorskip("transformers")
+    folder = tmp_path_factory.mktemp("encoders")
+    speech, text = speech_encoder(folder / "speech"), text_encoder(folder / "text")
+    return known_feature(f"hubert:{speech}"), known_feature(f"text:{text}")
 
 
 def equal(one, other):
@@ -58,6 +70,39 @@ def test_corpus_recipe_and_software_have_files_of_their_own(cache, monkeypatch):
     files.add(cache.file)
     feature_cache._software.cache_clear()
     assert len(files) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "speech", "text"),
+    [
+        ("audio", True, True),
+        ("pure_torchaudio", True, True),
+        ("representation", True, True),
+        ("representations.layers", True, True),
+        ("representations.loading", True, True),
+        ("representations.encoder_folder", True, True),
+        ("representations.encoder", True, False),
+        ("representations.text", False, True),
+        ("representations.kaldi", False, False),
+        ("curator", False, False),
+    ],
+)
+def test_code_that_changes_features_is_part_of_the_name(
+    cache, encoders, monkeypatch, name, speech, text
+):
+    caches = [replace(cache, spec=spec) for spec in encoders]
+    feature_cache._software.cache_clear()
+    before = [one.file for one in caches]
+    feature_cache._software.cache_clear()
+    changed = f"synth_data.{name}"
+    monkeypatch.setattr(
+        feature_cache,
+        "getsource",
+        lambda module: getsource(module) + "# changed" * (module.__name__ == changed),
+    )
+    after = [one.file for one in caches]
+    feature_cache._software.cache_clear()
+    assert [one != other for one, other in zip(before, after, strict=True)] == [speech, text]
 
 
 def truncated(file: Path) -> None:
