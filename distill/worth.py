@@ -16,7 +16,8 @@ from evaluation.named_sets import NamedSet
 from evaluation.options import FIXED, NATIVE
 from evaluation.report import Report
 from evaluation.runs import DISTILLED, FULL, FoldResult, Run
-from synth_data.protocol import Fold, pooled
+from synth_data.folds import Fold
+from synth_data.protocol import pooled
 from synth_data.real import RealSet
 from synth_data.task import TaskName
 

@@ -8,24 +8,12 @@ speakers come out of the training speakers.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import combinations
-from typing import Literal
 
 import torch
 
 from synth_data.errors import CorpusError
+from synth_data.folds import Fold, Group, GroupFolds, assigned, groups_of, speakers_apart
 from synth_data.utterance import Utterance
-
-Group = Literal["speaker", "session"]
-
-
-@dataclass(frozen=True)
-class Fold:
-    """Indices into a corpus' utterances; the three lists are disjoint."""
-
-    train: tuple[int, ...]
-    validation: tuple[int, ...]
-    test: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -34,14 +22,15 @@ class Protocol:
 
     Attributes:
         name: as it is printed with every number, such as "leave-one-speaker-out".
-        folds: from the utterances to their folds, in order; the first is fold 1.
+        folds: from the utterances to their folds, in order; the first is fold 1. A fold may be made
+            only when it is asked for.
         speaker_independent: no speaker of the test side is on the training side.
         validation: how validation utterances are held out, as it is printed.
         public: the side that a speaker is on does not depend on who else is in the corpus.
     """
 
     name: str
-    folds: Callable[[Sequence[Utterance]], list[Fold]]
+    folds: Callable[[Sequence[Utterance]], Sequence[Fold]]
     speaker_independent: bool = True
     validation: str = "speaker-disjoint"
     public: bool = False
@@ -57,9 +46,9 @@ def leave_one_out(group: Group, validation_share: float = 0.2) -> Protocol:
             those that follow the tested one in sorted order, cyclically.
     """
 
-    def folds(utterances: Sequence[Utterance]) -> list[Fold]:
-        return _by_groups(
-            utterances, group, [[name] for name in _groups(utterances, group)], validation_share
+    def folds(utterances: Sequence[Utterance]) -> Sequence[Fold]:
+        return GroupFolds(
+            utterances, group, [[name] for name in groups_of(utterances, group)], validation_share
         )
 
     return Protocol(f"leave-one-{group}-out", folds)
@@ -69,7 +58,7 @@ def grouped(name: str, tests: Sequence[Sequence[str]], group: Group = "speaker")
     """Folds with listed test speakers (or sessions); the next fold's validate."""
 
     def folds(utterances: Sequence[Utterance]) -> list[Fold]:
-        present = set(_groups(utterances, group))
+        present = set(groups_of(utterances, group))
         lists = [[g for g in test if g in present] for test in tests]
         missing = sorted(present - {g for test in lists for g in test})
         if missing:
@@ -85,7 +74,7 @@ def grouped(name: str, tests: Sequence[Sequence[str]], group: Group = "speaker")
                 f"--protocol leave-one-{group}-out"
             )
         return [
-            _assign(utterances, group, set(test), set(lists[(k + 1) % len(lists)]))
+            assigned(utterances, group, set(test), set(lists[(k + 1) % len(lists)]))
             for k, test in enumerate(lists)
         ]
 
@@ -96,7 +85,7 @@ def dealt(folds_count: int = 5, seed: int = 0, validation_share: float = 0.2) ->
     """Whole speakers dealt into a few folds at random: for corpora of many speakers."""
 
     def folds(utterances: Sequence[Utterance]) -> list[Fold]:
-        speakers = _groups(utterances, "speaker")
+        speakers = groups_of(utterances, "speaker")
         if len(speakers) < folds_count:
             raise CorpusError(
                 f"number of speakers found: {len(speakers)}, too few for {folds_count} folds; "
@@ -104,7 +93,7 @@ def dealt(folds_count: int = 5, seed: int = 0, validation_share: float = 0.2) ->
             )
         order = torch.randperm(len(speakers), generator=torch.Generator().manual_seed(seed))
         tests = [[speakers[i] for i in part.tolist()] for part in order.tensor_split(folds_count)]
-        return _by_groups(utterances, "speaker", tests, validation_share)
+        return list(GroupFolds(utterances, "speaker", tests, validation_share))
 
     return Protocol(f"speaker-independent-{folds_count}-fold", folds)
 
@@ -114,10 +103,10 @@ def hashed(folds_count: int = 5) -> Protocol:
 
     def folds(utterances: Sequence[Utterance]) -> list[Fold]:
         tests: list[list[str]] = [[] for _ in range(folds_count)]
-        for speaker in _groups(utterances, "speaker"):
+        for speaker in groups_of(utterances, "speaker"):
             tests[int(sha256(speaker.encode()).hexdigest(), 16) % folds_count].append(speaker)
         return [
-            _assign(utterances, "speaker", set(test), set(tests[(k + 1) % folds_count]))
+            assigned(utterances, "speaker", set(test), set(tests[(k + 1) % folds_count]))
             for k, test in enumerate(tests)
         ]
 
@@ -134,7 +123,7 @@ def speaker_split(name: str, test: Sequence[str], validation: Sequence[str] = ()
     """
 
     def folds(utterances: Sequence[Utterance]) -> list[Fold]:
-        found = set(_groups(utterances, "speaker"))
+        found = set(groups_of(utterances, "speaker"))
         training = found - set(test) - set(validation)
         if not (training and found & set(test) and (not validation or found & set(validation))):
             raise CorpusError(
@@ -142,7 +131,7 @@ def speaker_split(name: str, test: Sequence[str], validation: Sequence[str] = ()
                 f"{len(found)}, {len(found & set(test))} of them to be tested, {len(training)} "
                 f"trained on): complete the tree, or use another protocol"
             )
-        fold = _assign(utterances, "speaker", set(test), set(validation))
+        fold = assigned(utterances, "speaker", set(test), set(validation))
         return [fold if validation else _hold_out(utterances, fold.train, fold.test)]
 
     return Protocol(name, folds)
@@ -175,7 +164,7 @@ def gender_split(name: str, sizes: Mapping[str, tuple[int, int, int]], seed: int
             drawn = [speakers[i] for i in order]
             validation |= set(drawn[train_size : train_size + validation_size])
             test |= set(drawn[train_size + validation_size :])
-        return [_assign(utterances, "speaker", test, validation)]
+        return [assigned(utterances, "speaker", test, validation)]
 
     return Protocol(name, folds)
 
@@ -195,7 +184,7 @@ def listed_split() -> Protocol:
             )
         if not sides["validation"]:
             return [_hold_out(utterances, sides["train"], sides["test"])]
-        return [_speakers_apart(utterances, Fold(**sides))]
+        return [speakers_apart(utterances, Fold(**sides))]
 
     return Protocol("listed-split", folds, validation="as listed, else speaker-disjoint")
 
@@ -223,14 +212,17 @@ def listed_tests(name: str, tests: Sequence[str]) -> Protocol:
                 f"{len(train)}, {len(validation)} and {sum(map(len, found))} (of "
                 f"{', '.join(tests)}): complete the tree"
             )
-        return [_speakers_apart(utterances, Fold(train, validation, test)) for test in found]
+        return [speakers_apart(utterances, Fold(train, validation, test)) for test in found]
 
     return Protocol(name, folds, validation="as listed", public=True)
 
 
 def pooled(folds: Sequence[Fold]) -> bool:
-    """Whether predictions of these folds stand for one number: not where tests share training."""
-    return len({fold.train for fold in folds}) == len(folds)
+    """Whether predictions of these folds stand for one number: not where tests share training.
+
+    Either all folds of a protocol do or none, so two of them tell.
+    """
+    return len(folds) < 2 or folds[0].train != folds[1].train
 
 
 def speaker_dependent(folds_count: int = 5, seed: int = 0) -> Protocol:
@@ -263,53 +255,6 @@ def speaker_dependent(folds_count: int = 5, seed: int = 0) -> Protocol:
     )
 
 
-def _groups(utterances: Sequence[Utterance], group: Group) -> list[str]:
-    return sorted(set(_group_of_each(utterances, group)))
-
-
-def _group_of_each(utterances: Sequence[Utterance], group: Group) -> list[str]:
-    found = []
-    for utterance in utterances:
-        value = utterance.speaker if group == "speaker" else utterance.session
-        if value is None:
-            raise CorpusError(
-                f"utterance '{utterance.name}' has no {group}: this protocol needs one"
-            )
-        found.append(value)
-    return found
-
-
-def _by_groups(
-    utterances: Sequence[Utterance], group: Group, tests: list[list[str]], validation_share: float
-) -> list[Fold]:
-    names = [name for test in tests for name in test]
-    if len(names) < 3:
-        raise CorpusError(
-            f"number of {group}s found: {len(names)}. Training, validation and test need one each, "
-            f"so at least 3; --fold none distils from all of them without a test"
-        )
-    folds = []
-    for test in tests:
-        after = names.index(test[-1]) + 1
-        rest = [name for name in names[after:] + names[:after] if name not in test]
-        held = rest[: max(1, round(validation_share * len(rest)))]
-        folds.append(_assign(utterances, group, set(test), set(held)))
-    return folds
-
-
-def _assign(
-    utterances: Sequence[Utterance], group: Group, test: set[str], validation: set[str]
-) -> Fold:
-    keys = _group_of_each(utterances, group)
-    other = test | validation
-    fold = Fold(
-        train=tuple(i for i, key in enumerate(keys) if key not in other),
-        validation=tuple(i for i, key in enumerate(keys) if key in validation),
-        test=tuple(i for i, key in enumerate(keys) if key in test),
-    )
-    return _speakers_apart(utterances, fold)
-
-
 def _hold_out(
     utterances: Sequence[Utterance], train: tuple[int, ...], test: tuple[int, ...]
 ) -> Fold:
@@ -325,21 +270,4 @@ def _hold_out(
         validation=tuple(i for i in train if utterances[i].speaker in held),
         test=test,
     )
-    return _speakers_apart(utterances, fold)
-
-
-def _speakers_apart(utterances: Sequence[Utterance], fold: Fold) -> Fold:
-    """The fold, if no speaker is on two of its sides.
-
-    Sessions and listed splits need not respect speakers, and a number made from such a split
-    would pass for a speaker-independent one.
-    """
-    sides = [{utterances[i].speaker for i in s} for s in (fold.train, fold.validation, fold.test)]
-    shared = sorted({s for a, b in combinations(sides, 2) for s in a & b})
-    if shared:
-        raise CorpusError(
-            f"speakers on two sides of one fold: {len(shared)} ({', '.join(shared[:5])}); "
-            f"use a protocol that splits by speaker, such as leave-one-speaker-out, or a "
-            f"speaker-dependent one by its own name"
-        )
-    return fold
+    return speakers_apart(utterances, fold)

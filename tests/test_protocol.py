@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 
 from synth_data.errors import CorpusError
+from synth_data.folds import Fold
 from synth_data.protocol import (
-    Fold,
     Protocol,
     dealt,
     gender_split,
     grouped,
     leave_one_out,
     listed_split,
+    listed_tests,
+    pooled,
     speaker_dependent,
     speaker_split,
 )
@@ -102,6 +104,43 @@ def test_leave_one_session_out_holds_out_whole_sessions() -> None:
 def test_two_speakers_are_too_few() -> None:
     with pytest.raises(CorpusError, match=r"speakers found: 2\..*at least 3; --fold none"):
         leave_one_out("speaker").folds(corpus("ab"))
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5])
+@pytest.mark.parametrize("names", ["abc", "kfabcdeghij", "zqxab"])
+def test_leave_one_out_is_what_its_definition_says(names: str, share: float) -> None:
+    utterances = corpus(names, per_speaker=4)
+    found = leave_one_out("speaker", share).folds(utterances)
+    assert len(found) == len(names)
+    for k, tested in enumerate(sorted(names)):
+        rest = sorted(names)[k + 1 :] + sorted(names)[:k]
+        held = rest[: max(1, round(share * len(rest)))]
+
+        def rows(speakers: Sequence[str]) -> tuple[int, ...]:
+            return tuple(i for i, u in enumerate(utterances) if u.speaker in speakers)
+
+        assert found[k] == Fold(rows(sorted({*rest} - {*held})), rows(held), rows([tested]))
+    assert list(found) == found[:] == [found[k] for k in range(len(names))]
+    assert found[-1] == found[len(names) - 1]
+
+
+def test_only_the_fold_that_is_asked_for_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else many speakers' folds take speakers times utterances of time and memory."""
+    made = []
+    monkeypatch.setattr("synth_data.folds.Fold", lambda *rows: made.append(rows) or Fold(*rows))
+    found = leave_one_out("speaker").folds(corpus("abcdefghijklmnopqrstuvwxyz"))
+    assert len(found) == 26
+    assert set(found[3].test) == {3, 29, 55}
+    assert pooled(found)
+    assert 3 <= len(made) < 8  # the checks of types in tests look at one at random
+
+
+def test_folds_of_one_number_are_those_that_train_on_others() -> None:
+    utterances = listed("a train", "b validation", "c one", "d two")
+    assert not pooled(listed_tests("tests", ("one", "two")).folds(utterances))
+    assert pooled(listed_tests("tests", ("one", "three")).folds(utterances))
+    for protocol in (dealt(3), speaker_dependent(3), leave_one_out("speaker")):
+        assert pooled(protocol.folds(corpus("abcd")))
 
 
 def test_session_protocol_without_sessions() -> None:

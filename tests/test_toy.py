@@ -18,7 +18,7 @@ from evaluation import metrics, networks, students
 from synth_data.corpora.toy import EMOTIONS, TOY, draw_voice, toy_utterances
 from synth_data.corpora.toy_speech import ToyVoice
 from synth_data.features import FEATURES
-from synth_data.protocol import Fold
+from synth_data.folds import Fold
 from synth_data.utterance import Utterance
 
 RATE = 16_000

@@ -28,7 +28,7 @@ from synth_data.corpora.toy_words import (
     valence_of,
 )
 from synth_data.features import FEATURES
-from synth_data.protocol import Fold
+from synth_data.folds import Fold
 from synth_data.utterance import Utterance
 
 RATE = 16_000

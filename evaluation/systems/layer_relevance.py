@@ -26,8 +26,9 @@ from evaluation.intervals import correlation_interval, interval, speaker_weights
 from evaluation.systems.layer_weights import USUAL, Mixing, mix
 from evaluation.systems.ridge import best_reading
 from synth_data.errors import UserError
+from synth_data.folds import Fold
 from synth_data.progress import SILENT, Progress
-from synth_data.protocol import Fold, Protocol
+from synth_data.protocol import Protocol
 from synth_data.randomness import generator
 from synth_data.utterance import Utterance
 

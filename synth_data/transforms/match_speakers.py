@@ -45,8 +45,10 @@ class MatchSpeakers(Transform):
     ) -> Float[Tensor, "n mel frame"]:
         check_bands(self.name, len(self.mean), features)
         found = torch.empty_like(features)
-        for name in dict.fromkeys(speakers):
-            rows = [row for row, speaker in enumerate(speakers) if speaker == name]
+        rows_of: dict[str, list[int]] = {}
+        for row, speaker in enumerate(speakers):
+            rows_of.setdefault(speaker, []).append(row)
+        for rows in rows_of.values():
             found[rows] = self._moved(features[rows])
         return found
 
