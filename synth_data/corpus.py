@@ -175,7 +175,8 @@ def protocol_of(corpus: Corpus, name: str | None, root: Path | str | None = None
         UserError: the corpus has no such protocol; the message tells the nearest name.
     """
     if name is None and corpus.listed_protocol is not None:
-        name = corpus.listed_protocol(find_root(corpus, root))
+        place = find_root(corpus, root, "--data-root (root in Python)")
+        name = corpus.listed_protocol(place)
     if name is None:
         return next(iter(corpus.protocols.values()))
     if name not in corpus.protocols:

@@ -353,7 +353,7 @@ def test_nothing_says_the_default_protocol_of_a_table_that_is_nowhere(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("SER_DATA_ROOT", raising=False)
-    with pytest.raises(CorpusError, match="needs --data-root"):
+    with pytest.raises(CorpusError, match=r"needs --data-root .root in Python.: a CSV"):
         protocol_of(TABLE, None)
 
 
