@@ -163,9 +163,9 @@ class DifferentialPrivacy(_Entry):
         try:
             budget = PrivacyBudget(self.epsilon, self.delta, self.unit)
             releases = tuple(Release(**one.model_dump()) for one in self.releases)
+            return Guarantee(budget, releases)
         except UserError as error:
             raise SetError(f"{MANIFEST}, privacy: {error}") from error
-        return Guarantee(budget, releases)
 
 
 def privacy_entry(
