@@ -18,6 +18,11 @@ from synth_data.errors import AudioError
 SILENCE = 1e-4  # amplitude (-80 dB full scale) under which a recording holds no speech
 SLACK = 0.1  # seconds; segment times and length fields are rounded, and padding is not counted
 STREAMED = 0x7FFF0000  # a length field this large was written before the length was known
+UNTOLD = 2**62  # libsndfile says more samples than this where the header gives no length
+WITHOUT_LENGTH = (
+    "its header gives no length, as of a file that was written to a pipe; write it again, such as "
+    "with `ffmpeg -i OLD NEW`"
+)
 
 
 def read(
@@ -35,8 +40,8 @@ def read(
         end: of the part, in seconds; to the end if None.
 
     Raises:
-        AudioError: the file is missing, unreadable, truncated, empty, silent or not finite, or
-            the part lies outside it.
+        AudioError: the file is missing, unreadable, truncated, empty, silent or not finite, does
+            not say how long it is, or the part lies outside it.
     """
     try:
         with path.open("rb") as stream, soundfile.SoundFile(stream) as file:
@@ -53,6 +58,10 @@ def read(
         raise AudioError(f"{path}: cannot be read as audio ({error.strerror})") from error
     except soundfile.LibsndfileError as error:
         raise AudioError(f"{path}: cannot be read as audio ({error.error_string})") from error
+    except AudioError:
+        raise
+    except (ValueError, MemoryError) as error:  # such as for more samples than there can be
+        raise AudioError(f"{path}: cannot be read as audio ({error})") from error
     if len(samples) < last - first - SLACK * rate:
         raise AudioError(
             f"{path}: truncated (of {last - first} samples only {len(samples)} can be read)"
@@ -100,6 +109,8 @@ def _part(
     frames, rate = file.frames, file.samplerate
     if frames <= 0:
         raise AudioError(f"{path}: empty (no samples)")
+    if frames > UNTOLD:
+        raise AudioError(f"{path}: {WITHOUT_LENGTH}")
     # libsndfile shortens a WAV that was cut off to what is there, and only its log tells.
     if shortened := re.search(r"data : (\d+) \(should be (\d+)\)", file.extra_info):
         declared, present = map(int, shortened.groups())

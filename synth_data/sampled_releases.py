@@ -56,7 +56,7 @@ def upper_bound(history: History, delta: float) -> float:
             ) from error
 
 
-class _Limited(PRVAccountant):  # type: ignore[misc] - it has no types
+class _Limited(PRVAccountant):  # type: ignore[misc]
     """Which gives up where its grid would be too fine."""
 
     def _get_domain(self, **arguments: Any) -> Domain:

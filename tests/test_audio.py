@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from trees import without_length
 
 from synth_data import audio
 from synth_data.errors import AudioError
@@ -141,6 +142,24 @@ def test_a_streamed_wav_without_a_length_is_read(tmp_path):
     content[4:8] = content[40:44] = b"\xff\xff\xff\xff"  # as ffmpeg writes to a pipe
     path.write_bytes(content)
     assert len(audio.read(path, RATE)) == RATE
+
+
+def test_a_flac_without_a_length_is_refused(tmp_path):
+    path = without_length(written(tmp_path / "a.flac", tone()))
+    with pytest.raises(AudioError, match=r"a\.flac: its header gives no length.*`ffmpeg -i"):
+        audio.read(path, RATE)
+
+
+@pytest.mark.parametrize("error", [MemoryError("cannot hold it"), ValueError("too many")])
+def test_what_reading_throws_names_the_file(tmp_path, monkeypatch, error):
+    path = written(tmp_path / "a.wav", tone())
+
+    def read(*_args, **_settings):
+        raise error
+
+    monkeypatch.setattr(soundfile.SoundFile, "read", read)
+    with pytest.raises(AudioError, match=rf"a\.wav: cannot be read as audio .{error}"):
+        audio.read(path, RATE)
 
 
 def test_a_damaged_flac_is_refused(tmp_path):
