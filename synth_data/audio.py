@@ -17,6 +17,7 @@ from synth_data.errors import AudioError
 
 SILENCE = 1e-4  # amplitude (-80 dB full scale) under which a recording holds no speech
 SLACK = 0.1  # seconds; segment times and length fields are rounded, and padding is not counted
+SHORTEST = 0.025  # seconds; what is not even a window of the usual features is no recording
 STREAMED = 0x7FFF0000  # a length field this large was written before the length was known
 UNTOLD = 2**62  # libsndfile says more samples than this where the header gives no length
 WITHOUT_LENGTH = (
@@ -40,8 +41,8 @@ def read(
         end: of the part, in seconds; to the end if None.
 
     Raises:
-        AudioError: the file is missing, unreadable, truncated, empty, silent or not finite, does
-            not say how long it is, or the part lies outside it.
+        AudioError: the file is missing, unreadable, truncated, empty, shorter than `SHORTEST`,
+            silent or not finite, does not say how long it is, or the part lies outside it.
     """
     try:
         with path.open("rb") as stream, soundfile.SoundFile(stream) as file:
@@ -65,6 +66,11 @@ def read(
     if len(samples) < last - first - SLACK * rate:
         raise AudioError(
             f"{path}: truncated (of {last - first} samples only {len(samples)} can be read)"
+        )
+    if len(samples) < SHORTEST * rate:
+        raise AudioError(
+            f"{path}: too short ({len(samples)} samples, {len(samples) / rate * 1000:.3g} ms; "
+            f"{SHORTEST * 1000:g} ms or more are needed)"
         )
     waveform = torch.from_numpy(samples).mean(dim=1)
     if not torch.isfinite(waveform).all():

@@ -144,6 +144,18 @@ def test_a_streamed_wav_without_a_length_is_read(tmp_path):
     assert len(audio.read(path, RATE)) == RATE
 
 
+@pytest.mark.parametrize("rate", [8_000, 48_000])
+def test_less_than_a_window_is_refused(tmp_path, rate):
+    least = round(0.025 * rate)
+    for name, samples in (("a.wav", 2), ("b.wav", least - 1)):
+        with pytest.raises(AudioError, match=rf"{name}: too short .{samples} samples, .* 25 ms"):
+            audio.read(written(tmp_path / name, tone(rate=rate)[:samples], rate), RATE)
+    path = written(tmp_path / "c.wav", tone(rate=rate), rate)
+    assert len(audio.read(written(tmp_path / "d.wav", tone(rate=rate)[:least], rate), RATE)) == 400
+    with pytest.raises(AudioError, match=r"c\.wav: too short .* 10 ms; 25 ms or more"):
+        audio.read(path, RATE, start=0.5, end=0.51)
+
+
 def test_a_flac_without_a_length_is_refused(tmp_path):
     path = without_length(written(tmp_path / "a.flac", tone()))
     with pytest.raises(AudioError, match=r"a\.flac: its header gives no length.*`ffmpeg -i"):
