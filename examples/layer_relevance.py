@@ -5,7 +5,7 @@
 
 On the corpus `toy-words`, where it is known, the last layer carries valence, which is in the words,
 and the first ones activation, which is in the energy. Any corpus with dimensions will do, and any
-HuBERT, wav2vec 2.0 or WavLM (from the hub: facebook/hubert-base-ls960).
+HuBERT, wav2vec 2.0 or WavLM (from the hub: facebook/wav2vec2-base-960h).
 """
 
 from pathlib import Path

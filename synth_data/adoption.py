@@ -12,7 +12,7 @@ from torch.nn.functional import one_hot
 
 from synth_data.errors import SetError
 from synth_data.protocol import Protocol
-from synth_data.provenance import Provenance
+from synth_data.provenance import IMPORTED, Provenance
 from synth_data.real import RealSet
 from synth_data.synthetic import SyntheticSet
 
@@ -83,7 +83,7 @@ def adopt(
             ),  # rivals of its size are no smaller
             training_utterances=trained,
             notes=(
-                f"made by another program and imported from {file.name}",
+                f"{IMPORTED} {file.name}",
                 *dict.fromkeys(part.licence for part in real.spec.parts if part.licence),
             ),
         ),

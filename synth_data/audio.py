@@ -17,7 +17,13 @@ from synth_data.errors import AudioError
 
 SILENCE = 1e-4  # amplitude (-80 dB full scale) under which a recording holds no speech
 SLACK = 0.1  # seconds; segment times and length fields are rounded, and padding is not counted
+SHORTEST = 0.025  # seconds; what is not even a window of the usual features is no recording
 STREAMED = 0x7FFF0000  # a length field this large was written before the length was known
+UNTOLD = 2**62  # libsndfile says more samples than this where the header gives no length
+WITHOUT_LENGTH = (
+    "its header gives no length, as of a file that was written to a pipe; write it again, such as "
+    "with `ffmpeg -i OLD NEW`"
+)
 
 
 def read(
@@ -35,8 +41,8 @@ def read(
         end: of the part, in seconds; to the end if None.
 
     Raises:
-        AudioError: the file is missing, unreadable, truncated, empty, silent or not finite, or
-            the part lies outside it.
+        AudioError: the file is missing, unreadable, truncated, empty, shorter than `SHORTEST`,
+            silent or not finite, does not say how long it is, or the part lies outside it.
     """
     try:
         with path.open("rb") as stream, soundfile.SoundFile(stream) as file:
@@ -53,9 +59,18 @@ def read(
         raise AudioError(f"{path}: cannot be read as audio ({error.strerror})") from error
     except soundfile.LibsndfileError as error:
         raise AudioError(f"{path}: cannot be read as audio ({error.error_string})") from error
+    except AudioError:
+        raise
+    except (ValueError, MemoryError) as error:  # such as for more samples than there can be
+        raise AudioError(f"{path}: cannot be read as audio ({error})") from error
     if len(samples) < last - first - SLACK * rate:
         raise AudioError(
             f"{path}: truncated (of {last - first} samples only {len(samples)} can be read)"
+        )
+    if len(samples) < SHORTEST * rate:
+        raise AudioError(
+            f"{path}: too short ({len(samples)} samples, {len(samples) / rate * 1000:.3g} ms; "
+            f"{SHORTEST * 1000:g} ms or more are needed)"
         )
     waveform = torch.from_numpy(samples).mean(dim=1)
     if not torch.isfinite(waveform).all():
@@ -100,6 +115,8 @@ def _part(
     frames, rate = file.frames, file.samplerate
     if frames <= 0:
         raise AudioError(f"{path}: empty (no samples)")
+    if frames > UNTOLD:
+        raise AudioError(f"{path}: {WITHOUT_LENGTH}")
     # libsndfile shortens a WAV that was cut off to what is there, and only its log tells.
     if shortened := re.search(r"data : (\d+) \(should be (\d+)\)", file.extra_info):
         declared, present = map(int, shortened.groups())

@@ -2,9 +2,9 @@
 
 import json
 
-from synth_data import card_targets
+from synth_data import card_imported, card_targets
 from synth_data.corpora.facts import Derivatives
-from synth_data.guarantee import ADJACENCY, COMPOSITION, Guarantee, taken_to_be_public
+from synth_data.guarantee import ADJACENCY, COMPOSITION, taken_to_be_public
 from synth_data.ledger import Release
 from synth_data.manifest import START, TENSORS, DecoderEntry, Manifest
 from synth_data.provenance import Provenance, PublicSpeech
@@ -36,7 +36,7 @@ def card(manifest: Manifest) -> str:
         "## How it was made\n\n" + _making(manifest),
         "## Intended use\n\n" + _purpose(),
         "## Accuracy\n\n" + _accuracy(manifest.provenance, private=manifest.guarantee is not None),
-        "## Privacy\n\n" + _privacy(manifest.guarantee, _public_of(manifest)),
+        "## Privacy\n\n" + _privacy(manifest),
         "## Licence\n\n" + _licence(manifest.provenance) + _of_features(manifest.features),
         "## Citation\n\n" + _citation(manifest.provenance),
     ]
@@ -44,7 +44,9 @@ def card(manifest: Manifest) -> str:
 
 
 def _title(manifest: Manifest) -> str:
-    return f"Distilled speech emotion features from {manifest.provenance.corpus_title}"
+    made = manifest.provenance
+    kind = "Imported" if made.imported else "Distilled"
+    return f"{kind} speech emotion features from {made.corpus_title}"
 
 
 def _front_matter(manifest: Manifest) -> str:
@@ -53,13 +55,16 @@ def _front_matter(manifest: Manifest) -> str:
         (name for limit, name in ((10**3, "n<1K"), (10**4, "1K<n<10K")) if items < limit),
         "n>10K",
     )
+    kind = ["dataset-distillation", "speech-emotion-recognition", "synthetic"]
+    if manifest.provenance.imported:
+        kind = ["speech-emotion-recognition"]
     entries = {
         "pretty_name": _title(manifest),
         "license": "other",
         "license_name": "; ".join([manifest.provenance.licences, *_asks(manifest.features)]),
         "task_categories": ["audio-classification"],
         "tags": [
-            *("dataset-distillation", "speech-emotion-recognition", "synthetic"),
+            *kind,
             *(manifest.dimensions.names if manifest.dimensions else ()),
         ],
         "size_categories": [size],
@@ -79,9 +84,14 @@ def _what(manifest: Manifest) -> str:
         if manifest.start
         else ""
     )
+    what = (
+        f"An *imported* data set: {items} {card_imported.WHAT}"
+        if manifest.provenance.imported
+        else f"A *distilled* data set: {items} synthetic feature tensors, learned to stand in for "
+        f"emotional speech recordings when a model is trained."
+    )
     return (
-        f"A *distilled* data set: {items} synthetic feature tensors, learned to stand in for "
-        f"emotional speech recordings when a model is trained.\n\n"
+        f"{what}\n\n"
         f"- `{TENSORS}`: `features` `[{items}, {mels}, {frames}]` (item, mel, frame"
         f"{_stored(manifest)}) and `targets` `[{items}, {len(manifest.task.columns)}]` "
         f"({manifest.labels}), float32, {manifest.size:,} bytes with the values of the feature "
@@ -210,14 +220,19 @@ def _given(spec: Representation) -> str:
 
 def _making(manifest: Manifest) -> str:
     made = manifest.provenance
+    source = f"{made.amount} from {made.origin}"
+    method = (
+        f"`{made.objective}` with seed {made.seed}, in the bytes of {made.per_class} items per "
+        f"{card_targets.group(manifest)} as they are"
+    )
+    settings = [f"- Settings: `{json.dumps(dict(made.settings), ensure_ascii=False)}`"]
+    if made.imported:
+        source, method, settings = card_imported.source(made), card_imported.method(made), []
     rows = [
-        f"- Source: {made.corpus_title} (`{made.corpus}`, {made.content}): "
-        f"{made.amount} from {made.origin}.",
+        f"- Source: {made.corpus_title} (`{made.corpus}`, {made.content}): {source}.",
         *_public(made.public),
-        f"- Method: `{made.objective}` with seed {made.seed}, in the bytes of {made.per_class} "
-        f"items per {card_targets.group(manifest)} as they are; "
-        f"distill-data {made.version}.",
-        f"- Settings: `{json.dumps(dict(made.settings), ensure_ascii=False)}`",
+        f"- Method: {method}; distill-data {made.version}.",
+        *settings,
         *(f"- Note: {note}" for note in made.notes),
     ]
     return "\n".join(rows)
@@ -245,6 +260,8 @@ def _purpose() -> str:
 
 
 def _accuracy(made: Provenance, *, private: bool) -> str:
+    if made.imported:
+        return card_imported.accuracy(made)
     if private:
         return (
             f"This set was made from {made.origin}. What it is worth to speakers of that corpus is "
@@ -271,17 +288,14 @@ def _accuracy(made: Provenance, *, private: bool) -> str:
     )
 
 
-def _public_of(manifest: Manifest) -> tuple[str, ...]:
-    return taken_to_be_public(manifest.provenance.public, manifest.task.told)
-
-
-def _privacy(guarantee: Guarantee | None, taken: tuple[str, ...]) -> str:
-    if guarantee is not None:
+def _privacy(manifest: Manifest) -> str:
+    if (guarantee := manifest.guarantee) is not None:
         released = "\n".join(
             f"- {one.purpose}: {one.count} with noise multiplier {one.noise_multiplier:.4g}"
             f"{_sampled(one)}"
             for one in guarantee.releases
         )
+        taken = taken_to_be_public(manifest.provenance.public, manifest.task.told)
         public = "\n".join(f"- {text}" for text in taken)
         return (
             f"{_capital(guarantee.statement)} ({ADJACENCY}). {_capital(guarantee.meaning)}.\n\n"
@@ -291,6 +305,8 @@ def _privacy(guarantee: Guarantee | None, taken: tuple[str, ...]) -> str:
             f"be public:\n\n{public}\n\nThe guarantee is of these files alone. Accuracies of "
             f"the set on speakers of the corpus are not covered by it, and stand elsewhere."
         )
+    if manifest.provenance.imported:
+        return card_imported.PRIVACY
     return (
         "No formal guarantee: distillation by itself guarantees nothing about the people whose "
         "recordings went in. The set has no speaker labels, but its tensors were learned from "

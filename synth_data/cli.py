@@ -10,6 +10,7 @@ import typer
 
 from synth_data import corpus_check, set_folder
 from synth_data.adoption import adopt
+from synth_data.card import card
 from synth_data.console import (
     DataRoot,
     Json,
@@ -26,9 +27,11 @@ from synth_data.corpora import CORPORA
 from synth_data.corpora.facts import Corpus
 from synth_data.corpus import find_root, known_corpus, load, protocol_of
 from synth_data.corpus_check import Check
-from synth_data.errors import UserError
+from synth_data.errors import SetError, UserError
 from synth_data.inspection import describe, summary
+from synth_data.manifest import CARD, MANIFEST
 from synth_data.progress import SILENT, bar
+from synth_data.provenance import package_version
 from synth_data.ratings import parse_scale
 from synth_data.representations import HELP, known_feature
 from synth_data.synthetic import SyntheticSet
@@ -134,10 +137,18 @@ def prefix(
 
 @app.command()
 def verify(folder: SetFolder) -> None:
-    """Check a set: every file, every tensor, and that they agree."""
+    """Check a set: every file, every tensor, and that they and the card agree."""
     SyntheticSet.load(folder)
     manifest, files = set_folder.read(folder)
-    print(f"OK: {len(files) + 1} files, digest {manifest.digest}")
+    note = ""
+    if (by := manifest.provenance.version) != package_version():
+        note = f"; {CARD} was not compared: it is by distill-data {by}, which may word it otherwise"
+    elif files[CARD] != card(manifest).encode():
+        raise SetError(
+            f"{folder}: {CARD} is not what distill-data {by} says of such a set: get a fresh copy, "
+            f"and believe {MANIFEST} until then (`synth-data inspect`)"
+        )
+    print(f"OK: {len(files) + 1} files, digest {manifest.digest}{note}")
 
 
 @corpora_app.callback(invoke_without_command=True)

@@ -89,10 +89,8 @@ def load(
         for part in spec.parts:
             if part.licence:
                 log.warning(part.licence)
-    new, unusable = extract(missing, spec, jobs, progress)
-    if new:
-        rows |= new
-        store.write(rows)
+    new, unusable = extract(missing, spec, jobs, progress, lambda new: store.write(rows | new))
+    rows |= new
 
     refused = incomplete + unreadable + unusable
     if refused and not skip_bad:

@@ -133,10 +133,12 @@ def _headers(
         except (OSError, soundfile.LibsndfileError):
             unreadable.append(str(path))
             continue
-        if found.frames:
-            headers[path] = _Header(found.samplerate, found.frames / found.samplerate)
-        else:
+        if not found.frames:
             unreadable.append(f"{path}: empty")
+        elif found.frames > audio.UNTOLD:
+            unreadable.append(f"{path}: {audio.WITHOUT_LENGTH}")
+        else:
+            headers[path] = _Header(found.samplerate, found.frames / found.samplerate)
     return headers, unreadable
 
 

@@ -29,7 +29,6 @@ SHORTER = 4  # frames for each that the last one makes
 WEIGHTS = "decoder."  # begins the names of the network's tensors
 MOST_EMOTIONS = 256  # that an index of one byte can tell apart
 MOST_NUMBERS, WIDEST = 4_096, 1_024  # of a code, and channels
-LARGEST = 2**31  # numbers in decoded items; a few codes could ask for any amount of memory
 KINDS = {"float32": torch.float32, "float16": torch.float16}
 
 Weights = dict[str, Tensor]
@@ -169,21 +168,17 @@ class Decoder:
             **{WEIGHTS + name: (kind, shape) for name, shape in shapes.items()},
         }
 
-    def require(self, stored: Weights, mels: int, frames: int, emotions: int) -> None:
+    def require(self, stored: Weights, emotions: int) -> None:
         """Passes stored tensors of the right shapes that can be decoded.
 
         Raises:
-            SetError: an emotion that there is none of, or items that no memory would hold.
+            SetError: an emotion that there is none of.
         """
         classes = stored["classes"]
         if len(classes) and (largest := int(classes.max())) >= emotions:
             raise SetError(
                 f"the stored classes are numbers below {emotions}, one for each emotion; found "
                 f"{largest}"
-            )
-        if (numbers := len(classes) * mels * frames) > LARGEST:
-            raise SetError(
-                f"{len(classes)} codes decode to {numbers:,} numbers, allowed are {LARGEST:,}"
             )
 
     def bytes(self, mels: int, frames: int, emotions: int) -> int:

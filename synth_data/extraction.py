@@ -1,8 +1,9 @@
 """Features of many utterances: in one process, or in as many as there are cores."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from time import monotonic
 
 import torch
 from joblib import cpu_count
@@ -17,6 +18,8 @@ from synth_data.utterance import Source, Utterance
 
 # Utterances: below, one process is done before others have started.
 WORTH_PROCESSES, WORTH_PROCESSES_IF_SLOW = 3000, 100
+KEEP_EVERY = 120.0  # seconds between two times that features are put by,
+SELDOM = 10  # or as many times as long as that took: all are written each time
 
 
 def digests(sources: Sequence[Source]) -> list[bytes | AudioError]:
@@ -35,7 +38,11 @@ def digests(sources: Sequence[Source]) -> list[bytes | AudioError]:
 
 
 def extract(
-    utterances: Mapping[int, Utterance], spec: Representation, jobs: int | None, progress: bool
+    utterances: Mapping[int, Utterance],
+    spec: Representation,
+    jobs: int | None,
+    progress: bool,
+    keep: Callable[[Rows], None] = lambda _: None,
 ) -> tuple[Rows, list[AudioError]]:
     """Computes features; the same bits whatever the number of processes.
 
@@ -44,6 +51,8 @@ def extract(
         spec: the recipe.
         jobs: processes; if None, one for few utterances and one per core for many.
         progress: show a bar on stderr.
+        keep: what puts features by so that an interruption does not lose them, given all so far:
+            every few minutes, less often where that takes long, and at the end, whatever ends it.
 
     Returns:
         The features by row, and why the other rows have none.
@@ -56,13 +65,23 @@ def extract(
     rows: Rows = {}
     refused = []
     shown = bar("features") if progress and utterances else SILENT
-    with shown(total=len(utterances), unit="utterance") as done:
-        for row, result in zip(utterances, results, strict=True):
-            if isinstance(result, Tensor):
-                rows[row] = result
-            else:
-                refused.append(result)
-            done.update()
+    kept, wait, since = 0, KEEP_EVERY, monotonic()
+    try:
+        with shown(total=len(utterances), unit="utterance") as done:
+            for row, result in zip(utterances, results, strict=True):
+                if isinstance(result, Tensor):
+                    rows[row] = result
+                else:
+                    refused.append(result)
+                done.update()
+                if monotonic() - since >= wait and len(rows) > kept:
+                    began = monotonic()
+                    keep(rows)
+                    kept, since = len(rows), monotonic()
+                    wait = max(KEEP_EVERY, SELDOM * (since - began))
+    finally:
+        if len(rows) > kept:
+            keep(rows)
     return rows, refused
 
 

@@ -48,7 +48,8 @@ def describe(synthetic: SyntheticSet) -> str:
         ("evaluate on", _evaluable(made)),
         (
             "objective",
-            f"{made.objective}, seed {made.seed}, {made.per_class} per {_group(synthetic)}",
+            f"{made.objective}, {'' if made.imported else f'seed {made.seed}, '}"
+            f"{made.per_class} per {_group(synthetic)}",
         ),
         *(("", f"{name} = {json.dumps(value)}") for name, value in made.settings.items()),
         ("start", f"{start.network}, seed {start.seed}" if start else "none"),

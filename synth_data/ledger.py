@@ -13,7 +13,6 @@ Central-limit approximations of sampled releases report too little, and are not 
 """
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -139,6 +138,9 @@ class Ledger:
 def epsilon_of(releases: Sequence[Release], delta: float) -> float:
     """What releases come to; 0 for none.
 
+    Raises:
+        UserError: sampled ones are too many, too different or too little hidden to tell.
+
     >>> round(epsilon_of([Release("moments", 4.0)], 1e-5), 3)
     0.926
     """
@@ -250,21 +252,10 @@ def _exact(mu: float, delta: float) -> float:
 @lru_cache(maxsize=4096)  # a third of a second each, and the same few are asked for again and again
 def _sampled(releases: tuple[Release, ...], delta: float) -> float:
     """An upper bound, where units are sampled."""
-    # Half of Opacus' import is of things that only training needs: seconds, for who samples.
-    from opacus.accountants import PRVAccountant
+    from synth_data.sampled_releases import upper_bound  # seconds, for those who sample
 
-    accountant = PRVAccountant()
-    accountant.history = [
-        (one.noise_multiplier, one.sampling_probability, one.count) for one in releases
-    ]
-    with warnings.catch_warnings():
-        # Of a sampling probability of 1 it takes the logarithm of 0, in a branch it then leaves;
-        # and how wide its grid is comes from a looser accountant, which may say so. Where noise is
-        # so small that hardly anything is private, the ends of the grid are beyond all numbers.
-        warnings.filterwarnings("ignore", "divide by zero", RuntimeWarning)
-        warnings.filterwarnings("ignore", "Optimal order", UserWarning)
-        warnings.filterwarnings("ignore", "(overflow|invalid value) encountered", RuntimeWarning)
-        return float(accountant.get_epsilon(delta))
+    history = [(one.noise_multiplier, one.sampling_probability, one.count) for one in releases]
+    return upper_bound(history, delta)
 
 
 def _mu_for(budget: PrivacyBudget) -> float:

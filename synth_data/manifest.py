@@ -25,7 +25,7 @@ from synth_data.errors import SetError, UserError
 from synth_data.guarantee import ADJACENCY, COMPOSITION, NONE, Guarantee, taken_to_be_public
 from synth_data.ledger import PrivacyBudget, Release, Unit
 from synth_data.provenance import Provenance, PublicSpeech
-from synth_data.representation import Representation
+from synth_data.representation import MOST_FRAMES, Representation
 from synth_data.representations import Fusion, Recorded
 from synth_data.schedule import Momentum
 from synth_data.settings import Count, Positive
@@ -89,7 +89,7 @@ class CodecEntry(_Entry):
 
     numbers: Literal["float32", "float16", "int8"]
     frames: Literal["every", "means", "middle", "cosines"]
-    shorter: Count
+    shorter: Annotated[Count, Field(le=MOST_FRAMES)]
 
     @property
     def codec(self) -> Codec:
@@ -163,9 +163,9 @@ class DifferentialPrivacy(_Entry):
         try:
             budget = PrivacyBudget(self.epsilon, self.delta, self.unit)
             releases = tuple(Release(**one.model_dump()) for one in self.releases)
+            return Guarantee(budget, releases)
         except UserError as error:
             raise SetError(f"{MANIFEST}, privacy: {error}") from error
-        return Guarantee(budget, releases)
 
 
 def privacy_entry(

@@ -14,6 +14,8 @@ from synth_data.corpora.facts import Derivatives
 from synth_data.errors import SetError
 from synth_data.settings import Count
 
+IMPORTED = "made by another program and imported from"  # begins a note of such sets; a file follows
+
 
 def package_version() -> str:
     """Of distill-data; "source" where it runs without being installed."""
@@ -155,6 +157,11 @@ class Provenance:
         """Whether anything in the set was made from this corpus, also where that is public."""
         public = self.public is not None and self.public.corpus_digest == digest
         return public or self.is_from(corpus, digest)
+
+    @property
+    def imported(self) -> bool:
+        """Whether another program made the tensors: then little of all this is known."""
+        return any(note.startswith(IMPORTED) for note in self.notes)
 
     @property
     def corpora(self) -> tuple[str, ...]:

@@ -13,13 +13,15 @@ from synth_data.manifest import MANIFEST, TENSORS, Manifest
 from synth_data.schedule import NativeSchedule
 
 FEATURES, RATES = "features.", "schedule.learning_rates"  # how tensors are named
+LARGEST = 2**29  # numbers to decode, 4 GB in doubles; a few stored ones could ask for any amount
 
 
 def packed_of(manifest: Manifest, tensors: Mapping[str, Tensor]) -> Packed | None:
     """The stored features, if they are encoded.
 
     Raises:
-        SetError: they are not of the shapes and types that the manifest's codec has.
+        SetError: they are not of the shapes and types that the manifest's codec has, or decoding
+            them would take more memory than a set should.
     """
     if manifest.codec is None:
         return None
@@ -45,9 +47,24 @@ def packed_of(manifest: Manifest, tensors: Mapping[str, Tensor]) -> Packed | Non
         stored[name] = tensor
     if len(counts) != 1:
         raise SetError("the stored features differ in their number of items")
+    _require_small(manifest, *counts)
     if isinstance(codec, Decoder):
-        codec.require(stored, *shape)
+        codec.require(stored, shape[2])
     return Packed(codec, stored)
+
+
+def _require_small(manifest: Manifest, items: int) -> None:
+    """Raises `SetError` if decoding so many items would take more numbers than `LARGEST`."""
+    mels, frames = manifest.features.shape
+    # Means are drawn out to a multiple of what each stands for, and a network may be wider than
+    # what it makes.
+    longest = frames + getattr(manifest.codec, "shorter", 0)
+    widest = max(mels, getattr(manifest.codec, "width", 0))
+    if (numbers := items * widest * longest) > LARGEST:
+        raise SetError(
+            f"to decode {items} items takes {numbers:,} numbers, allowed are {LARGEST:,}: get the "
+            f"set from somebody who makes smaller ones"
+        )
 
 
 def schedule_of(manifest: Manifest, tensors: Mapping[str, Tensor]) -> NativeSchedule | None:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from synth_data.features import FeatureSpec
-from synth_data.provenance import Provenance, Start
+from synth_data.provenance import Provenance, Start, package_version
 from synth_data.synthetic import SyntheticSet
 from synth_data.task import Task
 from synth_data.transforms import Standardise
@@ -35,7 +35,7 @@ def provenance(**changes: Any) -> Provenance:
         per_class=2,
         training_utterances=420,
         notes=("530 utterances instead of the published 535",),
-        version="0.1.0",
+        version=package_version(),
     )
     return replace(made, **changes)
 

@@ -14,6 +14,7 @@ from evaluation.options import Options
 from evaluation.students import RECIPES
 from synth_data.adoption import adopt
 from synth_data.errors import SetError
+from synth_data.inspection import describe
 from synth_data.protocol import leave_one_out
 from synth_data.synthetic import SyntheticSet
 
@@ -42,6 +43,20 @@ def test_tensors_become_a_set_that_can_be_stored_and_judged(tmp_path):
     options = Options(students=("linear",), baselines=("random",), seeds=1, recipes=RECIPES)
     result = evaluate(synthetic, REAL, fake_speech(seed=1), fake_speech(seed=2), options=options)
     assert {run.set for run in result.runs} == {"full", "random", "distilled"}
+
+
+def test_the_card_claims_nothing_that_nobody_knows(tmp_path):
+    """Neither does what `synth-data inspect` says, nor the card of a part of the set."""
+    made = adopted(stored(tmp_path))
+    for name, each in (("whole", made), ("part", made.prefix(1))):
+        each.save(tmp_path / name)
+        card = (tmp_path / name / "README.md").read_text()
+        assert "tensors that another program made" in card
+        assert "They may be features of real recordings." in card
+        assert "nothing is known of the privacy" in card
+        for untold in ("istilled", "synthetic feature", "seed 0", "--resume", "learned"):
+            assert untold not in card
+        assert "seed 0" not in describe(each)
 
 
 def test_classes_are_brought_into_the_order_of_the_corpus(tmp_path):

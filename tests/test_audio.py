@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from trees import without_length
 
 from synth_data import audio
 from synth_data.errors import AudioError
@@ -141,6 +142,36 @@ def test_a_streamed_wav_without_a_length_is_read(tmp_path):
     content[4:8] = content[40:44] = b"\xff\xff\xff\xff"  # as ffmpeg writes to a pipe
     path.write_bytes(content)
     assert len(audio.read(path, RATE)) == RATE
+
+
+@pytest.mark.parametrize("rate", [8_000, 48_000])
+def test_less_than_a_window_is_refused(tmp_path, rate):
+    least = round(0.025 * rate)
+    for name, samples in (("a.wav", 2), ("b.wav", least - 1)):
+        with pytest.raises(AudioError, match=rf"{name}: too short .{samples} samples, .* 25 ms"):
+            audio.read(written(tmp_path / name, tone(rate=rate)[:samples], rate), RATE)
+    path = written(tmp_path / "c.wav", tone(rate=rate), rate)
+    assert len(audio.read(written(tmp_path / "d.wav", tone(rate=rate)[:least], rate), RATE)) == 400
+    with pytest.raises(AudioError, match=r"c\.wav: too short .* 10 ms; 25 ms or more"):
+        audio.read(path, RATE, start=0.5, end=0.51)
+
+
+def test_a_flac_without_a_length_is_refused(tmp_path):
+    path = without_length(written(tmp_path / "a.flac", tone()))
+    with pytest.raises(AudioError, match=r"a\.flac: its header gives no length.*`ffmpeg -i"):
+        audio.read(path, RATE)
+
+
+@pytest.mark.parametrize("error", [MemoryError("cannot hold it"), ValueError("too many")])
+def test_what_reading_throws_names_the_file(tmp_path, monkeypatch, error):
+    path = written(tmp_path / "a.wav", tone())
+
+    def read(*_args, **_settings):
+        raise error
+
+    monkeypatch.setattr(soundfile.SoundFile, "read", read)
+    with pytest.raises(AudioError, match=rf"a\.wav: cannot be read as audio .{error}"):
+        audio.read(path, RATE)
 
 
 def test_a_damaged_flac_is_refused(tmp_path):

@@ -9,6 +9,7 @@ import soundfile
 import torch
 
 from synth_data import corpus as loading
+from synth_data import extraction
 from synth_data.corpora import CORPORA
 from synth_data.corpora.emodb import EMODB
 from synth_data.corpora.facts import Corpus
@@ -109,6 +110,50 @@ def test_processes_do_not_change_the_bits(root):
     assert not refused
     assert list(one) == list(two) == list(range(6))
     assert all(torch.equal(one[row], two[row]) for row in one)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_what_an_interrupted_load_computed_is_not_computed_again(root, monkeypatch, error):
+    computed = []
+
+    def until(last):
+        def of(utterance, spec):
+            if len(computed) == last:
+                raise error
+            computed.append(utterance.name)
+            return spec.of(utterance)
+
+        return of
+
+    monkeypatch.setattr(extraction, "_features", until(4))
+    with pytest.raises(error):
+        load(TINY, root, SPEC)
+    monkeypatch.setattr(extraction, "_features", until(-1))
+    resumed = load(TINY, root, SPEC)
+    assert sorted(computed) == sorted(path.stem for path in root.iterdir())
+    monkeypatch.undo()
+    assert torch.equal(resumed.features, load(TINY, root, SPEC, cache=root / "other").features)
+
+
+@pytest.mark.parametrize(("takes", "kept"), [(0.0, [2, 4, 6]), (10.0, [2, 4, 6]), (60.0, [2, 6])])
+def test_features_are_put_by_every_few_minutes_unless_that_takes_long(
+    root, monkeypatch, takes, kept
+):
+    """Each of the six takes a minute; so does, at most, putting them by."""
+    clock, found = [0.0], []
+
+    def a_minute(*_):
+        clock[0] += 60
+        return torch.zeros(SPEC.shape)
+
+    def keep(rows):
+        clock[0] += takes
+        found.append(len(rows))
+
+    monkeypatch.setattr(extraction, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(extraction, "_features", a_minute)
+    extract(dict(enumerate(read(root, False))), SPEC, 1, progress=False, keep=keep)
+    assert found == kept
 
 
 def test_jobs_must_be_positive(root):

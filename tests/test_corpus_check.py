@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import soundfile
 from commands import Outcome, run_here
-from trees import emodb_tree, noise
+from trees import emodb_tree, noise, without_length
 
 from synth_data import cli
 from synth_data.corpora import CORPORA
@@ -16,6 +16,7 @@ from synth_data.corpora.emodb import EMODB
 from synth_data.corpora.facts import Corpus, Recordings
 from synth_data.corpora.table import TABLE
 from synth_data.corpora.toy import TOY
+from synth_data.corpus import load
 from synth_data.corpus_check import check
 
 SPEAKERS = ("03", "08", "09")
@@ -80,6 +81,18 @@ def test_unreadable_recordings(tree: Path) -> None:
     assert fault.startswith("recordings that cannot be read: 2 (")
     assert "03a01Wa.wav" in fault
     assert "03a01Ta.wav: empty" in fault
+
+
+def test_recordings_without_a_length(tmp_path: Path) -> None:
+    noise(tmp_path / "a.wav")
+    noise(tmp_path / "b.flac")
+    without_length(tmp_path / "b.flac")
+    (tmp_path / "own.csv").write_text("file,emotion,speaker\na.wav,joy,x\nb.flac,joy,x\n")
+    found = check(TABLE, tmp_path / "own.csv")
+    assert "b.flac: its header gives no length" in found.faults[0]
+    assert found.durations == (0.2,)
+    (used,) = load(TABLE, tmp_path / "own.csv", skip_bad=True, cache=tmp_path / "cache").utterances
+    assert used.name == "a.wav"
 
 
 def test_segments_outside_their_recording(tmp_path: Path) -> None:

@@ -304,6 +304,14 @@ def test_what_is_on_this_machine_is_not_asked_for_again(made, monkeypatch):
     assert (spec.name, asked) == ("somebody/small", [True])
 
 
+def test_an_encoder_of_the_hub_without_safetensors_says_how_to_convert_it(tmp_path, monkeypatch):
+    """As many are published: the pickle is not even fetched."""
+    (tmp_path / "config.json").write_text('{"conv_stride": [2]}')
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(tmp_path))
+    with pytest.raises(UserError, match=r"from_pretrained\('somebody/large'\)\.save_.* give OTHER"):
+        known_feature("hubert:somebody/large")
+
+
 def test_one_frame_has_a_student_of_its_own():
     assert usual_student(*PRESETS["egemaps"].shape) == "mlp"
     assert usual_student(*PRESETS["fbank80"].shape) == "tdnn"

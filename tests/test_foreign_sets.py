@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
-from small_sets import forge, small_set
+from small_sets import SPEC, forge, small_set
 
+from synth_data.codecs import Packed, codec_of
+from synth_data.decoder import Decoder
 from synth_data.errors import SetError
 from synth_data.manifest import Manifest
 from synth_data.synthetic import SyntheticSet
@@ -207,6 +210,37 @@ def test_forged_tensors(folder, tensors, message):
     forge(folder, set=save(tensors))
     with pytest.raises(SetError, match=message):
         SyntheticSet.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("codec", "features"),
+    [
+        (codec_of("float16", "means", 1_000_000), {"mels": 4_096, "frames": 1_000_000}),
+        (codec_of("float16", "means", 1_000_000), {}),  # drawn out first, and then cut
+        (codec_of("float16", "middle", 1_000_000), {"mels": 4_096, "frames": 1_000_000}),
+        (codec_of("float16", "cosines", 4_096), {"mels": 4_096, "frames": 4_096}),
+        (Decoder(code=1, width=1), {"mels": 4_096, "frames": 1_000_000}),
+        (Decoder(code=1, width=1_024), {"mels": 1, "frames": 40_000}),
+    ],
+    ids=["means", "few means", "middle", "cosines", "decoder", "wide decoder"],
+)
+def test_few_numbers_that_decode_to_more_than_memory_are_refused(codec, features, tmp_path):
+    """Before anything is decoded: what a file of this size asks for would end any program."""
+    packed = Packed.of(codec_of("float16", "means", 4), SMALL.features)
+    honest = small_set(transforms=(), packed=packed, features=packed.features(SPEC.frames))
+    honest.save(tmp_path / "set")
+    spec = replace(SPEC, **features)
+    tensors = {"targets": torch.eye(3).repeat(240, 1)}
+    for name, (kind, shape) in codec.layout(*spec.shape, 3).items():
+        tensors[f"features.{name}"] = torch.zeros([size or 720 for size in shape], dtype=kind)
+
+    def ask(manifest):
+        manifest["features"].update(features)
+        manifest["codec"] = codec.named()
+
+    forge(tmp_path / "set", ask, set=save(tensors))
+    with pytest.raises(SetError, match=r"to decode 720 items takes [\d,]+ numbers, allowed are"):
+        SyntheticSet.load(tmp_path / "set")
 
 
 def test_forged_start(folder):

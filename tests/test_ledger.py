@@ -160,6 +160,14 @@ def test_the_envelope_is_not_below_the_exact_curve():
             "below 1, 1e-15 or more; found 1",
         ),
         (lambda: with_noise_for(PrivacyBudget(1.0, 1e-5), []), "at least one release"),
+        (lambda: epsilon_of([released(1e-4, 0.5, 10**9)], 1e-5), "a grid of .* points, allowed"),
+        (lambda: epsilon_of([released(1e4, 0.5, 10**9)], 1e-5), "as long as 801 of the simplest"),
+        (
+            lambda: epsilon_of([released(500.0 + i, 0.001) for i in range(300)], 1e-5),
+            "sampled releases of 300 kinds take",
+        ),
+        (lambda: epsilon_of([released(1.0, 0.5, 10)], 1e-15), "cannot tell .* at delta 1e-15"),
+        (lambda: epsilon_of([released(1.0, 0.5, 10)], 0.999), "cannot tell .* at delta 0.999"),
     ],
 )
 def test_figures_that_make_no_sense(make, message):

@@ -50,6 +50,12 @@ batch = 16
 schedules = [{ steps = 2, learning_rate = 0.001 }]
 """
 BUDGET = PrivacyBudget(8.0, 1e-4)
+SAMPLED = {
+    "purpose": "moments",
+    "noise_multiplier": 500.0,
+    "sampling_probability": 0.5,
+    "count": 10**9,
+}
 NOISY = Loop(steps=2, initialisation="noise")
 
 
@@ -316,6 +322,9 @@ def test_a_guarantee_travels_with_its_set(tmp_path):
         ({"epsilon": 1.0}, r"claimed is epsilon 1, and the releases listed come to 7.999"),
         ({"releases": []}, None),
         ({"statement": "anonymous"}, "disagree about privacy"),
+        ({"releases": [SAMPLED | {"noise_multiplier": 1e-4}]}, "json, privacy: .*grid of"),
+        ({"releases": [SAMPLED | {"noise_multiplier": 1e4}]}, "json, privacy: .*as long as"),
+        ({"releases": [SAMPLED] * 300}, "json, privacy: .*of 300 kinds"),
         ({"unit": "utterance"}, "disagree about privacy"),
         ({"delta": 2.0}, "delta must be above 0 and below 1"),
         ({"adjacency": "replace one"}, "privacy.gaussian.adjacency"),

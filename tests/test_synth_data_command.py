@@ -11,11 +11,22 @@ from pathlib import Path
 import pytest
 import torch
 import typer
-from small_sets import provenance, small_set
+from fake_speech import fake_speech
+from felt_sets import felt_set, set_of_both
+from safetensors.torch import save_file
+from small_sets import forge, provenance, small_set
 
 from synth_data import cli, console
+from synth_data.adoption import adopt
+from synth_data.codecs import Codec, Packed, codec_of
 from synth_data.corpora import CORPORA
 from synth_data.errors import UserError
+from synth_data.guarantee import Guarantee
+from synth_data.ledger import PrivacyBudget, Release
+from synth_data.protocol import leave_one_out
+from synth_data.provenance import PublicSpeech
+from synth_data.schedule import NativeSchedule
+from synth_data.synthetic import SyntheticSet
 
 
 @pytest.fixture
@@ -99,6 +110,66 @@ def test_verify(command, folder):
     code, out, err = command("verify", folder)
     assert (code, out) == (2, "")
     assert err.startswith(f"error: {folder}: README.md is damaged")
+
+
+def imported(folder: Path) -> SyntheticSet:
+    real = fake_speech((6, 5, 4))
+    labels = torch.tensor([0, 1, 2])
+    save_file({"features": real.features[:3], "labels": labels}, folder / "theirs.safetensors")
+    file = folder / "theirs.safetensors"
+    return adopt(file, real, leave_one_out("speaker"), None, real.emotions, "theirs")
+
+
+def packed(codec: Codec) -> SyntheticSet:
+    stored = Packed.of(codec, small_set().features)
+    return small_set(packed=stored, features=stored.features(12))
+
+
+BUDGET = PrivacyBudget(8.0, 1e-4)
+RELEASES = (Release("a", 4.0), Release("b", 5.0, 0.25, 3))
+IN_ORDER = torch.eye(3).repeat_interleave(2, dim=0)
+PUBLIC = PublicSpeech(
+    *("toy", "Toy", "ab" * 32, "none", "yes", "nobody", 12, 3, ("a note",), ("its start",))
+)
+MADE = {
+    "of a fold": lambda _: small_set(),
+    "of all": lambda _: small_set(provenance=provenance(fold=None), start=None),
+    "with an estimate": lambda _: small_set(provenance=provenance(fold=None, estimate="0.5 ± 0.1")),
+    "nested": lambda _: small_set(targets=IN_ORDER, nested=(1,)),
+    "a part": lambda _: small_set(targets=IN_ORDER, nested=(1,)).prefix(1),
+    "private": lambda _: small_set(
+        guarantee=Guarantee(BUDGET, RELEASES),
+        provenance=provenance(corpus_digest=None, training_utterances=None, public=PUBLIC),
+    ),
+    "packed": lambda _: packed(codec_of("int8", "means", 4)),
+    "of dimensions": lambda _: felt_set(),
+    "of both": lambda _: set_of_both(),
+    "for a schedule": lambda _: small_set(
+        schedule=NativeSchedule(torch.tensor([0.1, 0.3]), 0.9, 1), targets=IN_ORDER
+    ),
+    "imported": imported,
+}
+
+
+@pytest.mark.parametrize("made", MADE)
+def test_every_card_that_is_written_is_verified_and_no_other(command, tmp_path, made):
+    folder = tmp_path / "set"
+    MADE[made](tmp_path).save(folder)
+    code, out, err = command("verify", folder)
+    assert (code, err) == (0, "")
+    assert "not compared" not in out
+    forge(folder, README=(folder / "README.md").read_bytes() + b"\nMade of nobody's speech.\n")
+    code, out, err = command("verify", folder)
+    assert (code, out) == (2, "")
+    assert "README.md is not what distill-data" in err
+
+
+def test_a_card_by_another_version_is_not_compared(command, tmp_path):
+    small_set(provenance=provenance(version="0.0.1")).save(tmp_path / "set")
+    forge(tmp_path / "set", README=b"another wording")
+    code, out, _ = command("verify", tmp_path / "set")
+    assert code == 0
+    assert "README.md was not compared: it is by distill-data 0.0.1" in out
 
 
 def test_prefix(command, folder, tmp_path, caplog):

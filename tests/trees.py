@@ -307,3 +307,12 @@ def _place(source: Path, place: Path, copy: bool) -> None:
         shutil.copy(source, place)
     else:
         place.symlink_to(source)
+
+
+def without_length(path: Path) -> Path:
+    """The FLAC with a header as of one that was written to a pipe: 0 samples, which is unknown."""
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0  # of STREAMINFO, the last 36 bits before the checksum
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+    return path

@@ -3,7 +3,7 @@
 A name is that of a preset; or a kind of encoder, a colon, a folder or a name on the Hugging Face
 hub, and options after commas; or several of these with + between them:
 
-    logmel64    egemaps    hubert:facebook/hubert-base-ls960,layer=6,pool=sequence    a+b
+    logmel64    egemaps    wav2vec2:facebook/wav2vec2-base-960h,layer=6,pool=sequence    a+b
 """
 
 import re

@@ -129,7 +129,7 @@ def open_encoder(where: str) -> EncoderFolder:
     else:
         raise UserError(
             f"{where}: there is no such folder, and names on the Hugging Face hub look like "
-            f"facebook/hubert-base-ls960"
+            f"facebook/wav2vec2-base-960h"
         )
     _remember(found.path)
     return found
@@ -225,12 +225,16 @@ def _folder(path: Path, name: str) -> EncoderFolder:
     if not _weights(path):
         pickled = sorted(one.name for one in path.glob("*.bin"))
         found = f"only {pickled[0]}, a pickle, which may run code" if pickled else "none"
+        source = "FOLDER"
+        if "/" in name:  # of the hub, where many encoders are published as pickles alone
+            found, source = "none among the files that may be fetched", f"'{name}'"
         beside = "AutoFeatureExtractor" if "conv_stride" in config else "AutoTokenizer"
         raise UserError(
             f"{path}: no weights as safetensors (model.safetensors); found {found}. Where you "
             f"trust it, convert it once, with what belongs to it: "
-            f"AutoModel.from_pretrained(FOLDER).save_pretrained(OTHER) and "
-            f"{beside}.from_pretrained(FOLDER).save_pretrained(OTHER), of transformers"
+            f"AutoModel.from_pretrained({source}).save_pretrained(OTHER) and "
+            f"{beside}.from_pretrained({source}).save_pretrained(OTHER), of transformers; then "
+            f"give OTHER"
         )
     digest = sha256(
         json.dumps({k: v for k, v in config.items() if k not in IDLE}, sort_keys=True).encode()
