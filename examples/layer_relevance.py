@@ -38,7 +38,7 @@ def main(
 ) -> None:
     """Print the concordance of every layer, and its learned weight."""
     corpus = known_corpus(dataset)
-    how = protocol_of(corpus, protocol)
+    how = protocol_of(corpus, protocol, data_root)
     real = listing(corpus, data_root, FEATURES["logmel64"], task="dimensional")
     listener = open_speech(encoder)
     found = layer_relevance(

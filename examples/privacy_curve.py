@@ -106,7 +106,7 @@ def folds_of(arguments: argparse.Namespace) -> list[Fold]:
         spec = FEATURES["logmel64"]
         real = load(corpus, arguments.data_root, spec, task=arguments.task, progress=True)
         folds = [int(word) for word in arguments.folds.split(",")]
-        protocol = protocol_of(corpus, None)
+        protocol = protocol_of(corpus, None, arguments.data_root)
         return [Fold(*real.fold(protocol, fold), RECIPES["tdnn"]) for fold in folds]
     speakers = arguments.speakers
     large = replace(
