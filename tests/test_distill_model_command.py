@@ -7,16 +7,21 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+import torch
 from commands import Command, Outcome, run_here
 from safetensors.torch import load_file
 from small_teachers import save_speech, save_text, small_corpus
 
 from evaluation.systems import cli, plan, states
-from evaluation.systems.encoders import SpeechEncoder
-from evaluation.systems.rows import LOW_LEVEL, read_run
+from evaluation.systems.encoders import SpeechEncoder, open_speech
+from evaluation.systems.fitting import parameters
+from evaluation.systems.recordings import recordings
+from evaluation.systems.rows import LOW_LEVEL, read_fold, read_run
+from evaluation.systems.shipped import load_student
 from evaluation.systems.table import SYSTEMS
-from evaluation.systems.text_encoders import TextEncoder
+from evaluation.systems.text_encoders import TextEncoder, open_text
 from synth_data.corpora import CORPORA
+from synth_data.corpora.facts import Corpus
 from synth_data.errors import UserError
 from synth_data.protocol import speaker_dependent
 from synth_data.utterance import Utterance
@@ -108,7 +113,11 @@ def test_every_system_leaves_a_table_a_student_and_a_report(
     weights = out / "fold-1" / "student.safetensors"
     manifest = json.loads((out / "fold-1" / "manifest.json").read_text())
     assert manifest["system"] == system
-    assert sum(each.nbytes for each in load_file(weights).values()) == rows[-1].bytes
+    tokenizer = [one.stat().st_size for one in (out / "fold-1" / "tokenizer").glob("*")]
+    assert bool(tokenizer) == (system == "audio-textual")
+    held = sum(each.nbytes for each in load_file(weights).values()) + sum(tokenizer)
+    assert held == rows[-1].bytes
+    assert_does_what_its_run_said(out / "fold-1", rows[-1].model)
     assert "folds 1 of 3" in done.out
     assert LOW_LEVEL in (out / "report.md").read_text()
 
@@ -118,6 +127,40 @@ def test_every_system_leaves_a_table_a_student_and_a_report(
     assert weights.stat().st_mtime_ns == made
     assert json.loads(again.out)["rows"][0]["system"] == system
     assert (out / "fold-2" / "result.json").is_file()
+
+
+def assert_does_what_its_run_said(folder: Path, model: str) -> None:
+    """The student that was shipped, of the utterances that it was tested on."""
+    student = load_student(folder)
+    tested = read_fold(folder / "result.json")
+    (run,) = (one for one in tested.runs if one.model == model)
+    by_name = {one.name: one for one in small_corpus().read(None, False)}
+    for name, said in zip(tested.utterances, run.said, strict=True):
+        one = by_name[name]
+        told = student(one.audio.waveform(student.sample_rate), one.text)
+        assert list(told) == tested.dimensions
+        assert list(told.values()) == pytest.approx(said, abs=1e-5)
+
+
+def test_a_student_that_is_not_whole_is_refused(tmp_path, distill_model, encoders, quick):
+    with pytest.raises(UserError, match=r"holds no manifest.json of a student"):
+        load_student(tmp_path)
+    given = words("audio-textual", encoders, quick, tmp_path / "out")
+    assert distill_model(*given, "--fold", 1).code == 0
+    folder = tmp_path / "out" / "fold-1"
+    student = load_student(folder)
+    with pytest.raises(UserError, match="give the transcript as well"):
+        student(torch.randn(16_000))
+    file = folder / "tokenizer" / "tokenizer.json"
+    whole = file.read_text()
+    file.write_text(whole.replace("[CLS]", "[SEP]"))
+    with pytest.raises(
+        UserError, match=r"^\S+tokenizer.json is not the file that the manifest lists"
+    ):
+        load_student(folder)
+    file.unlink()
+    with pytest.raises(UserError, match="is damaged"):
+        load_student(folder)
 
 
 def test_a_dry_run_says_what_it_takes_and_writes_nothing(distill_model, encoders, quick, tmp_path):
@@ -179,27 +222,50 @@ def test_the_same_seed_makes_the_same_student(distill_model, encoders, quick, tm
 def test_minutes_count_what_was_listened_to_before(
     system, distill_model, encoders, quick, tmp_path, monkeypatch
 ):
+    """And only of those that a model needs: nobody listens to teach a student to read."""
     usual = states.summed_up
 
-    def slowly(*given):
-        time.sleep(1.5)
-        return usual(*given)
+    def slowly(teacher, *given):
+        if isinstance(teacher, SpeechEncoder):
+            time.sleep(1.5)
+        return usual(teacher, *given)
 
     monkeypatch.setattr(states, "summed_up", slowly)
     for out in (tmp_path / "cold", tmp_path / "warm"):
         done = distill_model(*words(system, encoders, quick, out), "--fold", 1)
         assert done.code == 0, done.err
         monkeypatch.setattr(states, "summed_up", None)  # nothing is listened to again
-        taught = [row for row in read_run(out).rows if row.model != LOW_LEVEL]
-        assert all(row.minutes > 1.5 / 60 for row in taught)
-        assert next(row for row in read_run(out).rows if row.model == LOW_LEVEL).minutes < 1.5 / 60
+        listened = {row.model: row.minutes > 1.5 / 60 for row in read_run(out).rows}
+        spared = {LOW_LEVEL, "student text"}
+        assert listened == {model: model not in spared for model in listened}
+
+
+def test_students_are_compared_with_what_taught_them(distill_model, encoders, quick, tmp_path):
+    out = tmp_path / "out"
+    done = distill_model(*words("audio-textual", encoders, quick, out), "--fold", 1)
+    assert done.code == 0, done.err
+    rows = {row.model: row for row in read_run(out).rows}
+    speech = parameters(open_speech(str(encoders[0])).network)
+    text = parameters(open_text(str(encoders[1])).network)
+    of = {"audio": speech, "text": text, "audio+text": speech + text}
+    for parts, taught_by in of.items():
+        row = rows[f"student {parts}"]
+        assert row.fraction == pytest.approx(row.parameters / taught_by)
+    fused = rows["student audio+text"]
+    assert fused.of_speech == pytest.approx(fused.parameters / speech)
+    assert {model for model, row in rows.items() if row.of_speech} == {fused.model}
 
 
 def test_another_run_is_not_gone_on_with(distill_model, encoders, quick, tmp_path):
+    """But where nothing is done yet, other settings can be given."""
     out = tmp_path / "out"
     given = words("representation", encoders, quick, out)
+    out.mkdir()
+    (out / "run.json").write_text('{"seed": 5}')
     distill_model(*given, "--fold", 1)
-    assert "differs in seed:" in refused(distill_model(*given, "--seed", 1))
+    assert json.loads((out / "run.json").read_text())["seed"] == 0
+    for ways in ((), ("--dry-run",)):
+        assert "differs in seed:" in refused(distill_model(*given, "--seed", 1, *ways))
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thing").touch()
     given = words("representation", encoders, quick, tmp_path / "full")
@@ -215,6 +281,48 @@ def test_missing_transcripts_are_counted_and_named(
     assert "have no transcript" in said
     assert "w0001-calm-01" in said
     assert not (tmp_path / "out").exists()
+
+
+def test_utterances_without_a_transcript_are_left_out_at_will(
+    distill_model, encoders, quick, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(CORPORA, "toy-words", small_corpus(transcripts=False))
+    given = words("audio-textual", encoders, quick, tmp_path / "out")
+    done = distill_model(*given, "--skip-bad", "--dry-run")
+    assert done.code == 0, done.err
+    assert "8 utterances · pairs" in done.out
+    assert "16 utterances without a transcript left out" in done.out
+    told = {
+        read: recordings(small_corpus(transcripts=False), None, read=read, skip_bad=True)
+        for read in (False, True)
+    }
+    assert [len(real) for real in told.values()] == [24, 8]
+    assert told[False].digest != told[True].digest  # nothing is compared over other utterances
+    monkeypatch.setitem(CORPORA, "toy-words", spoken_of(text=None))
+    assert "24 of 24 utterances" in refused(distill_model(*given, "--skip-bad"))
+
+
+def spoken_of(**changes: object) -> Corpus:
+    """The small corpus, with something else about each utterance."""
+    corpus = small_corpus()
+    listed = [replace(one, **changes) for one in corpus.read(None, False)]
+    return replace(corpus, read=lambda *_: listed)
+
+
+def test_emotions_are_no_condition_and_a_scale_can_be_given(
+    distill_model, encoders, quick, tmp_path, monkeypatch
+):
+    unknown = {"emotions": (), "counts": {}, "scales": ((1.0, 5.0),)}
+    monkeypatch.setitem(CORPORA, "toy-words", replace(spoken_of(emotion=""), **unknown))
+    out = tmp_path / "out"
+    given = words("representation", encoders, quick, out)
+    done = distill_model(*given, "--fold", 1, "--scale=0,6")
+    assert done.code == 0, done.err
+    manifest = json.loads((out / "fold-1" / "manifest.json").read_text())
+    assert manifest["outputs"] == ["valence", "activation", "dominance"]
+    assert manifest["scale"] == [0.0, 6.0]
+    assert "differs in scale:" in refused(distill_model(*given, "--fold", 1, "--scale=0,7"))
+    assert "a scale is written" in refused(distill_model(*given, "--scale", "wide"))
 
 
 def test_audio_textual_needs_a_text_teacher(distill_model, encoders, quick, tmp_path):
@@ -256,9 +364,19 @@ def test_the_report_says_who_chose_the_layers(distill_model, encoders, quick, tm
 
 
 def test_settings_that_are_none_are_refused(distill_model, encoders, quick, tmp_path):
-    given = words("audio-textual", encoders, quick, tmp_path / "out")
+    """Also by a dry run; and nothing stays that a corrected command would stumble over."""
+    out = tmp_path / "out"
+    given = words("audio-textual", encoders, quick, out)
     quick["audio-textual"].write_text("[settings]\nlayers = [9]\n")
-    assert "layer 9 cannot teach: speech has layers 0 to 4" in refused(distill_model(*given))
+    for ways in ((), ("--dry-run",)):
+        said = refused(distill_model(*given, *ways))
+        assert "layer 9 cannot teach: speech has layers 0 to 4" in said
+    alone = ("--system", "audio-textual", "--dataset", "toy-words", "--teacher", encoders[0])
+    said = refused(distill_model(*alone, "--out", out, "--dry-run"))
+    assert "give one --teacher and a --text-teacher" in said
+    assert not out.exists()
+    quick["audio-textual"].write_text("[settings.beside.augment]\nshift = 0.1\n")
+    assert "augment.shift is 0.1" in refused(distill_model(*given))
     quick["audio-textual"].write_text("[settings.speech]\nkeep = 0\n")
     assert "keep" in refused(distill_model(*given))
     quick["audio-textual"].write_text("seeds = 1\n")
@@ -278,6 +396,7 @@ def test_what_is_no_encoder_is_refused(distill_model, encoders, tmp_path, monkey
     bare = tmp_path / "bare"
     bare.mkdir()
     (bare / "config.json").write_text((speech / "config.json").read_text())
+    assert "--teacher names no encoder" in said("--teacher", ",")
     assert "no weights as safetensors" in said("--teacher", bare)
     assert "no speech encoder" in said("--teacher", text)
     assert "no encoder of text" in said("--teacher", speech, "--text-teacher", speech)

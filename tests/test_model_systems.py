@@ -133,6 +133,15 @@ def test_a_student_learns_to_hear_what_an_encoder_hears():
     assert hint(student.along(heard), rows).item() < 0.5 * before
 
 
+def test_listening_can_be_left_out():
+    heard = random_sequences([12] * 4)
+    student = drawn(5, 2, SMALL, draws())
+    before = {name: value.clone() for name, value in student.state_dict().items()}
+    hint = Hint(heard, student.embedding.in_features, draws())
+    listen(student, heard, hint, Listening(steps=0), draws())
+    torch.testing.assert_close(dict(student.state_dict()), before)
+
+
 def test_the_loss_of_a_layer_is_that_of_distilhubert():
     said, taught = (torch.randn(2, 3, 4, generator=draws(n)) for n in (0, 1))
     inside = torch.tensor([[True, True, False], [True, True, True]])

@@ -87,6 +87,8 @@ def listen(
         generator: of batches.
         progress: over the steps.
     """
+    if not how.steps:
+        return
     learned = [*student.parameters(), *hint.parameters()]
     optimiser = torch.optim.AdamW(
         learned, lr=how.learning_rate, weight_decay=how.weight_decay, fused=True

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from evaluation.augment import Augment
+from evaluation.systems.encoders import SpeechEncoder
 from evaluation.systems.fitting import Lesson, Recipe, answers, fit
 from evaluation.systems.listening import Hint, Listening, listen
 from evaluation.systems.probing import best_layers
@@ -26,7 +27,10 @@ from evaluation.systems.rows import LOW_LEVEL, Run
 from evaluation.systems.sequences import Sequences, fuse
 from evaluation.systems.system import Material, Product, System, best, on_test, stored
 from evaluation.systems.tc_gru import STUDENT, TCGRU, TEACHER, Size, drawn, settle
+from evaluation.systems.text_encoders import TextEncoder
+from synth_data.errors import UserError
 from synth_data.randomness import generator
+from synth_data.representations.encoder import LONGEST
 
 TAUGHT, TEACHES = "distilled student", "teacher"
 SPEECH, BOTH = "speech", "speech + transcript"
@@ -51,6 +55,18 @@ class Representation(System):
     listening: Listening = field(default_factory=Listening)
     recipe: Recipe = field(default_factory=Recipe)
     augment: Augment = field(default_factory=Augment)
+
+    def require(
+        self,
+        speech: Sequence[SpeechEncoder],  # noqa: ARG002 - any will do
+        text: TextEncoder | None,  # noqa: ARG002
+    ) -> None:
+        if self.augment.shift:
+            raise UserError(
+                f"augment.shift is {self.augment.shift:g}, which repeats utterances in a circle: "
+                f"here each has its own length, and its end would come before its start. Leave it "
+                f"out"
+            )
 
     def run(self, material: Material, seeds: int, seed: int) -> Product:
         watch = material.watch()
@@ -79,7 +95,18 @@ class Representation(System):
         return Product(
             runs=runs,
             weights=stored(students[kept], "student"),
-            manifest={"network": "TCGRU", "size": asdict(self.student), "seed": kept},
+            manifest={
+                "network": "TCGRU",
+                "size": asdict(self.student),
+                "seed": kept,
+                # Of all of an utterance: it is neither cut to a number of frames nor repeated.
+                "features": {
+                    name: value
+                    for name, value in material.real.spec.settings().items()
+                    if name != "frames"
+                },
+                "longest_seconds": LONGEST,
+            },
             notes=[f"the teacher heard layers {layers}, chosen on validation speakers"],
         )
 

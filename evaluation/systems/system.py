@@ -59,12 +59,14 @@ class Product:
         weights: of the student that validation speakers like best: what is shipped.
         manifest: how to use them.
         notes: what was chosen.
+        tokenizer: files of it, by name, if the student reads.
     """
 
     runs: Sequence[Run]
     weights: Mapping[str, Tensor]
     manifest: Mapping[str, Any]
     notes: Sequence[str] = ()
+    tokenizer: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class System(ABC):
@@ -75,6 +77,18 @@ class System(ABC):
     """
 
     asks_layers: ClassVar[bool] = False
+
+    @abstractmethod
+    def require(self, speech: Sequence[SpeechEncoder], text: TextEncoder | None) -> None:
+        """Passes teachers and settings that a run can be made with, before anything is done.
+
+        Args:
+            speech: encoders of speech, at least one.
+            text: an encoder of text, where there is one.
+
+        Raises:
+            UserError: the system takes others, or has settings that do not go with them.
+        """
 
     @abstractmethod
     def run(self, material: Material, seeds: int, seed: int) -> Product:

@@ -53,5 +53,6 @@ def require_transcripts(corpus: str, utterances: Sequence[Utterance]) -> None:
         raise UserError(
             f"{len(silent)} of {len(utterances)} utterances of {corpus} have no transcript, which "
             f"a text encoder needs: {few(silent)}. Add the transcripts (of a table: a column "
-            f"text), or use --system representation without --text-teacher"
+            f"text), leave these out with --skip-bad, or use --system representation without "
+            f"--text-teacher"
         )
