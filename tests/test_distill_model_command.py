@@ -2,17 +2,21 @@
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
+import numpy as np
 import pytest
 import torch
 from commands import Command, Outcome, run_here
 from safetensors.torch import load_file
 from small_teachers import save_speech, save_text, small_corpus
+from trees import Segment, msp_podcast_tree, noise
 
 from evaluation.systems import cli, plan, states
+from evaluation.systems.audio_textual import AudioTextual
 from evaluation.systems.encoders import SpeechEncoder, open_speech
 from evaluation.systems.fitting import parameters
 from evaluation.systems.recordings import recordings
@@ -22,8 +26,11 @@ from evaluation.systems.table import SYSTEMS
 from evaluation.systems.text_encoders import TextEncoder, open_text
 from synth_data.corpora import CORPORA
 from synth_data.corpora.facts import Corpus
+from synth_data.corpora.msp_podcast import MSP_PODCAST
+from synth_data.corpora.toy_words import WORDS
 from synth_data.errors import UserError
 from synth_data.protocol import speaker_dependent
+from synth_data.task import DIMENSIONS
 from synth_data.utterance import Utterance
 
 QUICK = """\
@@ -117,7 +124,7 @@ def test_every_system_leaves_a_table_a_student_and_a_report(
     assert bool(tokenizer) == (system == "audio-textual")
     held = sum(each.nbytes for each in load_file(weights).values()) + sum(tokenizer)
     assert held == rows[-1].bytes
-    assert_does_what_its_run_said(out / "fold-1", rows[-1].model)
+    assert_does_what_its_run_said(out / "fold-1", rows[-1].model, small_corpus().read(None, False))
     assert "folds 1 of 3" in done.out
     assert LOW_LEVEL in (out / "report.md").read_text()
 
@@ -129,12 +136,14 @@ def test_every_system_leaves_a_table_a_student_and_a_report(
     assert (out / "fold-2" / "result.json").is_file()
 
 
-def assert_does_what_its_run_said(folder: Path, model: str) -> None:
+def assert_does_what_its_run_said(
+    folder: Path, model: str, utterances: Sequence[Utterance]
+) -> None:
     """The student that was shipped, of the utterances that it was tested on."""
     student = load_student(folder)
     tested = read_fold(folder / "result.json")
     (run,) = (one for one in tested.runs if one.model == model)
-    by_name = {one.name: one for one in small_corpus().read(None, False)}
+    by_name = {one.name: one for one in utterances}
     for name, said in zip(tested.utterances, run.said, strict=True):
         one = by_name[name]
         told = student(one.audio.waveform(student.sample_rate), one.text)
@@ -186,6 +195,50 @@ def test_the_estimate_counts_every_utterance_of_every_teacher():
         took = plan.listening([speech], text, said)
     assert took == pytest.approx(100 * (2 * 2.0 + 0.5))
     assert speech.states.call_count == text.states.call_count == 4  # the first is not timed
+
+
+def test_tests_that_share_their_training_share_its_models(
+    distill_model, encoders, quick, tmp_path, monkeypatch
+):
+    """MSP-Podcast in its layout: two tests of one training side, each with its own numbers."""
+    random = np.random.default_rng(0)
+    sides = {"Train": 3, "Development": 2, "Test1": 2, "Test2": 3, "Test3": 1}
+    speakers = [(side, f"{side} {n}") for side, count in sides.items() for n in range(count)]
+    segments = [
+        Segment(
+            name=f"MSP-PODCAST_{place:04}_{n:04}",
+            emotion="AHNSUX"[n],
+            speaker=speaker,
+            split=side,
+            audio=noise(tmp_path / "noise" / f"{place}-{n}.wav", 10 * place + n, 0.3),
+            **{name: float(random.uniform(1, 7)) for name in DIMENSIONS},
+            text=list(WORDS)[n],
+        )
+        for place, (side, speaker) in enumerate(speakers)
+        for n in range(4)
+    ]
+    tree = msp_podcast_tree(tmp_path / "tree", segments)
+    trained = []
+    usual = AudioTextual.run
+    monkeypatch.setattr(AudioTextual, "run", lambda *given: trained.append(1) or usual(*given))
+    out = tmp_path / "out"
+    given = words("audio-textual", encoders, quick, out)
+    given[given.index("toy-words")] = "msp-podcast"
+    done = distill_model(*given, "--data-root", tree)
+    assert done.code == 0, done.err
+    assert len(trained) == 1
+    assert {row.fold for row in read_run(out).rows} == {1, 2}
+    assert not (out / "layers.svg").exists()
+    asked = {n: json.loads((out / f"layers-fold-{n}.json").read_text()) for n in (1, 2)}
+    for number, speakers_of in ((1, 2), (2, 3)):
+        folder = out / f"fold-{number}"
+        tested = read_fold(folder / "result.json")
+        assert {name.partition(" ")[0] for name in tested.speakers} == {f"Test{number}"}
+        assert {one["speakers"] for one in asked[number]["dimensions"]} == {speakers_of}
+        model = "student audio+text"
+        assert_does_what_its_run_said(folder, model, MSP_PODCAST.read_rated(tree, False))
+    (tested_by,) = (f"{name}, fold" for name in MSP_PODCAST.protocols)
+    assert f"of speech, {tested_by} 2\n" in (out / "report.md").read_text()
 
 
 @pytest.mark.parametrize("how", ["speakers on both sides", "one utterance on a side"])

@@ -72,7 +72,14 @@ def distill_model(
         str | None, typer.Option(help="How it is split.  [default: the corpus' first]")
     ] = None,
     fold: Annotated[str, typer.Option(metavar="K|all", help="Only this one, or all.")] = ALL,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each model.")] = 3,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Trainings of each model (audio-textual: of each head; an encoder is distilled "
+            "once a fold).",
+        ),
+    ] = 3,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     config: Annotated[
         Path | None,

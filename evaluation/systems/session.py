@@ -2,9 +2,10 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import torch
 from evaluation.files import write_atomically
 from evaluation.systems.encoders import SpeechEncoder, open_speech
 from evaluation.systems.layer_plot import picture
-from evaluation.systems.layer_relevance import LayerRelevance, layer_relevance, require_askable
+from evaluation.systems.layer_relevance import LayerRelevance
+from evaluation.systems.layers_asked import asked
 from evaluation.systems.plan import Plan, listening
 from evaluation.systems.recordings import LOW_LEVEL, recordings
 from evaluation.systems.report import markdown
@@ -143,20 +145,18 @@ class Session:
 
     def plan(self, opened: "Opened") -> Plan:
         """What is left to do; nothing is written."""
-        left = tuple(n for n in opened.numbers if not (self._folder(n) / RESULT).is_file())
+        left = self._left(opened)
         utterances = opened.real.utterances
         took = listening(opened.speech, opened.text, utterances) if left else 0.0
-        return Plan(left, self.seeds, len(utterances), took)
+        return Plan(tuple(sorted(chain(*left))), self.seeds, len(utterances), took)
 
     def run(self, opened: "Opened") -> SystemRun:
         """Distils all folds that are not done, and writes the report."""
         real, protocol = opened.real, opened.protocol
-        speech, text = opened.speech, opened.text
         settings = json.dumps(self._settings(opened), indent=1) + "\n"
         write_atomically(self.out / SETTINGS, settings)
-        for number in opened.numbers:
-            if not (self._folder(number) / RESULT).is_file():
-                self._distil(real, protocol, number, speech, text)
+        for numbers in self._left(opened):
+            self._distil(opened, numbers)
         count = len(protocol.folds(real.utterances))
         done = [
             read_fold(self._folder(number) / RESULT)
@@ -169,14 +169,13 @@ class Session:
         every = protocol.folds(real.utterances)
         rows = rows_of(self.name, done, pooled([every[each.fold - 1] for each in done]))
         notes = [f"fold {each.fold}: {note}" for each in done for note in each.notes]
-        relevance = {}
-        part = replace(protocol, folds=lambda _: [every[each.fold - 1] for each in done])
-        if self.system.asks_layers and (why_not := _not_askable(real, part)):
-            notes.append(f"which layers tell which dimension was not asked: {why_not}")
-        elif self.system.asks_layers:
-            for place, encoder in enumerate(speech, start=1):
-                name = f"layers-{place}.svg" if len(speech) > 1 else "layers.svg"
-                relevance[name] = self._relevance(real, part, encoder)
+        relevance: Mapping[str, LayerRelevance] = {}
+        if self.system.asks_layers:
+            relevance, why_not = asked(
+                *(real, protocol, [each.fold for each in done], opened.speech),
+                *(self.seed, self.show_progress),
+            )
+            notes += why_not
         run = SystemRun(
             system=self.name,
             corpus=real.corpus,
@@ -189,21 +188,6 @@ class Session:
         )
         self._report(run, relevance)
         return run
-
-    def _relevance(
-        self, real: RealSet, protocol: Protocol, encoder: SpeechEncoder
-    ) -> LayerRelevance:
-        """Which layers tell which dimension, on the test speakers; nothing is chosen by it."""
-        progress = bar("layers") if self.show_progress else SILENT
-        pooled_states = StateCache.of_this_machine().pooled(encoder, real)
-        means = pooled_states[:, :, : pooled_states.shape[2] // 2]
-        dimensions, seed = real.task.dimensions, self.seed
-        return layer_relevance(
-            *(means, real.utterances, protocol, encoder.name, real.corpus),
-            dimensions=dimensions,
-            seed=seed,
-            progress=progress,
-        )
 
     def _folder(self, number: int) -> Path:
         return fold_folder(self.out, number)
@@ -252,36 +236,55 @@ class Session:
                 f"that began it, or another --out"
             )
 
-    def _distil(
-        self,
-        real: RealSet,
-        protocol: Protocol,
-        number: int,
-        speech: tuple[SpeechEncoder, ...],
-        text: TextEncoder | None,
-    ) -> None:
-        fold = protocol.folds(real.utterances)[number - 1]
-        progress = bar(f"fold {number}") if self.show_progress else SILENT
-        train, validation, test = (
-            torch.tensor(rows) for rows in (fold.train, fold.validation, fold.test)
+    def _left(self, opened: "Opened") -> list[list[int]]:
+        """Numbers of the folds that are not done; together, those that share their models."""
+        folds = opened.protocol.folds(opened.real.utterances)
+        alike: dict[tuple[tuple[int, ...], ...], list[int]] = {}
+        for number in opened.numbers:
+            if not (self._folder(number) / RESULT).is_file():
+                fold = folds[number - 1]
+                alike.setdefault((fold.train, fold.validation), []).append(number)
+        return list(alike.values())
+
+    def _distil(self, opened: "Opened", numbers: Sequence[int]) -> None:
+        """Trains and tests on folds that differ in their test side alone."""
+        real = opened.real
+        every = opened.protocol.folds(real.utterances)
+        folds = [every[number - 1] for number in numbers]
+        named = f"fold {' and '.join(map(str, numbers))}"
+        progress = bar(named) if self.show_progress else SILENT
+        product = self.system.run(
+            Material(
+                real=real,
+                train=torch.tensor(folds[0].train),
+                validation=torch.tensor(folds[0].validation),
+                test=torch.tensor([row for fold in folds for row in fold.test]),
+                speech=opened.speech,
+                text=opened.text,
+                states=StateCache.of_this_machine(progress),
+                progress=progress,
+            ),
+            self.seeds,
+            self.seed,
         )
-        states = StateCache.of_this_machine(progress)
-        material = Material(real, train, validation, test, speech, text, states, progress)
-        product = self.system.run(material, self.seeds, self.seed)
-        heard = [real.utterances[row] for row in fold.test]
-        result = Fold(
-            fold=number,
-            dimensions=list(real.task.dimensions),
-            utterances=[one.name for one in heard],
-            speakers=[one.speaker for one in heard],
-            truth=real.task.numbers(real.targets[test]).tolist(),
-            runs=list(product.runs),
-            notes=list(product.notes),
-        )
-        ship(self._folder(number), product, self._facts(real))
-        write_atomically(self._folder(number) / RESULT, save(result))  # last: it marks the end
+        first = 0
+        for number, fold in zip(numbers, folds, strict=True):
+            heard = [real.utterances[row] for row in fold.test]
+            own = slice(first, first + len(heard))
+            first = own.stop
+            result = Fold(
+                fold=number,
+                dimensions=list(real.task.dimensions),
+                utterances=[one.name for one in heard],
+                speakers=[one.speaker for one in heard],
+                truth=real.task.numbers(real.targets[list(fold.test)]).tolist(),
+                runs=[replace(run, said=run.said[own]) for run in product.runs],
+                notes=list(product.notes),
+            )
+            ship(self._folder(number), product, self._facts(real))
+            write_atomically(self._folder(number) / RESULT, save(result))  # last: marks the end
         if not self.quiet and not self.show_progress:
-            print(f"fold {number} is done", file=sys.stderr, flush=True)
+            print(f"{named} done", file=sys.stderr, flush=True)
 
     def _facts(self, real: RealSet) -> dict[str, Any]:
         """What the manifest of a student says of any, whatever it is."""
@@ -316,15 +319,3 @@ def _require_sides(fold: Folded, name: str) -> None:
     sides = {"training": fold.train, "validation": fold.validation, "test": fold.test}
     if empty := [side for side, rows in sides.items() if not rows]:
         raise UserError(f"{name} has no {empty[0]} utterance: use another --protocol")
-
-
-def _not_askable(real: RealSet, protocol: Protocol) -> str | None:
-    """Why the layers cannot be asked what they tell; None if they can.
-
-    The models of such a run are worth a report all the same.
-    """
-    try:
-        require_askable(real.utterances, protocol, real.task.dimensions)
-    except UserError as error:
-        return str(error)
-    return None
