@@ -8,16 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from small_dimensional import judged, sides
+from small_encoders import speech_encoder
 from test_dimensional_command import felt_set
 from test_evaluate_data_command import toy_set
 
 from evaluation.dimensional.page import html
 from evaluation.dimensional.report import DimensionalReport
-from evaluation.dimensional.systems import read_systems
+from evaluation.dimensional.systems import NO_ENCODERS, Encoders, read_systems, ways
 from evaluation.files import write_atomically
 from evaluation.runs import FULL
+from evaluation.systems.encoders import open_speech
+from evaluation.systems.fitting import parameters
 from evaluation.systems.rows import Fold, Run, SystemRow, SystemRun, rows_of, save
 from synth_data.errors import UserError
+from synth_data.features import FEATURES
+from synth_data.representations import known_feature
 from synth_data.task import DIMENSIONS
 
 
@@ -56,9 +61,12 @@ def run_in(folder: Path, folds: Sequence[Fold] = FOLDS, **changes: object) -> Pa
     return folder
 
 
-def reported(rows: Sequence[SystemRow], numbers: Sequence[int]) -> DimensionalReport:
+def reported(
+    rows: Sequence[SystemRow], numbers: Sequence[int], encoders: Encoders = NO_ENCODERS
+) -> DimensionalReport:
     results = [replace(judged(), fold=number) for number in numbers]
-    return DimensionalReport.of("line", results, corpus="c", command="c", systems=rows)
+    named = {"corpus": "c", "command": "c"}
+    return DimensionalReport.of("line", results, **named, systems=rows, encoders=encoders)
 
 
 def test_a_system_stands_beside_full_data_and_sets(tmp_path):
@@ -81,6 +89,28 @@ def test_a_system_stands_beside_full_data_and_sets(tmp_path):
     section = page[page.index('id="model-distillation"') :]
     for shown in ("representation: distilled student", "79,175", "who trains"):
         assert shown in section
+
+
+def test_sets_in_an_encoders_representation_count_the_encoder(tmp_path):
+    folder = speech_encoder(tmp_path / "encoder")
+    spec = known_feature(f"hubert:{folder}+hubert:{folder},layer=1")
+    encoder = open_speech(str(folder)).network
+    held = Encoders.of(spec)
+    assert held.parameters == parameters(encoder)
+    assert held.bytes == sum(4 * each.numel() for each in encoder.state_dict().values())
+    assert Encoders.of(FEATURES["logmel64"]) == Encoders()
+    rows = rows_of("representation", FOLDS[:1])
+    bare, heard = (ways(1, reported(rows, [1]).rows, rows, each) for each in (NO_ENCODERS, held))
+    more = [
+        (b.parameters - a.parameters, b.bytes - a.bytes) for a, b in zip(bare, heard, strict=True)
+    ]
+    whole = (held.parameters, held.bytes)
+    assert more == [(0, 0) if one.of is None else whole for one in bare]
+    assert {one.of is None for one in bare} == {True, False}
+    felt = reported(rows, [1], encoders=held)
+    felt.save(tmp_path / "out")
+    assert DimensionalReport.load(tmp_path / "out" / "report.json").encoders == held
+    assert f"| {heard[0].parameters:,} |" in felt.markdown()
 
 
 @pytest.mark.parametrize(
