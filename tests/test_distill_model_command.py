@@ -430,6 +430,10 @@ def test_settings_that_are_none_are_refused(distill_model, encoders, quick, tmp_
     assert not out.exists()
     quick["audio-textual"].write_text("[settings.beside.augment]\nshift = 0.1\n")
     assert "augment.shift is 0.1" in refused(distill_model(*given))
+    for idle in ("recipe.embedding_weight", "beside.teacher.states", "beside.listening.steps"):
+        table, _, name = idle.rpartition(".")
+        quick["audio-textual"].write_text(f"[settings.{table}]\n{name} = 1\n")
+        assert "unknown" in refused(distill_model(*given)).lower()
     quick["audio-textual"].write_text("[settings.speech]\nkeep = 0\n")
     assert "keep" in refused(distill_model(*given))
     quick["audio-textual"].write_text("seeds = 1\n")

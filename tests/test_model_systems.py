@@ -14,6 +14,7 @@ from small_teachers import save_speech, save_text, small_corpus
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
+from evaluation.augment import Augment
 from evaluation.concordance import ccc
 from evaluation.systems.distil_encoder import (
     Distillation,
@@ -90,6 +91,19 @@ def test_fusion_takes_the_rate_of_the_first():
     assert found.lengths.tolist() == [4, 2]
     assert found.frames[0].tolist() == [[0.0, 0.5], [1.0, 2.5], [2.0, 4.5], [3.0, 6.5]]
     assert found.frames[1, :2].tolist() == [[0.0, 5.0], [1.0, 5.0]]
+
+
+def test_what_is_masked_is_the_mean_of_what_is_heard():
+    """Log-mels are far from zero, which would be the loudest of all."""
+    heard = random_sequences([40] * 3)
+    heard = Sequences(7.0 * heard.frames - 100.0, heard.lengths)
+    network = drawn(5, 2, SMALL, draws())
+    settle(network, heard)
+    masked = network.augmented(heard, Augment(bands=3), draws(4)).frames
+    means = network.mean.expand_as(masked)
+    changed = ~masked.isclose(heard.frames, atol=1e-3)
+    assert changed.any()
+    torch.testing.assert_close(masked[changed], means[changed])
 
 
 def test_training_ends_with_the_weights_that_validation_liked_best():

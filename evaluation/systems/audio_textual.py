@@ -20,7 +20,7 @@ from evaluation.systems.encoders import SpeechEncoder
 from evaluation.systems.fitting import Recipe, fit, parameters
 from evaluation.systems.pooled import Fusion, Head, Pooled, drawn_head
 from evaluation.systems.probing import best_layers
-from evaluation.systems.representation import BOTH, SPEECH, Representation, untaught
+from evaluation.systems.representation import BOTH, SPEECH, LowLevel
 from evaluation.systems.rows import Run
 from evaluation.systems.states import summed_up
 from evaluation.systems.system import Material, Product, System, best, on_test, stored
@@ -51,7 +51,7 @@ class AudioTextual(System):
             validation speakers, and the last.
         head: on encoders.
         recipe: how heads are trained.
-        beside: the system whose low-level model stands in the table, to lead over.
+        beside: the low-level model that stands in the table, to lead over.
     """
 
     speech: Distillation = field(default_factory=Distillation)
@@ -59,7 +59,7 @@ class AudioTextual(System):
     layers: tuple[int, ...] = ()
     head: Head = field(default_factory=Head)
     recipe: Recipe = field(default_factory=lambda: Recipe(epochs=80))
-    beside: Representation = field(default_factory=Representation)
+    beside: LowLevel = field(default_factory=LowLevel)
 
     asks_layers: ClassVar[bool] = True
 
@@ -76,7 +76,7 @@ class AudioTextual(System):
                 f"layer {beyond[0]} cannot teach: {speech[0].name} has layers 0 to "
                 f"{speech[0].layers}"
             )
-        self.beside.require(speech, text)
+        self.beside.system.require(speech, text)
 
     def run(self, material: Material, seeds: int, seed: int) -> Product:
         (speech,), text = material.speech, material.text
@@ -90,7 +90,7 @@ class AudioTextual(System):
         layers = self._layers(speech, material)
         chosen = 0.0 if self.layers else listened["audio"] + watch.seconds
         every = tuple(range(1, text.layers + 1))
-        plain = [untaught(self.beside, material, number, seed) for number in range(seeds)]
+        plain = [self.beside.run(material, number, seed) for number in range(seeds)]
 
         tokenizer = tokenizer_files(text)
         bench = _Bench(self, material, seed, sum(map(len, tokenizer.values())))

@@ -20,7 +20,7 @@ from torch import nn
 
 from evaluation.augment import Augment
 from evaluation.systems.encoders import SpeechEncoder
-from evaluation.systems.fitting import Lesson, Recipe, answers, fit
+from evaluation.systems.fitting import Lesson, Recipe, Weights, answers, fit
 from evaluation.systems.listening import Hint, Listening, listen
 from evaluation.systems.probing import best_layers
 from evaluation.systems.rows import LOW_LEVEL, Run
@@ -46,6 +46,7 @@ class Representation(System):
         with_low_level: whether the teacher hears low-level features beside the embeddings.
         listening: how the student learns to hear what the encoders hear.
         recipe: how all networks are trained.
+        weights: of the parts of the student's lesson.
         augment: of low-level features.
     """
 
@@ -54,6 +55,7 @@ class Representation(System):
     with_low_level: bool = True
     listening: Listening = field(default_factory=Listening)
     recipe: Recipe = field(default_factory=Recipe)
+    weights: Weights = field(default_factory=Weights)
     augment: Augment = field(default_factory=Augment)
 
     def require(
@@ -111,10 +113,35 @@ class Representation(System):
         )
 
 
-def untaught(system: Representation, material: Material, number: int, seed: int) -> Run:
-    """The network on low-level features that nobody taught, trained and tested."""
-    room = _Room(system, material, material.states.low_level(material.real), seed)
-    return room.untaught(number)[0]
+@dataclass(frozen=True)
+class LowLevel:
+    """The network on low-level features that nobody taught, which another system leads over.
+
+    Attributes:
+        student: its size.
+        recipe: how it is trained.
+        augment: of what it hears.
+    """
+
+    student: Size = STUDENT
+    recipe: Recipe = field(default_factory=Recipe)
+    augment: Augment = field(default_factory=Augment)
+
+    @property
+    def system(self) -> Representation:
+        """That it is the student of."""
+        return Representation(student=self.student, recipe=self.recipe, augment=self.augment)
+
+    def run(self, material: Material, number: int, seed: int) -> Run:
+        """Trained and tested.
+
+        Args:
+            material: of one fold.
+            number: of its seed.
+            seed: of everything random.
+        """
+        room = _Room(self.system, material, material.states.low_level(material.real), seed)
+        return room.untaught(number)[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +198,8 @@ class _Room:
         hint = Hint(speech.rows(material.train), network.embedding.in_features, draws)
         heard = self.low.rows(material.train)
         listen(network, heard, hint, system.listening, draws, material.progress)
-        self._fit(network, self.low, number, replace(lesson, hint=hint))
+        lesson = replace(lesson, hint=hint, weights=system.weights)
+        self._fit(network, self.low, number, lesson)
         took = teacher.seconds + watch.seconds
         run = self._tested(TAUGHT, network, self.low, number, took, teachers=teacher.parameters)
         return run, network

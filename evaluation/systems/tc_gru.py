@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
+from evaluation.augment import Augment
 from evaluation.networks import draw_weights
 from evaluation.systems.sequences import Sequences
 from synth_data.settings import Count
@@ -86,6 +87,14 @@ class TCGRU(nn.Module):
     ) -> tuple[Float[Tensor, "n embedding"], Float[Tensor, "n output"]]:
         """(embedding, outputs); an utterance's do not depend on those beside it."""
         return self.read(self.along(heard))
+
+    def augmented(
+        self, heard: Sequences, augment: Augment, generator: torch.Generator
+    ) -> Sequences:
+        """Utterances augmented at mean 0 and deviation 1, which masks and noise are made for."""
+        scaled = ((heard.frames - self.mean) / self.deviation).transpose(1, 2)
+        frames = augment(scaled, generator).transpose(1, 2)
+        return Sequences(frames * self.deviation + self.mean, heard.lengths)
 
     def along(self, heard: Sequences) -> Sequences:
         """The GRU's states, for every `stride` frames."""
