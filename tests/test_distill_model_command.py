@@ -15,11 +15,13 @@ from safetensors.torch import load_file
 from small_teachers import save_speech, save_text, small_corpus
 from trees import Segment, msp_podcast_tree, noise
 
-from evaluation.systems import cli, plan, states
+from evaluation.systems import cli, plan, representation, states, teaching
 from evaluation.systems.audio_textual import AudioTextual
+from evaluation.systems.distil_encoder import Distillation
 from evaluation.systems.encoders import SpeechEncoder, open_speech
 from evaluation.systems.fitting import parameters
 from evaluation.systems.recordings import recordings
+from evaluation.systems.representation import Representation
 from evaluation.systems.rows import LOW_LEVEL, read_fold, read_run
 from evaluation.systems.shipped import load_student
 from evaluation.systems.table import SYSTEMS
@@ -178,11 +180,14 @@ def test_a_dry_run_says_what_it_takes_and_writes_nothing(distill_model, encoders
     assert done.code == 0, done.err
     assert "3 folds" in done.out.splitlines()[0]
     assert "[settings.text]\nkeep = 1\n" in done.out
-    assert "for the teachers to listen to" in done.out
+    assert "at most for the teachers to listen to 24 utterances" in done.out
+    assert " to distil encoders; training" in done.out
     assert "1 of each model on each fold (to do: 1, 2, 3)" in done.out
     told = json.loads(distill_model(*given, "--dry-run", "--json").out)
     assert told["plan"]["folds"] == [1, 2, 3]
+    assert told["plan"]["trainings"] == 3
     assert told["plan"]["listening"] > 0
+    assert told["plan"]["teaching"] > 0
     assert told["settings"]["text"]["keep"] == 1
     assert not (tmp_path / "out").exists()
 
@@ -191,10 +196,43 @@ def test_the_estimate_counts_every_utterance_of_every_teacher():
     """Two seconds for each by one teacher of speech, half a second by one of text."""
     speech, text = mock.Mock(spec=SpeechEncoder), mock.Mock(spec=TextEncoder)
     said = [mock.Mock(spec=Utterance) for _ in range(100)]
+    system = Representation()
     with mock.patch.object(plan.time, "perf_counter", side_effect=[0.0, 6.0, 10.0, 11.5]):
-        took = plan.listening([speech], text, said)
-    assert took == pytest.approx(100 * (2 * 2.0 + 0.5))
+        told = plan.planned(system, [speech], text, said, [[1, 3], [2]], seeds=2)
+    assert told.listening == pytest.approx(100 * (3 * 2.0 + 0.5))  # once, and for each training
+    assert (told.folds, told.trainings, told.teaching) == ((1, 2, 3), 2, 0.0)
     assert speech.states.call_count == text.states.call_count == 4  # the first is not timed
+    assert plan.planned(system, [speech], text, said, [], seeds=2).listening == 0.0
+
+
+def test_teachers_listen_as_often_as_the_estimate_says(
+    distill_model, encoders, quick, tmp_path, monkeypatch
+):
+    """Where every fold chooses other layers, which is the most that they may be asked."""
+    usual, listen = representation.best_layers, SpeechEncoder.states
+    chosen, heard = iter(([0], [1], [2])), []
+
+    def others(*given):
+        usual(*given)
+        return next(chosen)
+
+    def counted(encoder, utterance):
+        heard.append(utterance.name)
+        return listen(encoder, utterance)
+
+    monkeypatch.setattr(representation, "best_layers", others)
+    monkeypatch.setattr(SpeechEncoder, "states", counted)
+    done = distill_model(*words("representation", encoders, quick, tmp_path / "out"))
+    assert done.code == 0, done.err
+    assert len(heard) == 24 * Representation().listens(3) + 1 + plan.TRIED
+
+
+def test_the_time_to_distil_grows_with_the_steps_and_the_corpus(encoders):
+    """Starting takes 5 seconds with one step, two steps more take 6; the student listens in 3."""
+    teacher, some = open_text(str(encoders[1])), small_corpus().read(None, False)[:3]
+    with mock.patch.object(teaching.time, "perf_counter", side_effect=[0.0, 5.0, 16.0, 19.0]):
+        took = teaching.seconds_of(teacher, Distillation(keep=1, steps=10, batch=6), some, 30)
+    assert took == pytest.approx(10 * (6 / 3) * (11 - 5) / 2 + 30 / 3 * 3)
 
 
 def test_tests_that_share_their_training_share_its_models(

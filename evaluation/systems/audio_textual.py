@@ -24,11 +24,13 @@ from evaluation.systems.representation import BOTH, SPEECH, LowLevel
 from evaluation.systems.rows import Run
 from evaluation.systems.states import summed_up
 from evaluation.systems.system import Material, Product, System, best, on_test, stored
+from evaluation.systems.teaching import seconds_of
 from evaluation.systems.text_encoders import TextEncoder
 from evaluation.systems.tokenizers import tokenizer_files
 from synth_data.errors import UserError
 from synth_data.randomness import generator
 from synth_data.representations.encoder import LONGEST
+from synth_data.utterance import Utterance
 
 HEARS: Mapping[tuple[str, ...], str] = {
     ("audio",): SPEECH,
@@ -77,6 +79,22 @@ class AudioTextual(System):
                 f"{speech[0].layers}"
             )
         self.beside.system.require(speech, text)
+
+    def listens(self, trainings: int) -> int:  # noqa: ARG002 - what is heard is kept for all
+        return 1
+
+    def teaching(
+        self,
+        speech: Sequence[SpeechEncoder],
+        text: TextEncoder | None,
+        some: Sequence[Utterance],
+        utterances: int,
+    ) -> float:
+        assert text is not None  # `require`
+        return sum(
+            seconds_of(teacher, how, some, utterances)
+            for teacher, how in ((speech[0], self.speech), (text, self.text))
+        )
 
     def run(self, material: Material, seeds: int, seed: int) -> Product:
         (speech,), text = material.speech, material.text

@@ -70,6 +70,9 @@ class Representation(System):
                 f"out"
             )
 
+    def listens(self, trainings: int) -> int:
+        return 1 + trainings  # every layer once, and then those that a fold chooses
+
     def run(self, material: Material, seeds: int, seed: int) -> Product:
         watch = material.watch()
         chosen = [best_layers(each, material) for each in material.speech]

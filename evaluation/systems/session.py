@@ -5,7 +5,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from evaluation.systems.encoders import SpeechEncoder, open_speech
 from evaluation.systems.layer_plot import picture
 from evaluation.systems.layer_relevance import LayerRelevance
 from evaluation.systems.layers_asked import asked
-from evaluation.systems.plan import Plan, listening
+from evaluation.systems.plan import Plan, planned
 from evaluation.systems.recordings import LOW_LEVEL, recordings
 from evaluation.systems.report import markdown
 from evaluation.systems.rows import (
@@ -145,10 +144,9 @@ class Session:
 
     def plan(self, opened: "Opened") -> Plan:
         """What is left to do; nothing is written."""
-        left = self._left(opened)
         utterances = opened.real.utterances
-        took = listening(opened.speech, opened.text, utterances) if left else 0.0
-        return Plan(tuple(sorted(chain(*left))), self.seeds, len(utterances), took)
+        left = self._left(opened)
+        return planned(self.system, opened.speech, opened.text, utterances, left, self.seeds)
 
     def run(self, opened: "Opened") -> SystemRun:
         """Distils all folds that are not done, and writes the report."""

@@ -16,6 +16,7 @@ from evaluation.systems.states import StateCache
 from evaluation.systems.text_encoders import TextEncoder
 from synth_data.progress import SILENT, Progress
 from synth_data.real import RealSet
+from synth_data.utterance import Utterance
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +90,33 @@ class System(ABC):
         Raises:
             UserError: the system takes others, or has settings that do not go with them.
         """
+
+    @abstractmethod
+    def listens(self, trainings: int) -> int:
+        """How often each encoder of speech listens to the whole corpus, at most.
+
+        One of text reads it once.
+
+        Args:
+            trainings: folds, without those that share the models of another.
+        """
+
+    def teaching(
+        self,
+        speech: Sequence[SpeechEncoder],  # noqa: ARG002 - most distil no encoder
+        text: TextEncoder | None,  # noqa: ARG002
+        some: Sequence[Utterance],  # noqa: ARG002
+        utterances: int,  # noqa: ARG002
+    ) -> float:
+        """Seconds of distilling encoders on a fold, about.
+
+        Args:
+            speech: encoders of speech that teach.
+            text: one of text, where there is one.
+            some: utterances to try it with.
+            utterances: how many there are.
+        """
+        return 0.0
 
     @abstractmethod
     def run(self, material: Material, seeds: int, seed: int) -> Product:
