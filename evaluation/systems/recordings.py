@@ -43,8 +43,7 @@ def recordings(
         UserError: it has no dimensions, or lacks transcripts that are read and is not to do
             without; or as `load`.
     """
-    reader = corpus.read_rated or corpus.read
-    listed = reader(find_root(corpus, root), allow_missing)
+    listed = (corpus.read_rated or corpus.read)(find_root(corpus, root), allow_missing)
     rated = [one for one in listed if _rated(one, corpus.dimensions)]
     if not rated:
         others = ", ".join(known.name for known in CORPORA.values() if known.dimensions)
@@ -52,12 +51,13 @@ def recordings(
             f"{corpus.title} has no valence, activation, dominance: use a corpus with dimensions, "
             f"such as {others}"
         )
-    silent = [one.name for one in rated if not _spoken(one)] if read else []
-    if len(silent) == len(rated) or not skip_bad:
-        require_transcripts(corpus.title, rated if read else [])
+    silent = {one.name: None for one in rated if read and not _spoken(one)}
+    if silent and (len(silent) == len(rated) or not skip_bad):
+        require_transcripts(corpus.title, rated)
     with_emotions = corpus.emotions or any(one.emotion for one in listed)
+    kept = [one for one in listed if one.name not in silent]
     real = load(
-        _spoken_only(corpus) if silent else corpus,
+        replace(corpus, read=lambda *_: kept, read_rated=None),  # so that its digest is of these
         root,
         FEATURES[LOW_LEVEL],
         task="both" if with_emotions else "dimensional",
@@ -77,16 +77,3 @@ def _rated(utterance: Utterance, dimensions: Sequence[str]) -> bool:
 def _spoken(utterance: Utterance) -> bool:
     """Whether it has a transcript."""
     return bool(utterance.text and utterance.text.strip())
-
-
-def _spoken_only(corpus: Corpus) -> Corpus:
-    """A corpus without the utterances that have no transcript; its digest says so."""
-
-    def read(root: Path | None, allow_missing: bool) -> list[Utterance]:
-        return [one for one in corpus.read(root, allow_missing) if _spoken(one)]
-
-    def read_rated(root: Path | None, allow_missing: bool) -> list[Utterance]:
-        assert corpus.read_rated is not None
-        return [one for one in corpus.read_rated(root, allow_missing) if _spoken(one)]
-
-    return replace(corpus, read=read, read_rated=read_rated if corpus.read_rated else None)
