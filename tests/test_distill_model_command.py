@@ -195,11 +195,17 @@ def test_minutes_count_what_was_listened_to_before(
         assert next(row for row in read_run(out).rows if row.model == LOW_LEVEL).minutes < 1.5 / 60
 
 
-def test_another_run_is_not_gone_on_with(distill_model, encoders, quick, tmp_path):
+def test_another_run_is_not_gone_on_with(distill_model, encoders, quick, tmp_path, monkeypatch):
     out = tmp_path / "out"
     given = words("representation", encoders, quick, out)
     distill_model(*given, "--fold", 1)
     assert "differs in seed:" in refused(distill_model(*given, "--seed", 1))
+    with monkeypatch.context() as changed:
+        corpus = small_corpus()
+        turned = [replace(one, valence=6 - one.valence) for one in corpus.read(None, False)]
+        reader = replace(corpus, read=lambda _root, _missing: turned)
+        changed.setitem(CORPORA, "toy-words", reader)
+        assert "differs in ratings:" in refused(distill_model(*given))
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thing").touch()
     given = words("representation", encoders, quick, tmp_path / "full")

@@ -176,6 +176,7 @@ class Session:
             system=self.name,
             corpus=real.corpus,
             recordings=real.digest,
+            ratings=real.ratings,
             protocol=protocol.name,
             line=line,
             command=self.command,
@@ -220,6 +221,8 @@ class Session:
             "settings": asdict(self.system),  # type: ignore[call-overload]
             "corpus": real.corpus,
             "recordings": real.digest,
+            "ratings": real.ratings,
+            "scale": real.task.scale,
             "transcripts": sha256(repr([one.text for one in real.utterances]).encode()).hexdigest(),
             "protocol": protocol.name,
             "teachers": [each.digest for each in speech],
