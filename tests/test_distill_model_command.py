@@ -7,8 +7,9 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+import torch
 from commands import Command, Outcome, run_here
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from small_teachers import save_speech, save_text, small_corpus
 
 from evaluation.systems import cli, plan, states
@@ -269,6 +270,18 @@ def test_settings_that_are_none_are_refused(distill_model, encoders, quick, tmp_
     assert "keep" in refused(distill_model(*given))
     quick["audio-textual"].write_text("seeds = 1\n")
     assert "has no table [settings]" in refused(distill_model(*given))
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_an_encoder_of_nan_is_refused_before_any_work(
+    system, distill_model, encoders, quick, tmp_path
+):
+    broken = save_speech(tmp_path / "broken")
+    weights = {name: w * torch.nan for name, w in load_file(broken / "model.safetensors").items()}
+    save_file(weights, broken / "model.safetensors", {"format": "pt"})
+    given = words(system, (broken, encoders[1]), quick, tmp_path / "out")
+    assert "broken gives no finite features of it" in refused(distill_model(*given))
+    assert not (tmp_path / "out" / "fold-1").exists()
 
 
 def test_what_is_no_encoder_is_refused(distill_model, encoders, tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """The parts of model distillation: networks, losses, lessons, and what is made of runs."""
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +35,7 @@ from evaluation.systems.taught_set import teach
 from evaluation.systems.tc_gru import TEACHER, Size, drawn, settle
 from evaluation.systems.text_encoders import TextEncoder, open_text, require_transcripts
 from synth_data.corpus import load
-from synth_data.errors import SetError, UserError
+from synth_data.errors import AudioError, SetError, UserError
 from synth_data.features import FEATURES
 from synth_data.real import RealSet
 from synth_data.task import Task
@@ -187,6 +188,33 @@ def test_a_teacher_with_an_adapter_teaches_its_layers(tmp_path):
     assert losses[-1] < 0.8 * losses[0]
     one = replace(teacher, network=student).states(spoken(1)[0])
     assert one.shape[::2] == (2, 16)
+
+
+def test_a_student_of_a_large_encoder_learns_its_last_norm(tmp_path):
+    """Large encoders normalise what their last layer makes, where no hidden state shows it."""
+    large = {"do_stable_layer_norm": True, "feat_extract_norm": "layer"}
+    teacher = open_speech(str(save_speech(tmp_path, **large)))
+    one = spoken(1)[0]
+    with torch.no_grad():
+        last = teacher.network(teacher.waveform(one)[None]).last_hidden_state
+    assert torch.equal(teacher.states(one)[-1:], last)
+    how = Distillation(keep=1, steps=30, batch=4, learning_rate=3e-3)
+    student, losses = distilled(teacher, spoken(), [teacher.layers], how, draws())
+    assert losses[-1] < 0.8 * losses[0]
+    before, after = teacher.network.encoder.layer_norm, student.encoder.layer_norm
+    assert (before.weight - after.weight).abs().mean() > 0.005
+
+
+def test_an_encoder_that_hears_nothing_finite_is_named(speech, text):
+    for teacher in (speech, text):
+        network = copy.deepcopy(teacher.network)
+        for weights in network.parameters():
+            weights.data.fill_(torch.nan)
+        broken = replace(teacher, network=network)
+        with pytest.raises(AudioError, match=f"{teacher.name} gives no finite features of it"):
+            broken.states(spoken(1)[0])
+        with pytest.raises(UserError, match="at step 1 the loss is nan: use another encoder"):
+            distilled(broken, spoken(), [teacher.layers], Distillation(1, 2, 2), draws())
 
 
 def test_what_was_listened_to_before_counts_once(speech, tmp_path, caplog):
