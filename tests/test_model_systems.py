@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from evaluation.concordance import ccc
+from evaluation.systems import states
 from evaluation.systems.distil_encoder import (
     Distillation,
     _shuffled,
@@ -233,6 +234,18 @@ def test_what_was_listened_to_before_counts_once(speech, tmp_path, caplog):
     save_file({"states": found}, file)  # without its seconds
     assert torch.equal(StateCache(tmp_path / "states").pooled(speech, real), found)
     assert "is damaged and made again" in caplog.text
+
+
+@pytest.mark.parametrize("changed", ["states", "opened", "encoders", "sequences", "loading"])
+def test_states_that_other_code_made_are_not_read(speech, tmp_path, monkeypatch, changed):
+    real = load(small_corpus(), None, FEATURES["logmel64-training"], task="both", cache=tmp_path)
+    part = replace(real, utterances=real.utterances[:2])
+    StateCache(tmp_path / "states").pooled(speech, part)
+    usual = states.getsource
+    edited = lambda one: usual(one) + "#" * one.__name__.endswith(f".{changed}")  # noqa: E731
+    monkeypatch.setattr(states, "getsource", edited)
+    StateCache(tmp_path / "states").pooled(speech, part)
+    assert len(list((tmp_path / "states").iterdir())) == 2
 
 
 @pytest.mark.parametrize("count", [5, 16, 100, 1000, 1023])
