@@ -1,6 +1,7 @@
 """The parts of model distillation: networks, losses, lessons, and what is made of runs."""
 
 import copy
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from evaluation.systems.fitting import Lesson, Recipe, answers, fit, task_loss, 
 from evaluation.systems.listening import Hint, Listening, listen
 from evaluation.systems.pooled import Head, Pooled, drawn_head
 from evaluation.systems.probing import best_layers, probed
-from evaluation.systems.sequences import Sequences, fuse
+from evaluation.systems.sequences import Ragged, Sequences, fuse, mean_and_deviation
 from evaluation.systems.states import StateCache
 from evaluation.systems.system import Material, Stopwatch
 from evaluation.systems.taught_set import teach
@@ -86,12 +87,50 @@ def test_the_teacher_has_the_gru_that_is_reported():
 
 
 def test_fusion_takes_the_rate_of_the_first():
-    first = Sequences.of([torch.arange(4.0)[:, None], torch.arange(2.0)[:, None]])
-    second = Sequences.of([torch.arange(8.0)[:, None], torch.tensor([[5.0]])])
-    found = fuse([first, second])
+    first = Ragged.of([torch.arange(4.0)[:, None], torch.arange(2.0)[:, None]])
+    second = Ragged.of([torch.arange(8.0)[:, None], torch.tensor([[5.0]])])
+    fused = fuse([first, second])
+    found = fused.rows(torch.arange(2))
+    assert fused.dim == 2
     assert found.lengths.tolist() == [4, 2]
     assert found.frames[0].tolist() == [[0.0, 0.5], [1.0, 2.5], [2.0, 4.5], [3.0, 6.5]]
     assert found.frames[1, :2].tolist() == [[0.0, 5.0], [1.0, 5.0]]
+
+
+def test_what_is_in_store_is_what_was_put_there():
+    """Padded beforehand, whatever the order, the part of a part, and the precision."""
+    lengths = [7, 20, 1, 13]
+    listed = [torch.randn(length, 5, generator=draws(length)).half() for length in lengths]
+    store, side = fuse([Ragged.of(listed)]), Sequences.of(listed)
+    part, rows = torch.tensor([3, 2, 0]), torch.tensor([2, 0])
+    found, wanted = store.among(part).rows(rows), side.rows(part).rows(rows)
+    assert torch.equal(found.frames, wanted.frames)
+    assert torch.equal(found.lengths, wanted.lengths)
+    assert found.frames.dtype == torch.float32
+    assert store.parts[0].frames.nbytes == 2 * 5 * sum(lengths)  # nothing for what is not there
+    whole = torch.cat(listed).float()
+    for heard in (store, side):
+        mean, deviation = mean_and_deviation(heard)
+        torch.testing.assert_close(mean, whole.mean(dim=0))
+        torch.testing.assert_close(deviation, whole.std(dim=0, correction=0))
+
+
+def test_waveforms_are_let_go_of_between_steps(speech, monkeypatch):
+    """Those of a corpus would not fit into memory."""
+    alive = weakref.WeakSet()
+    usual = SpeechEncoder.waveform
+
+    def watched(self, one):
+        found = usual(self, one)
+        alive.add(found)
+        most.append(len(alive))
+        return found
+
+    most: list[int] = []
+    monkeypatch.setattr(SpeechEncoder, "waveform", watched)
+    distilled(speech, spoken(16), [1], Distillation(1, steps=9, batch=2), draws())
+    assert len(most) > 16
+    assert max(most) <= 4
 
 
 def test_training_ends_with_the_weights_that_validation_liked_best():

@@ -170,11 +170,10 @@ def _batches(
         while True:
             for rows in _shuffled(torch.ones(len(utterances)), size, generator):
                 yield _padded(teacher, [utterances[row] for row in rows])
-    speech = [teacher.waveform(one) for one in utterances]
-    lengths = torch.tensor([len(one) for one in speech])
+    lengths = torch.tensor([len(teacher.waveform(one)) for one in utterances])
     while True:
-        for rows in _shuffled(lengths, size, generator):
-            yield _cut([speech[row] for row in rows], generator), None
+        for rows in _shuffled(lengths, size, generator):  # heard again: a corpus is many gigabytes
+            yield _cut([teacher.waveform(utterances[row]) for row in rows], generator), None
 
 
 def _shuffled(
