@@ -331,6 +331,19 @@ def test_what_is_on_this_machine_is_not_asked_for_again(made, monkeypatch):
     assert (spec.name, asked) == ("somebody/small", [True])
 
 
+def test_weights_that_the_hub_has_as_a_pickle_alone_are_converted_from_there(folder, monkeypatch):
+    """They are never fetched, so that there is no folder that could be converted."""
+    _without_weights(folder)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(folder))
+    with pytest.raises(UserError) as caught:
+        known_feature("hubert:somebody/small")
+    said = str(caught.value)
+    assert "somebody/small, on the Hugging Face hub: no weights as safetensors" in said
+    assert "AutoModel.from_pretrained('somebody/small').save_pretrained(OTHER)" in said
+    assert "AutoFeatureExtractor.from_pretrained('somebody/small').save_pretrained(OTHER)" in said
+    assert str(folder) not in said
+
+
 def test_one_frame_has_a_student_of_its_own():
     assert usual_student(*PRESETS["egemaps"].shape) == "mlp"
     assert usual_student(*PRESETS["fbank80"].shape) == "tdnn"
