@@ -231,13 +231,12 @@ def _folder(path: Path, name: str, of_hub: bool = False) -> EncoderFolder:
         pickled = sorted(one.name for one in path.glob("*.bin"))
         found = f"only {pickled[0]}, a pickle, which may run code" if pickled else "none"
         beside = "AutoFeatureExtractor" if "conv_stride" in config else "AutoTokenizer"
-        where, of = (
-            (f"{name}, on the Hugging Face hub", f"'{name}'") if of_hub else (path, "FOLDER")
-        )
+        where, of, it = str(path), "FOLDER", "it"
+        if of_hub:
+            where, of, it = f"{name}, on the Hugging Face hub", f"'{name}'", "what else is there"
         raise UserError(
             f"{where}: no weights as safetensors (model.safetensors); found {found}. Where you "
-            f"trust {'those it may have as a pickle' if of_hub else 'it'}, convert "
-            f"{'them' if of_hub else 'it'} once, with what belongs to it: "
+            f"trust {it}, convert it once, with what belongs to it: "
             f"AutoModel.from_pretrained({of}).save_pretrained(OTHER) and "
             f"{beside}.from_pretrained({of}).save_pretrained(OTHER), of transformers; and give "
             f"OTHER in its place"
