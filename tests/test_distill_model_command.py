@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from commands import Command, Outcome, run_here
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from small_teachers import save_speech, save_text, small_corpus
 from trees import Segment, msp_podcast_tree, noise
 
@@ -347,7 +347,7 @@ def test_students_are_compared_with_what_taught_them(distill_model, encoders, qu
     assert {model for model, row in rows.items() if row.of_speech} == {fused.model}
 
 
-def test_another_run_is_not_gone_on_with(distill_model, encoders, quick, tmp_path):
+def test_another_run_is_not_gone_on_with(distill_model, encoders, quick, tmp_path, monkeypatch):
     """But where nothing is done yet, other settings can be given."""
     out = tmp_path / "out"
     given = words("representation", encoders, quick, out)
@@ -357,6 +357,12 @@ def test_another_run_is_not_gone_on_with(distill_model, encoders, quick, tmp_pat
     assert json.loads((out / "run.json").read_text())["seed"] == 0
     for ways in ((), ("--dry-run",)):
         assert "differs in seed:" in refused(distill_model(*given, "--seed", 1, *ways))
+    with monkeypatch.context() as changed:
+        corpus = small_corpus()
+        turned = [replace(one, valence=6 - one.valence) for one in corpus.read(None, False)]
+        reader = replace(corpus, read=lambda _root, _missing: turned)
+        changed.setitem(CORPORA, "toy-words", reader)
+        assert "differs in ratings:" in refused(distill_model(*given))
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thing").touch()
     given = words("representation", encoders, quick, tmp_path / "full")
@@ -476,6 +482,18 @@ def test_settings_that_are_none_are_refused(distill_model, encoders, quick, tmp_
     assert "keep" in refused(distill_model(*given))
     quick["audio-textual"].write_text("seeds = 1\n")
     assert "has no table [settings]" in refused(distill_model(*given))
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_an_encoder_of_nan_is_refused_before_any_work(
+    system, distill_model, encoders, quick, tmp_path
+):
+    broken = save_speech(tmp_path / "broken")
+    weights = {name: w * torch.nan for name, w in load_file(broken / "model.safetensors").items()}
+    save_file(weights, broken / "model.safetensors", {"format": "pt"})
+    given = words(system, (broken, encoders[1]), quick, tmp_path / "out")
+    assert "broken gives no finite features of it" in refused(distill_model(*given))
+    assert not (tmp_path / "out" / "fold-1").exists()
 
 
 def test_what_is_no_encoder_is_refused(distill_model, encoders, tmp_path, monkeypatch):

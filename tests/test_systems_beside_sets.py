@@ -20,6 +20,7 @@ from evaluation.runs import FULL
 from evaluation.systems.encoders import open_speech
 from evaluation.systems.fitting import parameters
 from evaluation.systems.rows import Fold, Run, SystemRow, SystemRun, rows_of, save
+from synth_data.corpus import load
 from synth_data.errors import UserError
 from synth_data.features import FEATURES
 from synth_data.representations import known_feature
@@ -47,6 +48,7 @@ def run_in(folder: Path, folds: Sequence[Fold] = FOLDS, **changes: object) -> Pa
             "system": "representation",
             "corpus": real.corpus,
             "recordings": real.digest,
+            "ratings": real.ratings,
             "protocol": "made-up",
             "line": "line",
             "command": "c",
@@ -162,6 +164,9 @@ def test_a_run_on_other_recordings_or_by_another_protocol_is_refused(tmp_path):
     other = run_in(tmp_path / "other", recordings="0" * 16)
     with pytest.raises(UserError, match="with other recordings or labels"):
         read_systems([other], real, "made-up", [1], pooled=True)
+    rated = run_in(tmp_path / "rated", ratings="0" * 64)
+    with pytest.raises(UserError, match="or labels, ratings among them"):
+        read_systems([rated], real, "made-up", [1], pooled=True)
     apart = run_in(tmp_path / "apart", protocol="leave-one-speaker-out")
     with pytest.raises(UserError, match="by leave-one-speaker-out, the sets are on"):
         read_systems([apart], real, "made-up", [1], pooled=True)
@@ -175,9 +180,9 @@ def test_the_command_reads_them_before_any_work(evaluate_data, tmp_path):
     assert done.code == 2
     assert "holds no report.json of distill-model" in done.err
     made = felt_set().provenance
-    lacking = run_in(
-        tmp_path / "none", FOLDS[1:2], recordings=made.corpus_digest, protocol=made.protocol
-    )
+    told = {"recordings": made.corpus_digest, "protocol": made.protocol}
+    told["ratings"] = load("toy", None, felt_set().spec, task="dimensional").ratings
+    lacking = run_in(tmp_path / "none", FOLDS[1:2], **told)
     done = evaluate_data(tmp_path / "set", *words)
     assert done.code == 2
     assert f"{lacking} lacks fold 1, which the sets are tested on (found: fold 2)" in done.err

@@ -44,17 +44,18 @@ def read_systems(
         Of each run the rows of the folds pooled, where they are, and then of each fold.
 
     Raises:
-        UserError: a folder holds no finished run, one on other recordings or another protocol,
-            whose test speakers are others, or one that lacks a fold.
+        UserError: a folder holds no finished run, one on other recordings or ratings or by another
+            protocol, whose test speakers are others, or one that lacks a fold.
     """
     rows: list[SystemRow] = []
     for folder in folders:
         run = read_run(folder)
-        if (run.recordings, run.protocol) != (real.digest, protocol):
+        same = (run.recordings, run.ratings) == (real.digest, real.ratings)
+        if not same or run.protocol != protocol:
             raise UserError(
                 f"{folder} was tested on {run.corpus} by {run.protocol}, the sets are on "
                 f"{real.corpus} by {protocol}"
-                + (", with other recordings or labels" if run.protocol == protocol else "")
+                + ("" if same else ", with other recordings or labels, ratings among them")
                 + ": give a run of distill-model on the same recordings and protocol"
             )
         found = read_folds(folder, folds)

@@ -22,7 +22,7 @@ from evaluation.systems.sequences import Sequences
 from synth_data.settings import Count, NotNegative, Positive
 from synth_data.task import Task
 
-CHUNK = 256
+CHUNK = 64  # utterances, all as long as the longest of them
 SMALLEST_SCALE = 1e-3
 
 
@@ -191,21 +191,34 @@ def task_loss(
 
 
 def answers(
-    network: nn.Module, heard: Heard
+    network: nn.Module, heard: Heard, which: Int[Tensor, " n"] | None = None
 ) -> tuple[Float[Tensor, "n embedding"], Float[Tensor, "n column"]]:
-    """(embeddings, outputs) of all utterances, in chunks and without gradients."""
+    """(embeddings, outputs) of these utterances or all, in chunks and without gradients."""
     network.eval()
+    which = torch.arange(len(heard)) if which is None else which
     with torch.no_grad():
-        parts = [network(heard.rows(rows)) for rows in torch.arange(len(heard)).split(CHUNK)]
+        parts = [network(heard.rows(rows)) for rows in which.split(CHUNK)]
     embeddings, outputs = zip(*parts, strict=True)
     return torch.cat(embeddings), torch.cat(outputs)
 
 
 def worth(
-    network: nn.Module, heard: Heard, targets: Float[Tensor, "n column"], task: Task
+    network: nn.Module,
+    heard: Heard,
+    targets: Float[Tensor, "n column"],
+    task: Task,
+    which: Int[Tensor, " n"] | None = None,
 ) -> float:
-    """The mean CCC of the dimensions; worse than anything if outputs are not finite."""
-    outputs = task.numbers(answers(network, heard)[1])
+    """The mean CCC of the dimensions; worse than anything if outputs are not finite.
+
+    Args:
+        network: that is asked.
+        heard: utterances.
+        targets: of those that are asked about.
+        task: what the columns are.
+        which: of the utterances; all if None.
+    """
+    outputs = task.numbers(answers(network, heard, which)[1])
     if not outputs.isfinite().all():
         return -math.inf
     truth = task.numbers(targets).double().numpy()

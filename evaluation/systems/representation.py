@@ -24,7 +24,7 @@ from evaluation.systems.fitting import Lesson, Recipe, Weights, answers, fit
 from evaluation.systems.listening import Hint, Listening, listen
 from evaluation.systems.probing import best_layers
 from evaluation.systems.rows import LOW_LEVEL, Run
-from evaluation.systems.sequences import Sequences, fuse
+from evaluation.systems.sequences import Fused, Ragged, fuse
 from evaluation.systems.system import Material, Product, System, best, on_test, stored
 from evaluation.systems.tc_gru import STUDENT, TCGRU, TEACHER, Size, drawn, settle
 from evaluation.systems.text_encoders import TextEncoder
@@ -80,9 +80,9 @@ class Representation(System):
             material.states.sequences(each, material.real, layers)
             for each, layers in zip(material.speech, chosen, strict=True)
         ]
-        room = _Room(self, material, material.states.low_level(material.real), seed)
+        room = _Room.of(self, material, seed)
         speech = fuse(encoded)
-        heard = room.fused(speech)
+        heard = room.fused(encoded)
         before = watch.seconds
         runs: list[Run] = []
         students = []
@@ -143,8 +143,7 @@ class LowLevel:
             number: of its seed.
             seed: of everything random.
         """
-        room = _Room(self.system, material, material.states.low_level(material.real), seed)
-        return room.untaught(number)[0]
+        return _Room.of(self.system, material, seed).untaught(number)[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,17 +152,22 @@ class _Room:
 
     system: Representation
     material: Material
-    low: Sequences
+    low: Fused
     seed: int
 
-    def fused(self, speech: Sequences) -> Sequences:
+    @classmethod
+    def of(cls, system: Representation, material: Material, seed: int) -> "_Room":
+        """With the low-level features of all utterances."""
+        return cls(system, material, fuse([material.states.low_level(material.real)]), seed)
+
+    def fused(self, encoded: Sequence[Ragged]) -> Fused:
         """All that the teacher hears, at the rate of the first encoder."""
-        material, parts = self.material, [speech]
+        material, parts = self.material, [*encoded]
         if self.system.with_low_level:
-            parts.append(self.low)
+            parts += self.low.parts
         if material.text is not None:
-            said = material.states.pooled(material.text, material.real)[:, -1:]
-            parts.append(Sequences(said, torch.ones(len(said), dtype=torch.int64)))
+            said = material.states.pooled(material.text, material.real)[:, -1]
+            parts.append(Ragged(said, torch.ones(len(said), dtype=torch.int64)))
         return fuse(parts)
 
     def untaught(self, number: int) -> tuple[Run, TCGRU]:
@@ -173,7 +177,7 @@ class _Room:
         self._fit(network, self.low, number)
         return self._tested(LOW_LEVEL, network, self.low, number, watch.seconds), network
 
-    def teacher(self, number: int, heard: Sequences, before: float) -> tuple[Run, Lesson]:
+    def teacher(self, number: int, heard: Fused, before: float) -> tuple[Run, Lesson]:
         """The teacher, and what it says of the training utterances.
 
         Args:
@@ -189,17 +193,15 @@ class _Room:
         hears = SPEECH if material.text is None else BOTH
         took = before + watch.seconds
         run = self._tested(TEACHES, network, heard, number, took, hears, encoders)
-        return run, Lesson(*answers(network, heard.rows(material.train)))
+        return run, Lesson(*answers(network, heard, material.train))
 
-    def taught(
-        self, number: int, speech: Sequences, lesson: Lesson, teacher: Run
-    ) -> tuple[Run, TCGRU]:
+    def taught(self, number: int, speech: Fused, lesson: Lesson, teacher: Run) -> tuple[Run, TCGRU]:
         """The student, which starts from the same weights as the one that nobody taught."""
         watch, material, system = self.material.watch(), self.material, self.system
         network = self._student(number)
         draws = generator(self.seed, "systems", "listening", number)
-        hint = Hint(speech.rows(material.train), network.embedding.in_features, draws)
-        heard = self.low.rows(material.train)
+        hint = Hint(speech.among(material.train), network.embedding.in_features, draws)
+        heard = self.low.among(material.train)
         listen(network, heard, hint, system.listening, draws, material.progress)
         lesson = replace(lesson, hint=hint, weights=system.weights)
         self._fit(network, self.low, number, lesson)
@@ -210,22 +212,20 @@ class _Room:
     def _student(self, number: int) -> TCGRU:
         return self._drawn("student", self.low, self.system.student, number)
 
-    def _drawn(self, name: str, heard: Sequences, size: Size, number: int) -> TCGRU:
+    def _drawn(self, name: str, heard: Fused, size: Size, number: int) -> TCGRU:
         outputs = self.material.targets.shape[1]
         start = generator(self.seed, "systems", name, number, "weights")
         network = drawn(heard.dim, outputs, size, start)
-        settle(network, heard.rows(self.material.train))
+        settle(network, heard.among(self.material.train))
         return network
 
-    def _fit(
-        self, network: TCGRU, heard: Sequences, number: int, lesson: Lesson | None = None
-    ) -> None:
+    def _fit(self, network: TCGRU, heard: Fused, number: int, lesson: Lesson | None = None) -> None:
         material = self.material
         fit(
             network,
-            heard.rows(material.train),
+            heard.among(material.train),
             material.targets[material.train],
-            heard.rows(material.validation),
+            heard.among(material.validation),
             material.targets[material.validation],
             material.real.task,
             self.system.recipe,
@@ -238,7 +238,7 @@ class _Room:
         self,
         model: str,
         network: TCGRU,
-        heard: Sequences,
+        heard: Fused,
         number: int,
         seconds: float,
         hears: str = SPEECH,

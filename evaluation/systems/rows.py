@@ -142,6 +142,8 @@ class SystemRun:
         system: its name.
         corpus: its name on the command line.
         recordings: digest of the corpus.
+        ratings: the same of the dimensions' values, which models were taught and tested by; empty
+            in older files, which do not say.
         protocol: its name.
         line: that is printed with every number.
         command: that makes the run again.
@@ -159,6 +161,7 @@ class SystemRun:
     command: str
     notes: list[str]
     rows: list[SystemRow]
+    ratings: str = ""
 
 
 def rows_of(system: str, folds: Sequence[Fold], pooled: bool = True) -> list[SystemRow]:

@@ -177,13 +177,13 @@ def on_test(
         encoders: that it needs beside the network.
         teachers: parameters of who taught it; 0 if nobody did.
     """
-    _, outputs = answers(network, heard.rows(material.test))
+    _, outputs = answers(network, heard, material.test)
     whole = (network, *encoders)
     stored = sum(
         value.numel() * value.element_size() for one in whole for value in one.state_dict().values()
     )
-    validation = material.validation
-    liked = worth(network, heard.rows(validation), material.targets[validation], material.real.task)
+    validation, task = material.validation, material.real.task
+    liked = worth(network, heard, material.targets[validation], task, validation)
     return Run(
         model=model,
         seed=seed,
@@ -193,7 +193,7 @@ def on_test(
         bytes=stored,
         seconds=seconds,
         validation=liked,
-        said=material.real.task.numbers(outputs).tolist(),
+        said=task.numbers(outputs).tolist(),
     )
 
 

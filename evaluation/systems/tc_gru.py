@@ -18,7 +18,7 @@ from torch.nn.functional import silu
 
 from evaluation.augment import Augment
 from evaluation.networks import draw_weights
-from evaluation.systems.sequences import Sequences
+from evaluation.systems.sequences import Fused, Sequences, mean_and_deviation
 from synth_data.settings import Count
 
 SMALLEST_DEVIATION = 1e-3
@@ -140,8 +140,8 @@ def drawn(dim: int, outputs: int, size: Size, generator: torch.Generator) -> TCG
     return network.requires_grad_()
 
 
-def settle(network: TCGRU, heard: Sequences) -> None:
+def settle(network: TCGRU, heard: Sequences | Fused) -> None:
     """Sets the statistics that a network brings frames to one scale by."""
-    frames = heard.frames[heard.inside].float()
-    network.mean.copy_(frames.mean(dim=0))
-    network.deviation.copy_(frames.std(dim=0, correction=0).clamp_min(SMALLEST_DEVIATION))
+    mean, deviation = mean_and_deviation(heard)
+    network.mean.copy_(mean)
+    network.deviation.copy_(deviation.clamp_min(SMALLEST_DEVIATION))

@@ -27,9 +27,12 @@ class TextEncoder(Opened):
 
     @torch.no_grad()
     def states(self, utterance: Utterance) -> Float[Tensor, "state token dim"]:
-        """The embeddings of the tokens, and what every layer makes of them."""
-        found = self.network(**self.tokens(utterance), output_hidden_states=True)
-        return torch.cat(found.hidden_states)
+        """The embeddings of the tokens, and what every layer makes of them.
+
+        Raises:
+            AudioError: they are not finite.
+        """
+        return self.listen(utterance, self.tokens(utterance))
 
 
 def open_text(where: str) -> TextEncoder:
