@@ -408,7 +408,7 @@ def _carry_out(experiment: Experiment, resume: bool, json: bool) -> None:
     experiment.say(f"{estimate}; results in {experiment.out}")
     if before := experiment.spent_in_all(real):
         experiment.say(f"before this run: {before}")
-    run_folder.begin(experiment.out, config, real.digest, public.digest if public else None)
+    run_folder.begin(experiment.out, config, real.content, public.content if public else None)
     if config.fold == "none":
         folder = experiment.make_shipped_set(real)
         if private is not None:

@@ -131,7 +131,8 @@ class RunConfig(BaseModel):
     accept_low_utility: bool = False
     """Go on where there are too few units for a set to be of use."""
     recordings: str | None = None
-    """Digest of recordings and labels; a run writes it, so as not to be resumed on others."""
+    """Digest of recordings, labels and, where they are used, ratings and transcripts; a run writes
+    it, so as not to be resumed on others."""
     public_dataset: str | None = None
     """Name of a second corpus, which may be read freely, since nobody protects its speakers: items
     can start as its utterances (initialisation "public"), and disentanglers are fitted to them."""

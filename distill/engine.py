@@ -163,13 +163,14 @@ def distill(
     fitting = time.monotonic() - began
     source = curator.source
     digest = curator.corpus_digest() if curator.exact else None
+    content = curator.corpus_content() if curator.exact else None
     counted = curator.count_utterances() if curator.exact else None
     told = curator.corpus_notes() if curator.exact else ()
     speech = None if public is None else record(public, loop, disentangler)
     run: dict[str, object] = {
         "seed": seed,
         "ipc": ipc,
-        "corpus": digest,
+        "corpus": content,
         "protocol": source.protocol,
         "fold": source.fold,
         "method": objective.name,
@@ -261,6 +262,7 @@ def distill(
             corpus=source.facts.name,
             corpus_title=source.facts.title,
             corpus_digest=digest,
+            told_digest=content,
             licence=source.facts.licence,
             derivatives=source.facts.derivatives,
             citation=source.facts.citation,

@@ -48,8 +48,8 @@ def begin(out: Path, config: RunConfig, recordings: str, public: str | None) -> 
     Args:
         out: the folder.
         config: the run.
-        recordings: digest of the corpus.
-        public: digest of the public corpus, where there is one.
+        recordings: digest of the corpus and all that is told of it.
+        public: the same of the public corpus, where there is one.
 
     Raises:
         UserError: what the folder holds was made from other recordings or labels, so that
@@ -63,7 +63,8 @@ def begin(out: Path, config: RunConfig, recordings: str, public: str | None) -> 
             if (then := getattr(before, name)) != digest:
                 raise UserError(
                     f"{out} was made from other {name.replace('_', ' ')} or labels ({then}, "
-                    f"not {digest}): resume with those, or choose another --out"
+                    f"not {digest}; ratings and transcripts count where they are used): resume "
+                    f"with those, or choose another --out"
                 )
         if before.fold == "all" or config.fold == "none":
             config = config.model_copy(update={"fold": before.fold})

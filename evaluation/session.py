@@ -16,7 +16,7 @@ from evaluation.dimensional import page as dimensional
 from evaluation.dimensional.evaluate import evaluate_dimensional, require_possible
 from evaluation.dimensional.report import DimensionalReport
 from evaluation.dimensional.results import DimensionalResult
-from evaluation.dimensional.systems import read_systems
+from evaluation.dimensional.systems import NO_ENCODERS, Encoders, read_systems
 from evaluation.evaluate import evaluate
 from evaluation.hearing import by_hearing
 from evaluation.named_sets import NamedSet, budgets_of, by_fold
@@ -294,14 +294,16 @@ class Session:
         if heard_by:
             notes += (
                 f"students here hear speech through {', '.join(heard_by)}, which whoever uses them "
-                f"needs as well; parameters and bytes are without it",
+                f"needs as well; parameters and bytes are without it, but where models stand "
+                f"beside sets",
             )
         line = self.protocol_line(real)
         about = self._about(notes) | {"pooled": together}
         page = self.out / "report.html"
         told = [result for result in results if isinstance(result, DimensionalResult)]
         if told:
-            felt = DimensionalReport.of(line, told, **about, systems=systems)
+            encoders = Encoders.of(self.spec) if systems else NO_ENCODERS
+            felt = DimensionalReport.of(line, told, **about, systems=systems, encoders=encoders)
             felt.save(self.out)
             dimensional.write(page, felt, told, self._exhibits(real, folds))
             return felt

@@ -12,9 +12,15 @@ from synth_data.task import Task
 
 
 def require_same(one: NamedSet, real: RealSet) -> None:
-    """Raises `SetError` unless the set was made from these recordings."""
+    """Raises `SetError` unless the set was made from these recordings, told the same of."""
     made = one.synthetic.provenance
     if made.is_from(real.corpus, real.digest):
+        alike = real.spec == one.synthetic.spec  # or transcripts count in one of the two alone
+        if alike and made.told_digest not in (None, real.content):
+            raise SetError(
+                f"these recordings are those that {one.folder} was made from, but their ratings "
+                f"or transcripts are others: use those of then, or make the set again"
+            )
         return
     if made.corpus_digest is None:
         raise SetError(

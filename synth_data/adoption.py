@@ -70,6 +70,7 @@ def adopt(
             corpus=real.corpus,
             corpus_title=real.facts.title,
             corpus_digest=real.digest,
+            told_digest=real.content,
             licence=real.facts.licence,
             derivatives=real.facts.derivatives,
             citation=real.facts.citation,

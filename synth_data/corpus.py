@@ -113,6 +113,8 @@ def load(
         features=torch.stack([rows[row] for row in kept]),
         targets=_targets(utterances, told),
         digest=_digest([readable[row] for row in kept]),
+        ratings=_ratings(utterances, told),
+        transcripts=_transcripts(utterances, spec),
         notes=(*_notes(corpus, told, utterances, refused), *remarks, *twice, *_licences(spec)),
     )
 
@@ -319,6 +321,20 @@ def _digest(hashed: Sequence[tuple[Utterance, bytes]], with_text: bool = False) 
         labels = (u.name, u.emotion, u.speaker, u.session, u.split, *text)
         content.update(f"{labels!r} {digest.hex()}\n".encode())
     return content.hexdigest()
+
+
+def _ratings(utterances: Sequence[Utterance], task: Task) -> str:
+    """Digest of the dimensions as the corpus has them; their scale goes with the task."""
+    if not task.dimensions:
+        return ""
+    told = [(u.name, *((d, getattr(u, d)) for d in task.dimensions)) for u in utterances]
+    return sha256(repr(told).encode()).hexdigest()
+
+
+def _transcripts(utterances: Sequence[Utterance], spec: Representation) -> str:
+    if all(part.hears for part in spec.parts):
+        return ""
+    return sha256(repr([(u.name, u.text) for u in utterances]).encode()).hexdigest()
 
 
 def _refusal(corpus: Corpus, refused: Sequence[AudioError], listed: int) -> str:

@@ -356,6 +356,11 @@ class Curator:
         self.require_exact("telling a corpus by its content", "name it")
         return self._real.digest
 
+    def corpus_content(self) -> str:
+        """The same with all else that decides the set, such as ratings. Not a mean."""
+        self.require_exact("telling a corpus by its content", "name it")
+        return self._real.content
+
     def corpus_notes(self) -> tuple[str, ...]:
         """What a reader of a number must know, such as counts: not means."""
         self.require_exact("telling what differs from the published corpus", "leave that out")

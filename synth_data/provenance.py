@@ -108,6 +108,8 @@ class Provenance:
         corpus: its name on the command line.
         corpus_title: as in print.
         corpus_digest: of its content, hexadecimal; None where that is not to be told.
+        told_digest: the same with ratings of dimensions and, where features are made from them,
+            transcripts; None also in sets made before it was written down.
         licence: of the corpus.
         derivatives: whether that licence lets the set be shared.
         citation: of the corpus.
@@ -142,6 +144,7 @@ class Provenance:
     notes: tuple[str, ...] = ()
     estimate: str | None = None
     public: PublicSpeech | None = None
+    told_digest: str | None = None
     version: str = field(default_factory=package_version)
 
     def __post_init__(self) -> None:

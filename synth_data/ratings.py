@@ -81,7 +81,7 @@ def task_of(
 def usable(
     corpus: Corpus, task: Task, utterances: Sequence[Utterance], allow_missing: bool
 ) -> list[Utterance]:
-    """The utterances with a value of each dimension.
+    """The utterances with a value of each dimension; what else is known of the others is not used.
 
     Raises:
         CorpusError: some lack one, and that is not allowed; or values are not on the scale.
@@ -145,7 +145,10 @@ def notes(
     if corpus.rated is not None and len(utterances) != corpus.rated:
         found.append(f"{len(utterances)} rated utterances instead of the published {corpus.rated}")
     if left := listed - len(utterances):
-        found.append(f"{left} utterances without a value left out")
+        found.append(
+            f"{left} utterances without a value left out (with their emotions and their other "
+            f"values: a missing dimension is not masked)"
+        )
     if task.emotions and (
         unknown := sum(utterance.emotion not in task.emotions for utterance in utterances)
     ):

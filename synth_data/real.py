@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 
 import torch
 from jaxtyping import Float
@@ -29,6 +30,8 @@ class RealSet:
             dimensions in [-1, 1]. NaN where an emotion is unknown.
         digest: hexadecimal, of the corpus' content (speech and labels, but for dimensions: one
             corpus is the same whatever is told of it).
+        ratings: the same of the dimensions' values; empty where none are told.
+        transcripts: the same of what is said; empty where the features are not made from it.
         notes: what a reader of a number must know: counts that differ from the published ones,
             recordings skipped.
         protocol: the name of the protocol whose training, validation or test side this is.
@@ -42,6 +45,8 @@ class RealSet:
     features: Float[Tensor, "n mel frame"]
     targets: Float[Tensor, "n column"]
     digest: str
+    ratings: str = ""
+    transcripts: str = ""
     notes: tuple[str, ...] = ()
     protocol: str | None = None
     fold_number: int | None = None
@@ -53,6 +58,15 @@ class RealSet:
     def corpus(self) -> str:
         """The corpus' name."""
         return self.facts.name
+
+    @property
+    def content(self) -> str:
+        """Hexadecimal, of all that decides what is made of the corpus for this task.
+
+        A privacy ledger goes by `digest`, as whoever is protected is the same in every task.
+        """
+        more = (self.ratings, self.transcripts)
+        return sha256(repr((self.digest, *more)).encode()).hexdigest() if any(more) else self.digest
 
     @property
     def emotions(self) -> tuple[str, ...]:

@@ -180,6 +180,21 @@ def test_a_run_is_not_resumed_on_other_labels(distil, distill_data, tmp_path):
     assert not (tmp_path / "out" / "fold-2").exists()
 
 
+def test_a_run_is_not_resumed_on_other_ratings(distil, distill_data, tmp_path):
+    path = table(tmp_path / "mine", EVERYONE)
+    lines = path.read_text().splitlines()
+    rated = [f"{line},{1 + n % 5}" for n, line in enumerate(lines[1:])]
+    path.write_text("\n".join([f"{lines[0]},valence", *rated]))
+    done = distil("table", path, "--task", "dimensional", "--ipc", 1)
+    assert done.code == 0, done.err
+    reversed_ = [f"{line},{5 - n % 5}" for n, line in enumerate(lines[1:])]
+    path.write_text("\n".join([f"{lines[0]},valence", *reversed_]))
+    done = distill_data("--resume", "--out", tmp_path / "out", "--fold", 2)
+    assert done.code == 2
+    assert "ratings and transcripts count where they are used" in done.err
+    assert not (tmp_path / "out" / "fold-2").exists()
+
+
 def test_a_moved_corpus_is_resumed(distil, distill_data, tmp_path):
     path = table(tmp_path / "mine", EVERYONE)
     assert distil("table", path).code == 0

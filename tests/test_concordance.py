@@ -81,9 +81,6 @@ def test_the_loss_is_one_minus_the_mean():
     outputs, targets = tensors()
     each = ccc(targets.numpy(), outputs.detach().numpy())
     assert math.isclose(ccc_loss(outputs, targets).item(), 1 - each.mean(), rel_tol=1e-9)
-    weights = torch.tensor([0.5, 0.5, 0.0], dtype=torch.float64)
-    found = ccc_loss(outputs, targets, weights).item()
-    assert math.isclose(found, 1 - each[:2].mean(), rel_tol=1e-9)
 
 
 def test_the_loss_has_the_gradient_of_finite_differences():
@@ -93,11 +90,10 @@ def test_the_loss_has_the_gradient_of_finite_differences():
 
 def test_losses_of_utterances_have_the_gradient_of_the_batch():
     outputs, targets = tensors()
-    weights = torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64)
-    whole = ccc_loss(outputs, targets, weights)
+    whole = ccc_loss(outputs, targets)
     (wanted,) = torch.autograd.grad(whole, outputs)
     answered = moments(outputs, targets).mean(dim=0)
-    losses = surrogate(outputs, targets, answered, weights)
+    losses = surrogate(outputs, targets, answered)
     (found,) = torch.autograd.grad(losses.mean(), outputs)
     assert losses.shape == (50,)
     assert torch.allclose(losses.mean(), whole, atol=1e-9)

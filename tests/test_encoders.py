@@ -12,7 +12,7 @@ from small_encoders import Sound, set_config, speech_encoder, text_encoder
 
 from distill.config import RunConfig
 from evaluation.networks import NETWORKS, has_room, usual_student
-from synth_data.errors import UserError
+from synth_data.errors import AudioError, UserError
 from synth_data.representations import PRESETS, encoder, known_feature
 from synth_data.representations.encoder import SpeechEncoder
 from synth_data.representations.encoder_folder import PLACES, find, open_encoder
@@ -69,6 +69,33 @@ def test_layers_and_pools_are_those_of_the_encoder(made):
     means = (mixed[:, 0:48:2] + mixed[:, 1:48:2]) / 2
     close(found("layer=1/0/3,pool=sequence,frames=25,together=2")[:, :24], means)
     close(found("layer=1/0/3,pool=sequence,frames=60,together=2")[:, 25:49], means)  # again
+
+
+@pytest.mark.parametrize("family", encoder.CLASSES)
+def test_the_last_layer_of_a_large_encoder_is_normalised(family, tmp_path):
+    """Its `last_hidden_state` is not the last of its `hidden_states`."""
+    large = {"do_stable_layer_norm": True, "feat_extract_norm": "layer"}
+    folder = speech_encoder(tmp_path / "large", family, **large)
+    spec = known_feature(f"{family}:{folder},layer=2")
+    with torch.no_grad():
+        said = spec.network()(spec.heard(noise())[None], output_hidden_states=True)
+    last = said.last_hidden_state[0].mean(dim=0)[:, None]
+    assert not torch.allclose(said.hidden_states[-1][0].mean(dim=0)[:, None], last, atol=0.01)
+    close(spec(noise()), last)
+    names = {"waveform": noise(), "ENCODER": folder}
+    exec(spec.snippet(), names)
+    close(names["features"], last)
+
+
+@pytest.mark.parametrize("kind", ["hubert", "text"])
+def test_what_is_not_finite_is_no_feature(kind, tmp_path):
+    folder = (text_encoder if kind == "text" else speech_encoder)(tmp_path / "broken")
+    weights = safetensors.torch.load_file(folder / "model.safetensors")
+    spoilt = {name: weight * torch.nan for name, weight in weights.items()}
+    safetensors.torch.save_file(spoilt, folder / "model.safetensors", {"format": "pt"})
+    spec = known_feature(f"{kind}:{folder}")
+    with pytest.raises(AudioError, match="the encoder broken gives no finite features of it"):
+        spec("a fine day" if kind == "text" else noise())
 
 
 def test_a_sequence_says_how_fast_it_is(made):
@@ -304,12 +331,17 @@ def test_what_is_on_this_machine_is_not_asked_for_again(made, monkeypatch):
     assert (spec.name, asked) == ("somebody/small", [True])
 
 
-def test_an_encoder_of_the_hub_without_safetensors_says_how_to_convert_it(tmp_path, monkeypatch):
-    """As many are published: the pickle is not even fetched."""
-    (tmp_path / "config.json").write_text('{"conv_stride": [2]}')
-    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(tmp_path))
-    with pytest.raises(UserError, match=r"from_pretrained\('somebody/large'\)\.save_.* give OTHER"):
-        known_feature("hubert:somebody/large")
+def test_weights_that_the_hub_has_as_a_pickle_alone_are_converted_from_there(folder, monkeypatch):
+    """They are never fetched, so that there is no folder that could be converted."""
+    _without_weights(folder)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(folder))
+    with pytest.raises(UserError) as caught:
+        known_feature("hubert:somebody/small")
+    said = str(caught.value)
+    assert "somebody/small, on the Hugging Face hub: no weights as safetensors" in said
+    assert "AutoModel.from_pretrained('somebody/small').save_pretrained(OTHER)" in said
+    assert "AutoFeatureExtractor.from_pretrained('somebody/small').save_pretrained(OTHER)" in said
+    assert str(folder) not in said
 
 
 def test_one_frame_has_a_student_of_its_own():

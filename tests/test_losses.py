@@ -12,6 +12,7 @@ from evaluation.students.losses import (
     student_loss,
     utterance_losses,
 )
+from evaluation.systems.fitting import task_loss
 from synth_data.task import Task
 
 EMOTIONS = Task(("anger", "calm"))
@@ -100,4 +101,21 @@ def test_classes_count_alike_and_missing_ones_not_at_all():
     targets = torch.tensor([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     missing = torch.full((2, 2), torch.nan)
     assert class_balance(targets).tolist() == pytest.approx([2 / 3, 2.0])
-    assert torch.equal(class_balance(torch.cat([targets, missing])), class_balance(targets))
+    known = 4 / 6  # the others make up for the two that say nothing
+    assert torch.allclose(
+        class_balance(torch.cat([targets, missing])) * known, class_balance(targets)
+    )
+
+
+@pytest.mark.parametrize("missing", [0, 4, 10])
+def test_the_emotions_have_their_share_however_many_are_missing(missing):
+    """The same as of the systems' networks, which leave missing ones out of the mean."""
+    outputs, targets = batch(BOTH)
+    targets[:missing, :2] = torch.nan
+    balance = class_balance(targets[:, :2])
+    assert balance.sum() == pytest.approx(2 * 12 / (12 - missing))
+    apart = student_loss(NUMBERS, outputs[:, 2:], targets[:, 2:])
+    found = student_loss(BOTH, outputs, targets, balance) - apart
+    theirs = task_loss(outputs, targets, BOTH, EMOTIONS_SHARE)
+    theirs = theirs - ccc_loss(outputs[:, 2:], targets[:, 2:])
+    assert found.item() == pytest.approx(theirs.item())

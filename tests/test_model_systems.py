@@ -1,5 +1,7 @@
 """The parts of model distillation: networks, losses, lessons, and what is made of runs."""
 
+import copy
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +16,9 @@ from small_teachers import save_speech, save_text, small_corpus
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
+from evaluation.augment import Augment
 from evaluation.concordance import ccc
+from evaluation.systems import states
 from evaluation.systems.distil_encoder import (
     Distillation,
     _shuffled,
@@ -27,14 +31,14 @@ from evaluation.systems.fitting import Lesson, Recipe, answers, fit, task_loss, 
 from evaluation.systems.listening import Hint, Listening, listen
 from evaluation.systems.pooled import Head, Pooled, drawn_head
 from evaluation.systems.probing import best_layers, probed
-from evaluation.systems.sequences import Sequences, fuse
+from evaluation.systems.sequences import Ragged, Sequences, fuse, mean_and_deviation
 from evaluation.systems.states import StateCache
 from evaluation.systems.system import Material, Stopwatch
 from evaluation.systems.taught_set import teach
 from evaluation.systems.tc_gru import TEACHER, Size, drawn, settle
 from evaluation.systems.text_encoders import TextEncoder, open_text, require_transcripts
 from synth_data.corpus import load
-from synth_data.errors import SetError, UserError
+from synth_data.errors import AudioError, SetError, UserError
 from synth_data.features import FEATURES
 from synth_data.real import RealSet
 from synth_data.task import Task
@@ -84,12 +88,63 @@ def test_the_teacher_has_the_gru_that_is_reported():
 
 
 def test_fusion_takes_the_rate_of_the_first():
-    first = Sequences.of([torch.arange(4.0)[:, None], torch.arange(2.0)[:, None]])
-    second = Sequences.of([torch.arange(8.0)[:, None], torch.tensor([[5.0]])])
-    found = fuse([first, second])
+    first = Ragged.of([torch.arange(4.0)[:, None], torch.arange(2.0)[:, None]])
+    second = Ragged.of([torch.arange(8.0)[:, None], torch.tensor([[5.0]])])
+    fused = fuse([first, second])
+    found = fused.rows(torch.arange(2))
+    assert fused.dim == 2
     assert found.lengths.tolist() == [4, 2]
     assert found.frames[0].tolist() == [[0.0, 0.5], [1.0, 2.5], [2.0, 4.5], [3.0, 6.5]]
     assert found.frames[1, :2].tolist() == [[0.0, 5.0], [1.0, 5.0]]
+
+
+def test_what_is_masked_is_the_mean_of_what_is_heard():
+    """Log-mels are far from zero, which would be the loudest of all."""
+    heard = random_sequences([40] * 3)
+    heard = Sequences(7.0 * heard.frames - 100.0, heard.lengths)
+    network = drawn(5, 2, SMALL, draws())
+    settle(network, heard)
+    masked = network.augmented(heard, Augment(bands=3), draws(4)).frames
+    means = network.mean.expand_as(masked)
+    changed = ~masked.isclose(heard.frames, atol=1e-3)
+    assert changed.any()
+    torch.testing.assert_close(masked[changed], means[changed])
+
+
+def test_what_is_in_store_is_what_was_put_there():
+    """Padded beforehand, whatever the order, the part of a part, and the precision."""
+    lengths = [7, 20, 1, 13]
+    listed = [torch.randn(length, 5, generator=draws(length)).half() for length in lengths]
+    store, side = fuse([Ragged.of(listed)]), Sequences.of(listed)
+    part, rows = torch.tensor([3, 2, 0]), torch.tensor([2, 0])
+    found, wanted = store.among(part).rows(rows), side.rows(part).rows(rows)
+    assert torch.equal(found.frames, wanted.frames)
+    assert torch.equal(found.lengths, wanted.lengths)
+    assert found.frames.dtype == torch.float32
+    assert store.parts[0].frames.nbytes == 2 * 5 * sum(lengths)  # nothing for what is not there
+    whole = torch.cat(listed).float()
+    for heard in (store, side):
+        mean, deviation = mean_and_deviation(heard)
+        torch.testing.assert_close(mean, whole.mean(dim=0))
+        torch.testing.assert_close(deviation, whole.std(dim=0, correction=0))
+
+
+def test_waveforms_are_let_go_of_between_steps(speech, monkeypatch):
+    """Those of a corpus would not fit into memory."""
+    alive = weakref.WeakSet()
+    usual = SpeechEncoder.waveform
+
+    def watched(self, one):
+        found = usual(self, one)
+        alive.add(found)
+        most.append(len(alive))
+        return found
+
+    most: list[int] = []
+    monkeypatch.setattr(SpeechEncoder, "waveform", watched)
+    distilled(speech, spoken(16), [1], Distillation(1, steps=9, batch=2), draws())
+    assert len(most) > 16
+    assert max(most) <= 4
 
 
 def test_training_ends_with_the_weights_that_validation_liked_best():
@@ -131,6 +186,15 @@ def test_a_student_learns_to_hear_what_an_encoder_hears():
     before = hint(student.along(heard), rows).item()
     listen(student, heard, hint, Listening(steps=60, learning_rate=1e-2), draws())
     assert hint(student.along(heard), rows).item() < 0.5 * before
+
+
+def test_listening_can_be_left_out():
+    heard = random_sequences([12] * 4)
+    student = drawn(5, 2, SMALL, draws())
+    before = {name: value.clone() for name, value in student.state_dict().items()}
+    hint = Hint(heard, student.embedding.in_features, draws())
+    listen(student, heard, hint, Listening(steps=0), draws())
+    torch.testing.assert_close(dict(student.state_dict()), before)
 
 
 def test_the_loss_of_a_layer_is_that_of_distilhubert():
@@ -189,6 +253,33 @@ def test_a_teacher_with_an_adapter_teaches_its_layers(tmp_path):
     assert one.shape[::2] == (2, 16)
 
 
+def test_a_student_of_a_large_encoder_learns_its_last_norm(tmp_path):
+    """Large encoders normalise what their last layer makes, where no hidden state shows it."""
+    large = {"do_stable_layer_norm": True, "feat_extract_norm": "layer"}
+    teacher = open_speech(str(save_speech(tmp_path, **large)))
+    one = spoken(1)[0]
+    with torch.no_grad():
+        last = teacher.network(teacher.waveform(one)[None]).last_hidden_state
+    assert torch.equal(teacher.states(one)[-1:], last)
+    how = Distillation(keep=1, steps=30, batch=4, learning_rate=3e-3)
+    student, losses = distilled(teacher, spoken(), [teacher.layers], how, draws())
+    assert losses[-1] < 0.8 * losses[0]
+    before, after = teacher.network.encoder.layer_norm, student.encoder.layer_norm
+    assert (before.weight - after.weight).abs().mean() > 0.005
+
+
+def test_an_encoder_that_hears_nothing_finite_is_named(speech, text):
+    for teacher in (speech, text):
+        network = copy.deepcopy(teacher.network)
+        for weights in network.parameters():
+            weights.data.fill_(torch.nan)
+        broken = replace(teacher, network=network)
+        with pytest.raises(AudioError, match=f"{teacher.name} gives no finite features of it"):
+            broken.states(spoken(1)[0])
+        with pytest.raises(UserError, match="at step 1 the loss is nan: use another encoder"):
+            distilled(broken, spoken(), [teacher.layers], Distillation(1, 2, 2), draws())
+
+
 def test_what_was_listened_to_before_counts_once(speech, tmp_path, caplog):
     real = load(small_corpus(), None, FEATURES["logmel64-training"], task="both", cache=tmp_path)
     cold, warm = (StateCache(tmp_path / "states") for _ in range(2))
@@ -205,6 +296,18 @@ def test_what_was_listened_to_before_counts_once(speech, tmp_path, caplog):
     save_file({"states": found}, file)  # without its seconds
     assert torch.equal(StateCache(tmp_path / "states").pooled(speech, real), found)
     assert "is damaged and made again" in caplog.text
+
+
+@pytest.mark.parametrize("changed", ["states", "opened", "encoders", "sequences", "loading"])
+def test_states_that_other_code_made_are_not_read(speech, tmp_path, monkeypatch, changed):
+    real = load(small_corpus(), None, FEATURES["logmel64-training"], task="both", cache=tmp_path)
+    part = replace(real, utterances=real.utterances[:2])
+    StateCache(tmp_path / "states").pooled(speech, part)
+    usual = states.getsource
+    edited = lambda one: usual(one) + "#" * one.__name__.endswith(f".{changed}")  # noqa: E731
+    monkeypatch.setattr(states, "getsource", edited)
+    StateCache(tmp_path / "states").pooled(speech, part)
+    assert len(list((tmp_path / "states").iterdir())) == 2
 
 
 @pytest.mark.parametrize("count", [5, 16, 100, 1000, 1023])

@@ -238,7 +238,7 @@ def test_what_lacks_a_value_can_be_left_out(tmp_path: Path, segments: list[Segme
     tree = msp_podcast_tree(tmp_path / "tree", with_first(segments, dominance=""))
     real = load(MSP_PODCAST, tree, SPEC, task="dimensional", allow_missing=True)
     assert len(real) == 29
-    assert "1 utterances without a value left out" in real.notes
+    assert any("1 utterances without a value left out" in note for note in real.notes)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,11 @@ import pytest
 import torch
 from felt_speech import felt_speech
 from safetensors.torch import save_file
+from small_sets import provenance
 from trees import Turn, emodb_tree, iemocap_tree, noise, ravdess_tree
 
+from evaluation.named_sets import NamedSet
+from evaluation.session_checks import require_same
 from synth_data.adoption import adopt
 from synth_data.corpora.crema_d import CREMA_D
 from synth_data.corpora.emodb import EMODB
@@ -25,6 +28,8 @@ from synth_data.errors import CorpusError, SetError, UserError
 from synth_data.features import FeatureSpec
 from synth_data.protocol import leave_one_out
 from synth_data.ratings import parse_scale, task_of, usable
+from synth_data.real import RealSet
+from synth_data.synthetic import SyntheticSet
 from synth_data.task import DIMENSIONS, TASKS, task_named
 from synth_data.utterance import Utterance
 
@@ -67,6 +72,38 @@ def test_a_task_changes_no_digest_and_no_features(tmp_path: Path) -> None:
     assert len({real.digest for real in reals}) == 1
     assert all(torch.equal(real.features, reals[0].features) for real in reals)
     assert torch.equal(reals[2].targets, torch.cat([r.targets for r in reals[:2]], dim=1))
+
+
+def test_other_ratings_are_another_content_of_the_same_recordings(tmp_path: Path) -> None:
+    """A ledger goes by the digest; all that must not be mixed goes by the content."""
+    rows = ("a.wav,joy,anna,1.5,4", "b.wav,joy,anna,5,2.5", "c.wav,anger,ben,2,3")
+    first = {task: load(TABLE, table(tmp_path, rows), SPEC, task=task) for task in TASKS}
+    assert first["categorical"].content == first["categorical"].digest
+    assert first["both"].content != first["both"].digest
+    assert first["dimensional"].content == first["both"].content
+    path = table(tmp_path, (*rows[:2], "c.wav,anger,ben,4,3"))
+    again = {task: load(TABLE, path, SPEC, task=task) for task in TASKS}
+    assert len({real.digest for real in (*first.values(), *again.values())}) == 1
+    assert again["categorical"].content == first["categorical"].content
+    assert again["dimensional"].content != first["dimensional"].content
+    with pytest.raises(SetError, match="ratings or transcripts are others"):
+        require_same(_noise_of(first["both"]), again["both"])
+    require_same(_noise_of(first["both"]), first["both"])
+    require_same(_noise_of(first["both"], told_digest=None), again["both"])  # an older set
+
+
+def _noise_of(real: RealSet, **changes: object) -> NamedSet:
+    """A set that says it was made from this corpus."""
+    told = {"corpus": real.corpus, "corpus_digest": real.digest, "told_digest": real.content}
+    made = SyntheticSet(
+        features=real.features,
+        targets=real.targets,
+        task=real.task,
+        spec=real.spec,
+        start=None,
+        provenance=provenance(**told | changes),
+    )
+    return NamedSet("noise", made)
 
 
 def test_proxies_keep_the_order_that_their_names_have() -> None:
@@ -215,7 +252,9 @@ def test_utterances_without_a_value_are_counted_and_named(tmp_path: Path) -> Non
         load(TABLE, place, SPEC, task="dimensional")
     real = load(TABLE, place, SPEC, task="dimensional", allow_missing=True)
     assert len(real) == 3
-    assert "2 utterances without a value left out" in real.notes
+    (note,) = [note for note in real.notes if "without a value left out" in note]
+    assert note.startswith("2 utterances")
+    assert "with their emotions and their other values" in note
     nothing = table(tmp_path, ["d.wav,joy,anna,3,", "e.wav,joy,anna,,3"])
     with pytest.raises(CorpusError, match=r"no utterance of own .* has a value of each of valence"):
         load(TABLE, nothing, SPEC, task="dimensional", allow_missing=True)

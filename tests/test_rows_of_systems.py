@@ -9,6 +9,7 @@ from torch import Tensor
 
 from evaluation.concordance import ccc
 from evaluation.intervals import correlation_interval, speaker_weights
+from evaluation.systems.report import table
 from evaluation.systems.rows import LOW_LEVEL, Fold, Run, rows_of
 
 
@@ -59,6 +60,11 @@ def test_what_differs_between_folds_is_a_mean():
     said, truth = (torch.randn(6, 1, generator=draws(n)).double() for n in (0, 1))
     first = _fold(1, list("abcabc"), said, truth)
     wider = [replace(run, parameters=31, teachers=2 * run.teachers, bytes=60) for run in first.runs]
-    _, taught = rows_of("representation", [first, replace(first, fold=2, runs=wider)])
+    wider[1] = replace(wider[1], speech_teacher=50)
+    plain, taught = rows_of("representation", [first, replace(first, fold=2, runs=wider)])
     assert (taught.parameters, taught.bytes) == (20, 50)
     assert taught.fraction == pytest.approx((10 / 100 + 31 / 200) / 2)
+    assert taught.of_speech == pytest.approx(31 / 50)
+    assert plain.fraction is None
+    assert plain.of_speech is None
+    assert "| 12.8% (62.0% of speech's) |" in table([plain, taught])

@@ -8,16 +8,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 from small_dimensional import judged, sides
+from small_encoders import speech_encoder
 from test_dimensional_command import felt_set
 from test_evaluate_data_command import toy_set
 
 from evaluation.dimensional.page import html
 from evaluation.dimensional.report import DimensionalReport
-from evaluation.dimensional.systems import read_systems
+from evaluation.dimensional.systems import NO_ENCODERS, Encoders, read_systems, ways
 from evaluation.files import write_atomically
 from evaluation.runs import FULL
+from evaluation.systems.encoders import open_speech
+from evaluation.systems.fitting import parameters
 from evaluation.systems.rows import Fold, Run, SystemRow, SystemRun, rows_of, save
+from synth_data.corpus import load
 from synth_data.errors import UserError
+from synth_data.features import FEATURES
+from synth_data.representations import known_feature
 from synth_data.task import DIMENSIONS
 
 
@@ -42,6 +48,7 @@ def run_in(folder: Path, folds: Sequence[Fold] = FOLDS, **changes: object) -> Pa
             "system": "representation",
             "corpus": real.corpus,
             "recordings": real.digest,
+            "ratings": real.ratings,
             "protocol": "made-up",
             "line": "line",
             "command": "c",
@@ -56,9 +63,12 @@ def run_in(folder: Path, folds: Sequence[Fold] = FOLDS, **changes: object) -> Pa
     return folder
 
 
-def reported(rows: Sequence[SystemRow], numbers: Sequence[int]) -> DimensionalReport:
+def reported(
+    rows: Sequence[SystemRow], numbers: Sequence[int], encoders: Encoders = NO_ENCODERS
+) -> DimensionalReport:
     results = [replace(judged(), fold=number) for number in numbers]
-    return DimensionalReport.of("line", results, corpus="c", command="c", systems=rows)
+    named = {"corpus": "c", "command": "c"}
+    return DimensionalReport.of("line", results, **named, systems=rows, encoders=encoders)
 
 
 def test_a_system_stands_beside_full_data_and_sets(tmp_path):
@@ -81,6 +91,28 @@ def test_a_system_stands_beside_full_data_and_sets(tmp_path):
     section = page[page.index('id="model-distillation"') :]
     for shown in ("representation: distilled student", "79,175", "who trains"):
         assert shown in section
+
+
+def test_sets_in_an_encoders_representation_count_the_encoder(tmp_path):
+    folder = speech_encoder(tmp_path / "encoder")
+    spec = known_feature(f"hubert:{folder}+hubert:{folder},layer=1")
+    encoder = open_speech(str(folder)).network
+    held = Encoders.of(spec)
+    assert held.parameters == parameters(encoder)
+    assert held.bytes == sum(4 * each.numel() for each in encoder.state_dict().values())
+    assert Encoders.of(FEATURES["logmel64"]) == Encoders()
+    rows = rows_of("representation", FOLDS[:1])
+    bare, heard = (ways(1, reported(rows, [1]).rows, rows, each) for each in (NO_ENCODERS, held))
+    more = [
+        (b.parameters - a.parameters, b.bytes - a.bytes) for a, b in zip(bare, heard, strict=True)
+    ]
+    whole = (held.parameters, held.bytes)
+    assert more == [(0, 0) if one.of is None else whole for one in bare]
+    assert {one.of is None for one in bare} == {True, False}
+    felt = reported(rows, [1], encoders=held)
+    felt.save(tmp_path / "out")
+    assert DimensionalReport.load(tmp_path / "out" / "report.json").encoders == held
+    assert f"| {heard[0].parameters:,} |" in felt.markdown()
 
 
 @pytest.mark.parametrize(
@@ -132,6 +164,9 @@ def test_a_run_on_other_recordings_or_by_another_protocol_is_refused(tmp_path):
     other = run_in(tmp_path / "other", recordings="0" * 16)
     with pytest.raises(UserError, match="with other recordings or labels"):
         read_systems([other], real, "made-up", [1], pooled=True)
+    rated = run_in(tmp_path / "rated", ratings="0" * 64)
+    with pytest.raises(UserError, match="or labels, ratings among them"):
+        read_systems([rated], real, "made-up", [1], pooled=True)
     apart = run_in(tmp_path / "apart", protocol="leave-one-speaker-out")
     with pytest.raises(UserError, match="by leave-one-speaker-out, the sets are on"):
         read_systems([apart], real, "made-up", [1], pooled=True)
@@ -145,9 +180,9 @@ def test_the_command_reads_them_before_any_work(evaluate_data, tmp_path):
     assert done.code == 2
     assert "holds no report.json of distill-model" in done.err
     made = felt_set().provenance
-    lacking = run_in(
-        tmp_path / "none", FOLDS[1:2], recordings=made.corpus_digest, protocol=made.protocol
-    )
+    told = {"recordings": made.corpus_digest, "protocol": made.protocol}
+    told["ratings"] = load("toy", None, felt_set().spec, task="dimensional").ratings
+    lacking = run_in(tmp_path / "none", FOLDS[1:2], **told)
     done = evaluate_data(tmp_path / "set", *words)
     assert done.code == 2
     assert f"{lacking} lacks fold 1, which the sets are tested on (found: fold 2)" in done.err

@@ -14,7 +14,7 @@ from evaluation.systems.distil_encoder import Distillation
 from evaluation.systems.encoders import open_speech
 from evaluation.systems.fitting import Recipe
 from evaluation.systems.listening import Listening
-from evaluation.systems.representation import TAUGHT, TEACHES, Representation
+from evaluation.systems.representation import TAUGHT, TEACHES, LowLevel, Representation
 from evaluation.systems.rows import LOW_LEVEL, Fold, SystemRow, rows_of
 from evaluation.systems.states import StateCache
 from evaluation.systems.system import Material, System
@@ -77,7 +77,7 @@ def test_text_helps_valence_and_not_activation(word_encoder, real, states):
     system = AudioTextual(
         speech=Distillation(steps=60, batch=8),
         text=Distillation(keep=1, steps=100),
-        beside=Representation(recipe=Recipe(epochs=1)),
+        beside=LowLevel(recipe=Recipe(epochs=1)),
     )
     found = rows(system, real, states, word_encoder, text=True)
     for who in ("teacher", "student"):

@@ -85,7 +85,10 @@ def means_at(state: State, checkpoint: int) -> Tensor | None:
 
 
 def emotion_balance(curator: Curator) -> Float[Tensor, " emotion"]:
-    """Weights under which the emotions count alike, and a known one counts one on average."""
+    """Weights under which the emotions count alike, and an utterance counts one on average.
+
+    Those without an emotion count nothing and the others the more, as with `class_balance`.
+    """
     task = curator.task
     if not task.dimensions:
         return curator.class_balance()

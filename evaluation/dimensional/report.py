@@ -12,7 +12,7 @@ from evaluation.comparisons import difference, pairs
 from evaluation.dimensional.records import DimensionalRow
 from evaluation.dimensional.results import DimensionalResult
 from evaluation.dimensional.scope import HELD, Scope
-from evaluation.dimensional.systems import ABOUT, table, ways
+from evaluation.dimensional.systems import ABOUT, NO_ENCODERS, Encoders, table, ways
 from evaluation.records import Comparison, FoldName, Versions
 from evaluation.remarks import not_pooled, partly_pooled, reasons
 from evaluation.runs import CLEAN
@@ -43,6 +43,8 @@ class DimensionalReport(SavedReport):
     """Pooled rows first, then fold by fold."""
     systems: tuple[SystemRow, ...] = ()
     """Systems that distil the model, tested on the same speakers."""
+    encoders: Encoders = NO_ENCODERS
+    """That the features are computed with; counted where there are systems to compare with."""
 
     @classmethod
     def of(
@@ -55,6 +57,7 @@ class DimensionalReport(SavedReport):
         notes: Sequence[str] = (),
         guarantees: Sequence[str] = (),
         systems: Sequence[SystemRow] = (),
+        encoders: Encoders = NO_ENCODERS,
         pooled: bool = True,
         seed: int = 0,
     ) -> "DimensionalReport":
@@ -68,6 +71,7 @@ class DimensionalReport(SavedReport):
             notes: what a reader of the numbers must know.
             guarantees: about the speakers of sets; none for sets without.
             systems: that distil the model (`evaluation.dimensional.systems`).
+            encoders: that the features are computed with.
             pooled: whether several folds are one test in parts; else each is a test of its own
                 (`synth_data.protocol.pooled`).
             seed: of the resamples behind the intervals.
@@ -108,6 +112,7 @@ class DimensionalReport(SavedReport):
             tests={result.fold: result.listed for result in folds if result.listed},
             comparisons=tuple(one for scope in main for one in _comparisons(scope)),
             systems=tuple(systems),
+            encoders=encoders,
             unavailable=(
                 *reasons([result.unavailable for result in folds], numbers),
                 *not_pooled(main[0].pool.incomplete),
@@ -160,7 +165,7 @@ class DimensionalReport(SavedReport):
         """Systems beside sets, test by test; nothing if there are none."""
         parts = []
         for fold in self.main_folds:
-            if found := ways(fold, self.heard(CLEAN), self.systems):
+            if found := ways(fold, self.heard(CLEAN), self.systems, self.encoders):
                 title = f"## Model distillation, {self.tested(fold)}"
                 parts += [title, tables.markdown(table(found, self.dimensions)), ABOUT]
         return parts

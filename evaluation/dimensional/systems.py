@@ -7,18 +7,24 @@ from pathlib import Path
 from evaluation import tables
 from evaluation.dimensional.records import DimensionalRow
 from evaluation.options import PUPIL, TEACHER
-from evaluation.records import FoldName, Spread
+from evaluation.records import FoldName, Record, Spread
 from evaluation.runs import FULL
+from evaluation.systems.fitting import parameters
 from evaluation.systems.rows import SystemRow, read_folds, read_run, rows_of
 from synth_data.errors import UserError
 from synth_data.real import RealSet
+from synth_data.representation import Representation
+from synth_data.representations.encoder import SpeechEncoder
+from synth_data.representations.text import TextEncoder
 
 HEADER = ("set or model", "student", "CCC", "interval", "ratio", "parameters", "bytes", "minutes")
 NEEDED = "needs the raw speech"
 ABOUT = (
     "ratio: mean CCC relative to the best student here that is trained on full data. bytes: of "
-    "what is shipped. A set trains any student of whoever receives it; a model is finished. "
-    "minutes: to make what is shipped; of a set and full data, to train a student as well."
+    "what is shipped. Parameters and bytes are with the encoders that features are computed with, "
+    "of sets and full data as of models. A set trains any student of whoever receives it; a model "
+    "is finished. minutes: to make what is shipped; of a set and full data, to train a student as "
+    "well."
 )
 
 
@@ -38,17 +44,18 @@ def read_systems(
         Of each run the rows of the folds pooled, where they are, and then of each fold.
 
     Raises:
-        UserError: a folder holds no finished run, one on other recordings or another protocol,
-            whose test speakers are others, or one that lacks a fold.
+        UserError: a folder holds no finished run, one on other recordings or ratings or by another
+            protocol, whose test speakers are others, or one that lacks a fold.
     """
     rows: list[SystemRow] = []
     for folder in folders:
         run = read_run(folder)
-        if (run.recordings, run.protocol) != (real.digest, protocol):
+        same = (run.recordings, run.ratings) == (real.digest, real.ratings)
+        if not same or run.protocol != protocol:
             raise UserError(
                 f"{folder} was tested on {run.corpus} by {run.protocol}, the sets are on "
                 f"{real.corpus} by {protocol}"
-                + (", with other recordings or labels" if run.protocol == protocol else "")
+                + ("" if same else ", with other recordings or labels, ratings among them")
                 + ": give a run of distill-model on the same recordings and protocol"
             )
         found = read_folds(folder, folds)
@@ -56,6 +63,36 @@ def read_systems(
             rows += rows_of(run.system, found)
         rows += rows_of(run.system, found, pooled=False)
     return tuple(rows)
+
+
+class Encoders(Record):
+    """What whoever uses a student needs beside it, where features are those of encoders."""
+
+    parameters: int = 0
+    """Of all of them."""
+    bytes: int = 0
+    """Of their weights, as loaded."""
+
+    @classmethod
+    def of(cls, spec: Representation) -> "Encoders":
+        """Those of a representation, each counted once.
+
+        Raises:
+            UserError: one is not here.
+        """
+        encoders = {
+            part.digest_of_encoder: part.network()
+            for part in spec.parts
+            if isinstance(part, SpeechEncoder | TextEncoder)
+        }
+        states = [one.state_dict().values() for one in encoders.values()]
+        return cls(
+            parameters=parameters(*encoders.values()),
+            bytes=sum(each.numel() * each.element_size() for one in states for each in one),
+        )
+
+
+NO_ENCODERS = Encoders()
 
 
 @dataclass(frozen=True)
@@ -68,8 +105,8 @@ class Way:
         student: and its start; what a model takes to use it.
         ccc: mean over the dimensions.
         ratio: its mean to that of the best student of full data; None where that is not above 0.
-        parameters: of the student or the model.
-        bytes: of what is shipped.
+        parameters: of the student or the model, and of the encoders that it hears by.
+        bytes: of what is shipped, and of these encoders.
         minutes: to make what is shipped; of a set and full data, to train a student as well.
         needs: who needs the raw speech.
         dimensions: CCC of each, by name.
@@ -87,13 +124,19 @@ class Way:
     dimensions: Mapping[str, float]
 
 
-def ways(fold: FoldName, rows: Sequence[DimensionalRow], systems: Sequence[SystemRow]) -> list[Way]:
+def ways(
+    fold: FoldName,
+    rows: Sequence[DimensionalRow],
+    systems: Sequence[SystemRow],
+    encoders: Encoders = NO_ENCODERS,
+) -> list[Way]:
     """Full data, judged sets and systems on the same test; none where no system was tested on it.
 
     Args:
         fold: the test.
         rows: on clean speech.
-        systems: all that there are.
+        systems: all that there are; their own encoders are counted in.
+        encoders: that the features of sets and of full data are computed with.
     """
     own = [row for row in systems if row.fold == fold]
     shown = [
@@ -117,8 +160,8 @@ def ways(fold: FoldName, rows: Sequence[DimensionalRow], systems: Sequence[Syste
                 student=f"{row.student}, {tables.start(row)}",
                 ccc=row.mean.ccc,
                 ratio=ratio(row.mean.ccc.mean),
-                parameters=row.parameters,
-                bytes=row.bytes,
+                parameters=row.parameters + encoders.parameters,
+                bytes=row.bytes + encoders.bytes,
                 minutes=row.seconds / 60,
                 needs="who trains" if row.set == FULL else "who makes it",
                 dimensions={one.dimension: one.ccc.mean for one in row.dimensions},

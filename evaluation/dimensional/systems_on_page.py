@@ -22,7 +22,7 @@ def systems(report: DimensionalReport, looks: Mapping[str, Look]) -> list[Part]:
     """
     parts = []
     for fold in report.main_folds:
-        if found := ways(fold, report.heard(CLEAN), report.systems):
+        if found := ways(fold, report.heard(CLEAN), report.systems, report.encoders):
             name = report.tested(fold)
             parts.append(Part(name, [_table(found, report.dimensions, name, looks)]))
     return parts
@@ -59,8 +59,8 @@ def _table(
         Column("from, to"),
         *(Column(dimension, f"CCC of {dimension}") for dimension in dimensions),
         Column("ratio", "mean CCC relative to the best student here of full data"),
-        Column("parameters"),
-        Column("bytes", "of what is shipped"),
+        Column("parameters", "with those of the encoders that features are computed with"),
+        Column("bytes", "of what is shipped, and of these encoders"),
         Column("minutes", "to make what is shipped; of sets and full data with a student"),
         Column(NEEDED, words=True),
     ]

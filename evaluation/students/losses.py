@@ -27,7 +27,7 @@ def student_loss(
 
     Of emotions it is the mean cross-entropy; of dimensions 1 - the mean CCC over the batch and a
     little of the squared error; of both their sum, in which an utterance without an emotion adds
-    nothing to the cross-entropy.
+    nothing to the cross-entropy: `class_balance` makes up for it.
 
     Args:
         task: what the columns are.
@@ -81,9 +81,10 @@ def cross_entropy(
 def class_balance(targets: Float[Tensor, "n emotion"]) -> Float[Tensor, " emotion"]:
     """Weights under which the classes count alike and an item counts one on average.
 
-    Rows that are NaN, of utterances without an emotion, do not count.
+    Rows that are NaN, of utterances without an emotion, count nothing and the others the more, so
+    that the mean over all is that over the known ones.
     """
-    shares = targets[~targets.isnan().any(dim=1)].mean(dim=0).nan_to_num(0.0)
+    shares = targets.nan_to_num(0.0).mean(dim=0)
     present = (shares > 0).sum()
     return torch.where(shares > 0, 1.0 / (shares * present).clamp_min(1e-6), 0.0)
 

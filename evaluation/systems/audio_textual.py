@@ -17,22 +17,29 @@ from torch import Tensor, nn
 
 from evaluation.systems.distil_encoder import Distillation, distilled
 from evaluation.systems.encoders import SpeechEncoder
-from evaluation.systems.fitting import Recipe, fit
+from evaluation.systems.fitting import Recipe, fit, parameters
 from evaluation.systems.pooled import Fusion, Head, Pooled, drawn_head
 from evaluation.systems.probing import best_layers
-from evaluation.systems.representation import BOTH, SPEECH, Representation, untaught
+from evaluation.systems.representation import BOTH, SPEECH, LowLevel
 from evaluation.systems.rows import Run
 from evaluation.systems.states import summed_up
 from evaluation.systems.system import Material, Product, System, best, on_test, stored
+from evaluation.systems.teaching import seconds_of
 from evaluation.systems.text_encoders import TextEncoder
+from evaluation.systems.tokenizers import tokenizer_files
 from synth_data.errors import UserError
 from synth_data.randomness import generator
+from synth_data.representations.encoder import LONGEST
+from synth_data.utterance import Utterance
 
 HEARS: Mapping[tuple[str, ...], str] = {
     ("audio",): SPEECH,
     ("text",): "transcript",
     ("audio", "text"): BOTH,
 }
+
+# Of the recipe of an encoder of speech, what its student hears by.
+HEARING = ("scaled", "stride", "receptive", "sample_rate")
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ class AudioTextual(System):
             validation speakers, and the last.
         head: on encoders.
         recipe: how heads are trained.
-        beside: the system whose low-level model stands in the table, to lead over.
+        beside: the low-level model that stands in the table, to lead over.
     """
 
     speech: Distillation = field(default_factory=Distillation)
@@ -54,46 +61,82 @@ class AudioTextual(System):
     layers: tuple[int, ...] = ()
     head: Head = field(default_factory=Head)
     recipe: Recipe = field(default_factory=lambda: Recipe(epochs=80))
-    beside: Representation = field(default_factory=Representation)
+    beside: LowLevel = field(default_factory=LowLevel)
 
     asks_layers: ClassVar[bool] = True
 
+    def require(self, speech: Sequence[SpeechEncoder], text: TextEncoder | None) -> None:
+        if text is None or len(speech) != 1:
+            raise UserError(
+                f"audio-textual distils one encoder of speech and one of text; found "
+                f"{len(speech)} of speech and {int(text is not None)} of text: give one --teacher "
+                f"and a --text-teacher"
+            )
+        beyond = [layer for layer in self.layers if not 0 <= layer <= speech[0].layers]
+        if beyond:
+            raise UserError(
+                f"layer {beyond[0]} cannot teach: {speech[0].name} has layers 0 to "
+                f"{speech[0].layers}"
+            )
+        self.beside.system.require(speech, text)
+
+    def listens(self, trainings: int) -> int:  # noqa: ARG002 - what is heard is kept for all
+        return 1
+
+    def teaching(
+        self,
+        speech: Sequence[SpeechEncoder],
+        text: TextEncoder | None,
+        some: Sequence[Utterance],
+        utterances: int,
+    ) -> float:
+        assert text is not None  # `require`
+        return sum(
+            seconds_of(teacher, how, some, utterances)
+            for teacher, how in ((speech[0], self.speech), (text, self.text))
+        )
+
     def run(self, material: Material, seeds: int, seed: int) -> Product:
-        speech, text = self._teachers(material)
+        (speech,), text = material.speech, material.text
+        assert text is not None  # `require`
+        heard, listened = {}, {}
+        for part, teacher in (("audio", speech), ("text", text)):
+            watch = material.watch()
+            heard[part] = material.states.pooled(teacher, material.real)
+            listened[part] = watch.seconds
         watch = material.watch()
         layers = self._layers(speech, material)
+        chosen = 0.0 if self.layers else listened["audio"] + watch.seconds
         every = tuple(range(1, text.layers + 1))
-        heard = {
-            "audio": material.states.pooled(speech, material.real),
-            "text": material.states.pooled(text, material.real),
-        }
-        listening = watch.seconds
-        plain = [untaught(self.beside, material, number, seed) for number in range(seeds)]
+        plain = [self.beside.run(material, number, seed) for number in range(seeds)]
 
-        bench = _Bench(self, material, seed)
+        tokenizer = tokenizer_files(text)
+        bench = _Bench(self, material, seed, sum(map(len, tokenizer.values())))
         taught = {
             "audio": bench.taught(speech, layers, self.speech),
             "text": bench.taught(text, every, self.text),
         }
-        both = speech.network, text.network
+        took = {part: each.seconds for part, each in taught.items()}
+        took["audio"] += chosen
+        teachers = {"audio": speech.network, "text": text.network}
         runs = list(plain)
         heads: dict[tuple[str, int], Fusion] = {}
         for number in range(seeds):
-            for parts in (("audio",), ("audio", "text")):
-                encoders = both[: len(parts)]
+            for parts in (each for each in HEARS if "audio" in each):
                 states = Pooled(tuple(heard[part] for part in parts))
-                run, head = bench.judged("teacher", parts, states, encoders, number, listening)
-                heads[run.model, number] = head
+                encoders = [teachers[part] for part in parts]
+                before = sum(listened[part] for part in parts)
+                run, _ = bench.judged("teacher", parts, states, encoders, number, before)
                 runs.append(run)
-            whole = runs[-1].parameters  # of both encoders and their head
-            for parts in (("audio",), ("text",), ("audio", "text")):
-                own = [taught[part] for part in parts]
-                took = sum(each.seconds for each in own) + listening
-                states = Pooled(tuple(each.states for each in own))
-                networks = [each.network for each in own]
-                run, head = bench.judged("student", parts, states, networks, number, took, whole)
+            for parts in HEARS:
+                states = Pooled(tuple(taught[part].states for part in parts))
+                encoders = [taught[part].network for part in parts]
+                before = sum(took[part] for part in parts)
+                run, head = bench.judged("student", parts, states, encoders, number, before)
                 heads[run.model, number] = head
-                runs.append(run)
+                taught_by = parameters(*(teachers[part] for part in parts))
+                alone = parameters(speech.network) if len(parts) > 1 else 0
+                runs.append(replace(run, teachers=taught_by, speech_teacher=alone))
         fused = _name("student", ("audio", "text"))
         kept = best(runs, fused)
         return Product(
@@ -108,10 +151,19 @@ class AudioTextual(System):
                 "shapes": [list(each) for each in heads[fused, kept].shapes],
                 "hidden": self.head.hidden,
                 "seed": kept,
-                "speech": _config(taught["audio"].network),
-                "text": _config(taught["text"].network),
-                "speech_scaled": speech.recipe.scaled,
-                "sample_rate": speech.recipe.sample_rate,
+                "speech": {
+                    "teacher": speech.name,
+                    "digest_of_teacher": speech.digest,
+                    "config": _config(taught["audio"].network),
+                    "longest_seconds": LONGEST,
+                    **{name: getattr(speech.recipe, name) for name in HEARING},
+                },
+                "text": {
+                    "teacher": text.name,
+                    "digest_of_teacher": text.digest,
+                    "config": _config(taught["text"].network),
+                    "longest": text.recipe.longest,  # tokens
+                },
             },
             notes=[
                 f"layers of {speech.name} that taught, "
@@ -123,33 +175,11 @@ class AudioTextual(System):
                     for part, each in taught.items()
                 ),
             ],
+            tokenizer=tokenizer,
         )
 
-    def _teachers(self, material: Material) -> tuple[SpeechEncoder, TextEncoder]:
-        """The two encoders.
-
-        Raises:
-            UserError: there is no encoder of text, or more than one of speech.
-        """
-        if material.text is None or len(material.speech) != 1:
-            raise UserError(
-                f"audio-textual distils one encoder of speech and one of text; found "
-                f"{len(material.speech)} of speech and {int(material.text is not None)} of text: "
-                f"give one --teacher and a --text-teacher"
-            )
-        return material.speech[0], material.text
-
     def _layers(self, speech: SpeechEncoder, material: Material) -> list[int]:
-        """The layers of the encoder of speech that teach.
-
-        Raises:
-            UserError: one that was asked for is not there.
-        """
-        beyond = [layer for layer in self.layers if not 0 <= layer <= speech.layers]
-        if beyond:
-            raise UserError(
-                f"layer {beyond[0]} cannot teach: {speech.name} has layers 0 to {speech.layers}"
-            )
+        """The layers of the encoder of speech that teach."""
         return list(self.layers) or sorted({*best_layers(speech, material), speech.layers})
 
 
@@ -170,6 +200,7 @@ class _Bench:
     system: AudioTextual
     material: Material
     seed: int
+    tokenizer: int  # bytes, that every model which reads needs
 
     def taught(
         self, teacher: SpeechEncoder | TextEncoder, layers: Sequence[int], how: Distillation
@@ -197,7 +228,6 @@ class _Bench:
         encoders: Sequence[nn.Module],
         number: int,
         before: float,
-        teachers: int = 0,
     ) -> tuple[Run, Fusion]:
         """A head on encoders, trained and tested.
 
@@ -208,7 +238,6 @@ class _Bench:
             encoders: that are part of the model.
             number: of the seed.
             before: seconds that the encoders took.
-            teachers: parameters of theirs.
         """
         material, system, watch = self.material, self.system, self.material.watch()
         task, targets = material.real.task, material.targets
@@ -235,9 +264,9 @@ class _Bench:
             hears=HEARS[tuple(parts)],
             seconds=before + watch.seconds,
             encoders=encoders,
-            teachers=teachers,
+            teachers=0,
         )
-        return run, head
+        return replace(run, bytes=run.bytes + self.tokenizer * ("text" in parts)), head
 
 
 def _name(who: str, parts: Sequence[str]) -> str:

@@ -10,8 +10,9 @@ import tomli_w
 import torch
 import typer
 
+from evaluation.systems.recordings import LOW_LEVEL
 from evaluation.systems.report import table
-from evaluation.systems.session import LOW_LEVEL, Session
+from evaluation.systems.session import Session
 from evaluation.systems.table import SYSTEMS
 from synth_data.console import (
     AllowMissing,
@@ -28,6 +29,7 @@ from synth_data.console import (
 )
 from synth_data.corpus import known_corpus, protocol_line
 from synth_data.errors import UserError, unknown_name
+from synth_data.ratings import parse_scale
 from synth_data.settings import changed, read_settings
 
 ALL = "all"
@@ -58,12 +60,26 @@ def distill_model(
             metavar="FOLDER", help="An encoder of text, for transcripts (audio-textual needs one)."
         ),
     ] = None,
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LOWEST,HIGHEST",
+            help="Lowest and highest rating, such as 1,7, where the corpus states none.",
+        ),
+    ] = None,
     data_root: DataRoot = None,
     protocol: Annotated[
         str | None, typer.Option(help="How it is split.  [default: the corpus' first]")
     ] = None,
     fold: Annotated[str, typer.Option(metavar="K|all", help="Only this one, or all.")] = ALL,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each model.")] = 3,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Trainings of each model (audio-textual: of each head; an encoder is distilled "
+            "once a fold).",
+        ),
+    ] = 3,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     config: Annotated[
         Path | None,
@@ -108,6 +124,7 @@ def distill_model(
         seed=seed,
         out=out or Path("runs") / f"{system}-{dataset}",
         command=shlex.join(["distill-model", *sys.argv[1:]]),
+        scale=None if scale is None else parse_scale(scale),
         allow_missing=allow_missing,
         skip_bad=skip_bad,
         show_progress=not quiet and sys.stderr.isatty(),

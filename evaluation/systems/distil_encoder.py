@@ -9,6 +9,7 @@ decides all. Texts are taught the same way, token by token.
 """
 
 import copy
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,8 +23,9 @@ from evaluation.networks import draw_weights
 from evaluation.students.network import warm_cosine
 from evaluation.systems.encoders import SpeechEncoder
 from evaluation.systems.text_encoders import TextEncoder
+from synth_data.errors import UserError
 from synth_data.progress import SILENT, Progress
-from synth_data.representations.loading import layers_alone
+from synth_data.representations.loading import layers_alone, states_of
 from synth_data.settings import Count, NotNegative, Positive
 from synth_data.utterance import Utterance
 
@@ -92,6 +94,9 @@ def distilled(
 
     Returns:
         An encoder like the teacher's, without gradients; and the loss at each step.
+
+    Raises:
+        UserError: the loss is not finite.
     """
     student = first_layers(teacher.network, how.keep)
     config: Any = teacher.network.config
@@ -106,14 +111,19 @@ def distilled(
     for _ in progress(range(how.steps), unit="step"):
         heard, inside = next(batches)
         with torch.no_grad():
-            states = teacher.network(**heard, output_hidden_states=True).hidden_states
-        last = student(**heard, output_hidden_states=True).hidden_states[-1]
+            states = states_of(teacher.network, heard)
+        last = states_of(student, heard)[-1]
         losses = [
             layer_loss(head(last), states[layer], inside, how.cosine_weight)
             for head, layer in zip(heads, layers, strict=True)
         ]
         loss = torch.stack(losses).mean()
         told.append(loss.item())
+        if not math.isfinite(told[-1]):
+            raise UserError(
+                f"the student of {teacher.name} cannot be taught: at step {len(told)} the loss is "
+                f"{told[-1]}: use another encoder, or a lower learning_rate"
+            )
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(learned, 1.0)
@@ -160,11 +170,10 @@ def _batches(
         while True:
             for rows in _shuffled(torch.ones(len(utterances)), size, generator):
                 yield _padded(teacher, [utterances[row] for row in rows])
-    speech = [teacher.waveform(one) for one in utterances]
-    lengths = torch.tensor([len(one) for one in speech])
+    lengths = torch.tensor([len(teacher.waveform(one)) for one in utterances])
     while True:
-        for rows in _shuffled(lengths, size, generator):
-            yield _cut([speech[row] for row in rows], generator), None
+        for rows in _shuffled(lengths, size, generator):  # heard again: a corpus is many gigabytes
+            yield _cut([teacher.waveform(utterances[row]) for row in rows], generator), None
 
 
 def _shuffled(

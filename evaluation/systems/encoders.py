@@ -34,9 +34,12 @@ class SpeechEncoder(Opened):
 
     @torch.no_grad()
     def states(self, utterance: Utterance) -> Float[Tensor, "state frame dim"]:
-        """What the first layer is given, and what every layer makes of it."""
-        found = self.network(self.waveform(utterance)[None], output_hidden_states=True)
-        return torch.cat(found.hidden_states)
+        """What the first layer is given, and what every layer makes of it.
+
+        Raises:
+            AudioError: it is not finite.
+        """
+        return self.listen(utterance, {"input_values": self.waveform(utterance)[None]})
 
     def pooled(
         self, utterances: Sequence[Utterance], progress: Progress = SILENT

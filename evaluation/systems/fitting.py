@@ -22,7 +22,7 @@ from evaluation.systems.sequences import Sequences
 from synth_data.settings import Count, NotNegative, Positive
 from synth_data.task import Task
 
-CHUNK = 256
+CHUNK = 64  # utterances, all as long as the longest of them
 SMALLEST_SCALE = 1e-3
 
 
@@ -48,9 +48,6 @@ class Recipe:
         clip: largest norm of a gradient.
         patience: epochs without a better validation CCC after which training ends.
         emotion_weight: of the cross-entropy of the emotions, where a corpus has them.
-        embedding_weight: of the distance to a teacher's embedding, where there is one.
-        output_weight: of 1 minus the CCC to a teacher's outputs, where there is one.
-        frame_weight: of the distance to what its encoders hear, frame by frame.
     """
 
     epochs: Count = 60
@@ -60,9 +57,21 @@ class Recipe:
     clip: Positive = 1.0
     patience: Count = 20
     emotion_weight: NotNegative = 0.2
-    embedding_weight: NotNegative = 1.0
-    output_weight: NotNegative = 1.0
-    frame_weight: NotNegative = 1.0
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Of the parts of a lesson, beside the loss of the targets, whose weight is 1.
+
+    Attributes:
+        embedding: of the distance to the teacher's embedding.
+        outputs: of 1 minus the CCC to its outputs.
+        frames: of the distance to what its encoders hear, frame by frame.
+    """
+
+    embedding: NotNegative = 1.0
+    outputs: NotNegative = 1.0
+    frames: NotNegative = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +82,13 @@ class Lesson:
         embedding: a linear map of the student's embedding should be this.
         outputs: with the columns of the targets.
         hint: of what its encoders hear, frame by frame.
+        weights: of all three.
     """
 
     embedding: Float[Tensor, "n any"]
     outputs: Float[Tensor, "n column"]
     hint: Hint | None = None
+    weights: Weights = Weights()
 
 
 def fit(
@@ -104,7 +115,8 @@ def fit(
         recipe: how.
         generator: of batches, augmentation and the lesson's linear map.
         lesson: of a teacher.
-        augment: of what is heard, where that is `Sequences`.
+        augment: of what is heard, where that is `Sequences`; without a shift, which would bring
+            in what is beyond an utterance's end.
 
     Returns:
         The best mean CCC of the dimensions on the validation utterances.
@@ -131,8 +143,7 @@ def fit(
         for rows in torch.randperm(len(train), generator=generator).tensor_split(batches):
             heard = train.rows(rows)
             if isinstance(heard, Sequences) and augment != Augment():
-                frames = augment(heard.frames.transpose(1, 2), generator).transpose(1, 2)
-                heard = Sequences(frames, heard.lengths)
+                heard = network.augmented(heard, augment, generator)  # type: ignore[operator]
             if lesson is None or lesson.hint is None:
                 embedding, outputs = network(heard)
                 hinted = torch.zeros(())
@@ -144,9 +155,9 @@ def fit(
             if lesson is not None and aims is not None and projection is not None:
                 taught = mse_loss(projection(embedding), aims[rows])
                 said = task.numbers(lesson.outputs[rows])
-                loss = loss + recipe.embedding_weight * taught
-                loss = loss + recipe.frame_weight * hinted
-                loss = loss + recipe.output_weight * ccc_loss(task.numbers(outputs), said)
+                loss = loss + lesson.weights.embedding * taught
+                loss = loss + lesson.weights.frames * hinted
+                loss = loss + lesson.weights.outputs * ccc_loss(task.numbers(outputs), said)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(learned, recipe.clip)
@@ -180,21 +191,34 @@ def task_loss(
 
 
 def answers(
-    network: nn.Module, heard: Heard
+    network: nn.Module, heard: Heard, which: Int[Tensor, " n"] | None = None
 ) -> tuple[Float[Tensor, "n embedding"], Float[Tensor, "n column"]]:
-    """(embeddings, outputs) of all utterances, in chunks and without gradients."""
+    """(embeddings, outputs) of these utterances or all, in chunks and without gradients."""
     network.eval()
+    which = torch.arange(len(heard)) if which is None else which
     with torch.no_grad():
-        parts = [network(heard.rows(rows)) for rows in torch.arange(len(heard)).split(CHUNK)]
+        parts = [network(heard.rows(rows)) for rows in which.split(CHUNK)]
     embeddings, outputs = zip(*parts, strict=True)
     return torch.cat(embeddings), torch.cat(outputs)
 
 
 def worth(
-    network: nn.Module, heard: Heard, targets: Float[Tensor, "n column"], task: Task
+    network: nn.Module,
+    heard: Heard,
+    targets: Float[Tensor, "n column"],
+    task: Task,
+    which: Int[Tensor, " n"] | None = None,
 ) -> float:
-    """The mean CCC of the dimensions; worse than anything if outputs are not finite."""
-    outputs = task.numbers(answers(network, heard)[1])
+    """The mean CCC of the dimensions; worse than anything if outputs are not finite.
+
+    Args:
+        network: that is asked.
+        heard: utterances.
+        targets: of those that are asked about.
+        task: what the columns are.
+        which: of the utterances; all if None.
+    """
+    outputs = task.numbers(answers(network, heard, which)[1])
     if not outputs.isfinite().all():
         return -math.inf
     truth = task.numbers(targets).double().numpy()

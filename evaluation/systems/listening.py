@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from evaluation.students.network import warm_cosine
-from evaluation.systems.sequences import Sequences
+from evaluation.systems.sequences import Fused, Sequences, mean_and_deviation
 from evaluation.systems.tc_gru import SMALLEST_DEVIATION, TCGRU
 from synth_data.progress import SILENT, Progress
 from synth_data.settings import Count, NotNegative, Positive, Whole
@@ -45,12 +45,11 @@ class Hint(nn.Module):
         generator: of the linear map.
     """
 
-    def __init__(self, aims: Sequences, width: int, generator: torch.Generator) -> None:
+    def __init__(self, aims: Sequences | Fused, width: int, generator: torch.Generator) -> None:
         super().__init__()
-        own = aims.frames[aims.inside].float()
         self.aims = aims
-        self.mean = own.mean(dim=0)
-        self.deviation = own.std(dim=0, correction=0).clamp_min(SMALLEST_DEVIATION)
+        self.mean, deviation = mean_and_deviation(aims)
+        self.deviation = deviation.clamp_min(SMALLEST_DEVIATION)
         self.reading = nn.Linear(width, aims.dim)
         with torch.no_grad():
             drawn = torch.randn(aims.dim, width, generator=generator)
@@ -71,7 +70,7 @@ class Hint(nn.Module):
 
 def listen(
     student: TCGRU,
-    heard: Sequences,
+    heard: Sequences | Fused,
     hint: Hint,
     how: Listening,
     generator: torch.Generator,
@@ -87,6 +86,8 @@ def listen(
         generator: of batches.
         progress: over the steps.
     """
+    if not how.steps:
+        return
     learned = [*student.parameters(), *hint.parameters()]
     optimiser = torch.optim.AdamW(
         learned, lr=how.learning_rate, weight_decay=how.weight_decay, fused=True

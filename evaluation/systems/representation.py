@@ -19,14 +19,18 @@ import torch
 from torch import nn
 
 from evaluation.augment import Augment
-from evaluation.systems.fitting import Lesson, Recipe, answers, fit
+from evaluation.systems.encoders import SpeechEncoder
+from evaluation.systems.fitting import Lesson, Recipe, Weights, answers, fit
 from evaluation.systems.listening import Hint, Listening, listen
 from evaluation.systems.probing import best_layers
 from evaluation.systems.rows import LOW_LEVEL, Run
-from evaluation.systems.sequences import Sequences, fuse
+from evaluation.systems.sequences import Fused, Ragged, fuse
 from evaluation.systems.system import Material, Product, System, best, on_test, stored
 from evaluation.systems.tc_gru import STUDENT, TCGRU, TEACHER, Size, drawn, settle
+from evaluation.systems.text_encoders import TextEncoder
+from synth_data.errors import UserError
 from synth_data.randomness import generator
+from synth_data.representations.encoder import LONGEST
 
 TAUGHT, TEACHES = "distilled student", "teacher"
 SPEECH, BOTH = "speech", "speech + transcript"
@@ -42,6 +46,7 @@ class Representation(System):
         with_low_level: whether the teacher hears low-level features beside the embeddings.
         listening: how the student learns to hear what the encoders hear.
         recipe: how all networks are trained.
+        weights: of the parts of the student's lesson.
         augment: of low-level features.
     """
 
@@ -50,7 +55,23 @@ class Representation(System):
     with_low_level: bool = True
     listening: Listening = field(default_factory=Listening)
     recipe: Recipe = field(default_factory=Recipe)
+    weights: Weights = field(default_factory=Weights)
     augment: Augment = field(default_factory=Augment)
+
+    def require(
+        self,
+        speech: Sequence[SpeechEncoder],  # noqa: ARG002 - any will do
+        text: TextEncoder | None,  # noqa: ARG002
+    ) -> None:
+        if self.augment.shift:
+            raise UserError(
+                f"augment.shift is {self.augment.shift:g}, which repeats utterances in a circle: "
+                f"here each has its own length, and its end would come before its start. Leave it "
+                f"out"
+            )
+
+    def listens(self, trainings: int) -> int:
+        return 1 + trainings  # every layer once, and then those that a fold chooses
 
     def run(self, material: Material, seeds: int, seed: int) -> Product:
         watch = material.watch()
@@ -59,9 +80,9 @@ class Representation(System):
             material.states.sequences(each, material.real, layers)
             for each, layers in zip(material.speech, chosen, strict=True)
         ]
-        room = _Room(self, material, material.states.low_level(material.real), seed)
+        room = _Room.of(self, material, seed)
         speech = fuse(encoded)
-        heard = room.fused(speech)
+        heard = room.fused(encoded)
         before = watch.seconds
         runs: list[Run] = []
         students = []
@@ -79,15 +100,50 @@ class Representation(System):
         return Product(
             runs=runs,
             weights=stored(students[kept], "student"),
-            manifest={"network": "TCGRU", "size": asdict(self.student), "seed": kept},
+            manifest={
+                "network": "TCGRU",
+                "size": asdict(self.student),
+                "seed": kept,
+                # Of all of an utterance: it is neither cut to a number of frames nor repeated.
+                "features": {
+                    name: value
+                    for name, value in material.real.spec.settings().items()
+                    if name != "frames"
+                },
+                "longest_seconds": LONGEST,
+            },
             notes=[f"the teacher heard layers {layers}, chosen on validation speakers"],
         )
 
 
-def untaught(system: Representation, material: Material, number: int, seed: int) -> Run:
-    """The network on low-level features that nobody taught, trained and tested."""
-    room = _Room(system, material, material.states.low_level(material.real), seed)
-    return room.untaught(number)[0]
+@dataclass(frozen=True)
+class LowLevel:
+    """The network on low-level features that nobody taught, which another system leads over.
+
+    Attributes:
+        student: its size.
+        recipe: how it is trained.
+        augment: of what it hears.
+    """
+
+    student: Size = STUDENT
+    recipe: Recipe = field(default_factory=Recipe)
+    augment: Augment = field(default_factory=Augment)
+
+    @property
+    def system(self) -> Representation:
+        """That it is the student of."""
+        return Representation(student=self.student, recipe=self.recipe, augment=self.augment)
+
+    def run(self, material: Material, number: int, seed: int) -> Run:
+        """Trained and tested.
+
+        Args:
+            material: of one fold.
+            number: of its seed.
+            seed: of everything random.
+        """
+        return _Room.of(self.system, material, seed).untaught(number)[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,17 +152,22 @@ class _Room:
 
     system: Representation
     material: Material
-    low: Sequences
+    low: Fused
     seed: int
 
-    def fused(self, speech: Sequences) -> Sequences:
+    @classmethod
+    def of(cls, system: Representation, material: Material, seed: int) -> "_Room":
+        """With the low-level features of all utterances."""
+        return cls(system, material, fuse([material.states.low_level(material.real)]), seed)
+
+    def fused(self, encoded: Sequence[Ragged]) -> Fused:
         """All that the teacher hears, at the rate of the first encoder."""
-        material, parts = self.material, [speech]
+        material, parts = self.material, [*encoded]
         if self.system.with_low_level:
-            parts.append(self.low)
+            parts += self.low.parts
         if material.text is not None:
-            said = material.states.pooled(material.text, material.real)[:, -1:]
-            parts.append(Sequences(said, torch.ones(len(said), dtype=torch.int64)))
+            said = material.states.pooled(material.text, material.real)[:, -1]
+            parts.append(Ragged(said, torch.ones(len(said), dtype=torch.int64)))
         return fuse(parts)
 
     def untaught(self, number: int) -> tuple[Run, TCGRU]:
@@ -116,7 +177,7 @@ class _Room:
         self._fit(network, self.low, number)
         return self._tested(LOW_LEVEL, network, self.low, number, watch.seconds), network
 
-    def teacher(self, number: int, heard: Sequences, before: float) -> tuple[Run, Lesson]:
+    def teacher(self, number: int, heard: Fused, before: float) -> tuple[Run, Lesson]:
         """The teacher, and what it says of the training utterances.
 
         Args:
@@ -132,19 +193,18 @@ class _Room:
         hears = SPEECH if material.text is None else BOTH
         took = before + watch.seconds
         run = self._tested(TEACHES, network, heard, number, took, hears, encoders)
-        return run, Lesson(*answers(network, heard.rows(material.train)))
+        return run, Lesson(*answers(network, heard, material.train))
 
-    def taught(
-        self, number: int, speech: Sequences, lesson: Lesson, teacher: Run
-    ) -> tuple[Run, TCGRU]:
+    def taught(self, number: int, speech: Fused, lesson: Lesson, teacher: Run) -> tuple[Run, TCGRU]:
         """The student, which starts from the same weights as the one that nobody taught."""
         watch, material, system = self.material.watch(), self.material, self.system
         network = self._student(number)
         draws = generator(self.seed, "systems", "listening", number)
-        hint = Hint(speech.rows(material.train), network.embedding.in_features, draws)
-        heard = self.low.rows(material.train)
+        hint = Hint(speech.among(material.train), network.embedding.in_features, draws)
+        heard = self.low.among(material.train)
         listen(network, heard, hint, system.listening, draws, material.progress)
-        self._fit(network, self.low, number, replace(lesson, hint=hint))
+        lesson = replace(lesson, hint=hint, weights=system.weights)
+        self._fit(network, self.low, number, lesson)
         took = teacher.seconds + watch.seconds
         run = self._tested(TAUGHT, network, self.low, number, took, teachers=teacher.parameters)
         return run, network
@@ -152,22 +212,20 @@ class _Room:
     def _student(self, number: int) -> TCGRU:
         return self._drawn("student", self.low, self.system.student, number)
 
-    def _drawn(self, name: str, heard: Sequences, size: Size, number: int) -> TCGRU:
+    def _drawn(self, name: str, heard: Fused, size: Size, number: int) -> TCGRU:
         outputs = self.material.targets.shape[1]
         start = generator(self.seed, "systems", name, number, "weights")
         network = drawn(heard.dim, outputs, size, start)
-        settle(network, heard.rows(self.material.train))
+        settle(network, heard.among(self.material.train))
         return network
 
-    def _fit(
-        self, network: TCGRU, heard: Sequences, number: int, lesson: Lesson | None = None
-    ) -> None:
+    def _fit(self, network: TCGRU, heard: Fused, number: int, lesson: Lesson | None = None) -> None:
         material = self.material
         fit(
             network,
-            heard.rows(material.train),
+            heard.among(material.train),
             material.targets[material.train],
-            heard.rows(material.validation),
+            heard.among(material.validation),
             material.targets[material.validation],
             material.real.task,
             self.system.recipe,
@@ -180,7 +238,7 @@ class _Room:
         self,
         model: str,
         network: TCGRU,
-        heard: Sequences,
+        heard: Fused,
         number: int,
         seconds: float,
         hears: str = SPEECH,

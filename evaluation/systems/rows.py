@@ -36,7 +36,10 @@ class Run:
         bytes: of its weights, as stored.
         seconds: to make it, its teacher's training included.
         validation: its mean CCC there, which its training stopped by.
-        said: rows of test utterances, in [-1, 1]; columns are the dimensions.
+        said: rows of test utterances; columns are the dimensions, as targets in [-1, 1] but not
+            cut off there.
+        speech_teacher: parameters of the encoder of speech alone that taught it, where one of text
+            did as well; else 0.
     """
 
     __pydantic_config__ = {"strict": True, "extra": "forbid"}  # noqa: RUF012
@@ -50,6 +53,7 @@ class Run:
     seconds: float
     validation: float
     said: list[list[float]]
+    speech_teacher: int = 0
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,8 @@ class SystemRow:
         minutes: to make it, its teacher's training included; mean.
         hears: as in `Run`.
         raw_speech: who needs the recordings.
+        of_speech: parameters as a fraction of those of the encoder of speech alone, where one of
+            text taught it as well; else None.
     """
 
     __pydantic_config__ = {"strict": True, "extra": "forbid"}  # noqa: RUF012
@@ -125,6 +131,7 @@ class SystemRow:
     minutes: float
     hears: str
     raw_speech: str
+    of_speech: float | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +142,8 @@ class SystemRun:
         system: its name.
         corpus: its name on the command line.
         recordings: digest of the corpus.
+        ratings: the same of the dimensions' values, which models were taught and tested by; empty
+            in older files, which do not say.
         protocol: its name.
         line: that is printed with every number.
         command: that makes the run again.
@@ -152,6 +161,7 @@ class SystemRun:
     command: str
     notes: list[str]
     rows: list[SystemRow]
+    ratings: str = ""
 
 
 def rows_of(system: str, folds: Sequence[Fold], pooled: bool = True) -> list[SystemRow]:
@@ -177,6 +187,7 @@ def rows_of(system: str, folds: Sequence[Fold], pooled: bool = True) -> list[Sys
     for model, runs in by_model.items():
         each = [run for _, run in runs]
         fractions = [run.parameters / run.teachers for run in each if run.teachers]
+        of_speech = [run.parameters / run.speech_teacher for run in each if run.speech_teacher]
         seeds = ccc[model].mean(axis=2)[:, 0]  # mean over the dimensions, with all speakers once
         mean = float(seeds.mean())
         reach = correlation_interval(ccc[model].mean(axis=(0, 2)), len(speakers))
@@ -198,6 +209,7 @@ def rows_of(system: str, folds: Sequence[Fold], pooled: bool = True) -> list[Sys
                 minutes=float(np.mean([run.seconds for run in each])) / 60,
                 hears=each[0].hears,
                 raw_speech=MAKER,
+                of_speech=float(np.mean(of_speech)) if of_speech else None,
             )
         )
     return rows

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
 from evaluation.files import write_atomically
 from evaluation.systems.encoders import SpeechEncoder, open_speech
 from evaluation.systems.layer_plot import picture
-from evaluation.systems.layer_relevance import LayerRelevance, layer_relevance, require_askable
-from evaluation.systems.plan import Plan, listening
+from evaluation.systems.layer_relevance import LayerRelevance
+from evaluation.systems.layers_asked import asked
+from evaluation.systems.plan import Plan, planned
+from evaluation.systems.recordings import LOW_LEVEL, recordings
 from evaluation.systems.report import markdown
 from evaluation.systems.rows import (
     REPORT,
@@ -27,21 +28,21 @@ from evaluation.systems.rows import (
     rows_of,
     save,
 )
+from evaluation.systems.shipped import ship
 from evaluation.systems.states import StateCache
-from evaluation.systems.system import Material, Product, System
-from evaluation.systems.text_encoders import TextEncoder, open_text, require_transcripts
+from evaluation.systems.system import Material, System
+from evaluation.systems.text_encoders import TextEncoder, open_text
 from synth_data.corpora.facts import Corpus
-from synth_data.corpus import load, protocol_line, protocol_of
+from synth_data.corpus import protocol_line, protocol_of
 from synth_data.errors import UserError
-from synth_data.features import FEATURES
 from synth_data.progress import SILENT, bar
+from synth_data.protocol import Fold as Folded
 from synth_data.protocol import Protocol, pooled
 from synth_data.provenance import package_version
+from synth_data.ratings import Scale
 from synth_data.real import RealSet
 
-LOW_LEVEL = "logmel64-training"  # energy survives, as no utterance is normalised by itself
 SETTINGS = "run.json"
-WEIGHTS, MANIFEST = "student.safetensors", "manifest.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +81,7 @@ class Session:
         seed: of everything random.
         out: the output folder.
         command: the command line, quoted in the report.
+        scale: of the dimensions, where the corpus has none of its own.
         allow_missing: go on when labels lack audio or audio lacks labels.
         skip_bad: leave out unusable recordings.
         show_progress: bars on stderr.
@@ -98,6 +100,7 @@ class Session:
     seed: int
     out: Path
     command: str
+    scale: Scale | None = None
     allow_missing: bool = False
     skip_bad: bool = False
     show_progress: bool = False
@@ -107,51 +110,51 @@ class Session:
         """The corpus and those who teach, with all that can be wrong with them seen.
 
         Raises:
-            UserError: the corpus has no dimensions or lacks transcripts, there is no such fold, or
-                an encoder cannot be had.
+            UserError: the corpus has no dimensions or lacks transcripts, there is no such fold or
+                a side of it is empty, an encoder cannot be had, the system takes others or has
+                settings that do not go with them, or the folder holds another run.
         """
+        if not self.teachers:
+            raise UserError("--teacher names no encoder of speech: give a folder, or a name")
         speech = tuple(open_speech(one) for one in self.teachers)
         text = None if self.text_teacher is None else open_text(self.text_teacher)
-        real = load(
+        self.system.require(speech, text)
+        real = recordings(
             self.corpus,
             self.data_root,
-            FEATURES[LOW_LEVEL],
-            task="both",
+            read=text is not None,
+            scale=self.scale,
             allow_missing=self.allow_missing,
             skip_bad=self.skip_bad,
             progress=self.show_progress,
         )
-        if text is not None:
-            require_transcripts(self.corpus.title, real.utterances)
         protocol = protocol_of(self.corpus, self.protocol, self.data_root)
-        count = len(protocol.folds(real.utterances))
-        if self.fold is not None and not 1 <= self.fold <= count:
+        folds = protocol.folds(real.utterances)
+        if self.fold is not None and not 1 <= self.fold <= len(folds):
             raise UserError(
                 f"fold {self.fold} does not exist: {protocol.name} on {real.corpus} has folds 1 to "
-                f"{count}"
+                f"{len(folds)}"
             )
-        numbers = tuple(range(1, count + 1)) if self.fold is None else (self.fold,)
-        return Opened(real, protocol, speech, text, numbers)
+        numbers = tuple(range(1, len(folds) + 1)) if self.fold is None else (self.fold,)
+        for number in numbers:
+            _require_sides(folds[number - 1], f"fold {number} of {protocol.name} on {real.corpus}")
+        opened = Opened(real, protocol, speech, text, numbers)
+        self._require_folder(self._settings(opened))
+        return opened
 
     def plan(self, opened: "Opened") -> Plan:
         """What is left to do; nothing is written."""
-        left = tuple(n for n in opened.numbers if not (self._folder(n) / RESULT).is_file())
         utterances = opened.real.utterances
-        took = listening(opened.speech, opened.text, utterances) if left else 0.0
-        return Plan(left, self.seeds, len(utterances), took)
+        left = self._left(opened)
+        return planned(self.system, opened.speech, opened.text, utterances, left, self.seeds)
 
     def run(self, opened: "Opened") -> SystemRun:
-        """Distils all folds that are not done, and writes the report.
-
-        Raises:
-            UserError: the folder holds another run.
-        """
+        """Distils all folds that are not done, and writes the report."""
         real, protocol = opened.real, opened.protocol
-        speech, text = opened.speech, opened.text
-        self._begin(real, protocol, speech, text)
-        for number in opened.numbers:
-            if not (self._folder(number) / RESULT).is_file():
-                self._distil(real, protocol, number, speech, text)
+        settings = json.dumps(self._settings(opened), indent=1) + "\n"
+        write_atomically(self.out / SETTINGS, settings)
+        for numbers in self._left(opened):
+            self._distil(opened, numbers)
         count = len(protocol.folds(real.utterances))
         done = [
             read_fold(self._folder(number) / RESULT)
@@ -164,18 +167,18 @@ class Session:
         every = protocol.folds(real.utterances)
         rows = rows_of(self.name, done, pooled([every[each.fold - 1] for each in done]))
         notes = [f"fold {each.fold}: {note}" for each in done for note in each.notes]
-        relevance = {}
-        part = replace(protocol, folds=lambda _: [every[each.fold - 1] for each in done])
-        if self.system.asks_layers and (why_not := _not_askable(real, part)):
-            notes.append(f"which layers tell which dimension was not asked: {why_not}")
-        elif self.system.asks_layers:
-            for place, encoder in enumerate(speech, start=1):
-                name = f"layers-{place}.svg" if len(speech) > 1 else "layers.svg"
-                relevance[name] = self._relevance(real, part, encoder)
+        relevance: Mapping[str, LayerRelevance] = {}
+        if self.system.asks_layers:
+            relevance, why_not = asked(
+                *(real, protocol, [each.fold for each in done], opened.speech),
+                *(self.seed, self.show_progress),
+            )
+            notes += why_not
         run = SystemRun(
             system=self.name,
             corpus=real.corpus,
             recordings=real.digest,
+            ratings=real.ratings,
             protocol=protocol.name,
             line=line,
             command=self.command,
@@ -185,124 +188,117 @@ class Session:
         self._report(run, relevance)
         return run
 
-    def _relevance(
-        self, real: RealSet, protocol: Protocol, encoder: SpeechEncoder
-    ) -> LayerRelevance:
-        """Which layers tell which dimension, on the test speakers; nothing is chosen by it."""
-        progress = bar("layers") if self.show_progress else SILENT
-        pooled_states = StateCache.of_this_machine().pooled(encoder, real)
-        means = pooled_states[:, :, : pooled_states.shape[2] // 2]
-        dimensions, seed = real.task.dimensions, self.seed
-        return layer_relevance(
-            *(means, real.utterances, protocol, encoder.name, real.corpus),
-            dimensions=dimensions,
-            seed=seed,
-            progress=progress,
-        )
-
     def _folder(self, number: int) -> Path:
         return fold_folder(self.out, number)
 
-    def _begin(
-        self,
-        real: RealSet,
-        protocol: Protocol,
-        speech: Sequence[SpeechEncoder],
-        text: TextEncoder | None,
-    ) -> None:
-        """Writes the settings down, or makes sure that those of before are the same.
-
-        Raises:
-            UserError: the folder holds something else.
-        """
+    def _settings(self, opened: "Opened") -> dict[str, Any]:
+        """All that decides the results, as it is written down."""
+        real, text = opened.real, opened.text
         settings = {
             "system": self.name,
             "settings": asdict(self.system),  # type: ignore[call-overload]
             "corpus": real.corpus,
             "recordings": real.digest,
+            "ratings": real.ratings,
+            "scale": real.task.scale,
             "transcripts": sha256(repr([one.text for one in real.utterances]).encode()).hexdigest(),
-            "protocol": protocol.name,
-            "teachers": [each.digest for each in speech],
+            "columns": real.task.columns,
+            "protocol": opened.protocol.name,
+            "teachers": [each.digest for each in opened.speech],
             "text_teacher": None if text is None else text.digest,
             "seeds": self.seeds,
             "seed": self.seed,
             "version": package_version(),
         }
-        settings = json.loads(json.dumps(settings))
+        found: dict[str, Any] = json.loads(json.dumps(settings))
+        return found
+
+    def _require_folder(self, settings: Mapping[str, Any]) -> None:
+        """Passes an output folder that holds nothing, or a part of this very run.
+
+        Raises:
+            UserError: the folder holds something else.
+        """
         file = self.out / SETTINGS
         if not file.exists():
             if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
                 raise UserError(f"{self.out} exists and is no run's folder: choose another --out")
-            write_atomically(file, json.dumps(settings, indent=1) + "\n")
             return
         try:
             before = json.loads(file.read_text(encoding="utf-8"))
             differing = [name for name, value in settings.items() if before.get(name) != value]
         except (OSError, ValueError, AttributeError) as error:
             raise UserError(f"{file}: damaged ({error}); choose another --out") from error
-        if differing:
+        # Where no fold is done there is nothing that settings could be mistaken for.
+        if differing and any(self.out.glob(f"fold-*/{RESULT}")):
             raise UserError(
                 f"{self.out} holds a run that differs in {', '.join(differing)}: give the command "
                 f"that began it, or another --out"
             )
 
-    def _distil(
-        self,
-        real: RealSet,
-        protocol: Protocol,
-        number: int,
-        speech: tuple[SpeechEncoder, ...],
-        text: TextEncoder | None,
-    ) -> None:
-        fold = protocol.folds(real.utterances)[number - 1]
-        sides = {"training": fold.train, "validation": fold.validation, "test": fold.test}
-        for side, rows in sides.items():
-            if not rows:
-                raise UserError(
-                    f"fold {number} of {protocol.name} on {real.corpus} has no {side} utterance: "
-                    f"use another --protocol"
-                )
-        progress = bar(f"fold {number}") if self.show_progress else SILENT
-        train, validation, test = (torch.tensor(rows) for rows in sides.values())
-        states = StateCache.of_this_machine(progress)
-        material = Material(real, train, validation, test, speech, text, states, progress)
-        product = self.system.run(material, self.seeds, self.seed)
-        heard = [real.utterances[row] for row in fold.test]
-        result = Fold(
-            fold=number,
-            dimensions=list(real.task.dimensions),
-            utterances=[one.name for one in heard],
-            speakers=[one.speaker for one in heard],
-            truth=real.task.numbers(real.targets[test]).tolist(),
-            runs=list(product.runs),
-            notes=list(product.notes),
-        )
-        self._ship(product, real, number)
-        write_atomically(self._folder(number) / RESULT, save(result))  # last: it marks the end
-        if not self.quiet and not self.show_progress:
-            print(f"fold {number} is done", file=sys.stderr, flush=True)
+    def _left(self, opened: "Opened") -> list[list[int]]:
+        """Numbers of the folds that are not done; together, those that share their models."""
+        folds = opened.protocol.folds(opened.real.utterances)
+        alike: dict[tuple[tuple[int, ...], ...], list[int]] = {}
+        for number in opened.numbers:
+            if not (self._folder(number) / RESULT).is_file():
+                fold = folds[number - 1]
+                alike.setdefault((fold.train, fold.validation), []).append(number)
+        return list(alike.values())
 
-    def _ship(self, product: Product, real: RealSet, number: int) -> None:
-        """The student's weights and how to use them."""
-        folder = self._folder(number)
-        folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f".{WEIGHTS}.part"
-        save_file(dict(product.weights), part)
-        part.replace(folder / WEIGHTS)
-        manifest: dict[str, Any] = {
-            "format": 1,
+    def _distil(self, opened: "Opened", numbers: Sequence[int]) -> None:
+        """Trains and tests on folds that differ in their test side alone."""
+        real = opened.real
+        every = opened.protocol.folds(real.utterances)
+        folds = [every[number - 1] for number in numbers]
+        named = f"fold {' and '.join(map(str, numbers))}"
+        progress = bar(named) if self.show_progress else SILENT
+        product = self.system.run(
+            Material(
+                real=real,
+                train=torch.tensor(folds[0].train),
+                validation=torch.tensor(folds[0].validation),
+                test=torch.tensor([row for fold in folds for row in fold.test]),
+                speech=opened.speech,
+                text=opened.text,
+                states=StateCache.of_this_machine(progress),
+                progress=progress,
+            ),
+            self.seeds,
+            self.seed,
+        )
+        first = 0
+        for number, fold in zip(numbers, folds, strict=True):
+            heard = [real.utterances[row] for row in fold.test]
+            own = slice(first, first + len(heard))
+            first = own.stop
+            result = Fold(
+                fold=number,
+                dimensions=list(real.task.dimensions),
+                utterances=[one.name for one in heard],
+                speakers=[one.speaker for one in heard],
+                truth=real.task.numbers(real.targets[list(fold.test)]).tolist(),
+                runs=[replace(run, said=run.said[own]) for run in product.runs],
+                notes=list(product.notes),
+            )
+            ship(self._folder(number), product, self._facts(real))
+            write_atomically(self._folder(number) / RESULT, save(result))  # last: marks the end
+        if not self.quiet and not self.show_progress:
+            print(f"{named} done", file=sys.stderr, flush=True)
+
+    def _facts(self, real: RealSet) -> dict[str, Any]:
+        """What the manifest of a student says of any, whatever it is."""
+        return {
             "system": self.name,
-            "outputs": list(real.task.columns),
-            "scale": list(real.task.scale),
-            "features": real.spec.settings(),
-            **product.manifest,
-            "sha256": sha256((folder / WEIGHTS).read_bytes()).hexdigest(),
+            "outputs": real.task.columns,
+            "emotions": real.task.emotions,
+            "dimensions": real.task.dimensions,
+            "scale": real.task.scale,
             "corpus": real.facts.title,
             "licence": real.facts.licence,
             "derivatives": real.facts.derivatives,
             "version": package_version(),
         }
-        write_atomically(folder / MANIFEST, json.dumps(manifest, indent=1, default=list) + "\n")
 
     def _report(self, run: SystemRun, relevance: Mapping[str, LayerRelevance]) -> None:
         for name, found in relevance.items():
@@ -314,13 +310,12 @@ class Session:
         write_atomically(self.out / REPORT, written)  # last: it marks the end
 
 
-def _not_askable(real: RealSet, protocol: Protocol) -> str | None:
-    """Why the layers cannot be asked what they tell; None if they can.
+def _require_sides(fold: Folded, name: str) -> None:
+    """Passes a fold with all three sides.
 
-    The models of such a run are worth a report all the same.
+    Raises:
+        UserError: one has no utterance.
     """
-    try:
-        require_askable(real.utterances, protocol, real.task.dimensions)
-    except UserError as error:
-        return str(error)
-    return None
+    sides = {"training": fold.train, "validation": fold.validation, "test": fold.test}
+    if empty := [side for side, rows in sides.items() if not rows]:
+        raise UserError(f"{name} has no {empty[0]} utterance: use another --protocol")

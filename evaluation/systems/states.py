@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -18,9 +19,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn.functional import avg_pool1d
 
-from evaluation.systems import encoders, sequences, text_encoders
+from evaluation.systems import encoders, opened, sequences, text_encoders
 from evaluation.systems.encoders import SpeechEncoder
-from evaluation.systems.sequences import Sequences
+from evaluation.systems.sequences import Ragged
 from evaluation.systems.text_encoders import TextEncoder
 from synth_data import features
 from synth_data.feature_cache import default_folder
@@ -32,8 +33,11 @@ from synth_data.utterance import Utterance
 
 log = logging.getLogger(__name__)
 
-# Code that decides the numbers.
-CODE = (features, sequences, encoders, text_encoders, encoder, loading, text)
+# Code that decides the numbers, this among it.
+CODE = (
+    *(sys.modules[__name__], sequences, opened, encoders, text_encoders),
+    *(features, encoder, loading, text),
+)
 SECONDS = "seconds"  # beside what is kept: how long it took
 TOGETHER = 2  # frames of a speech encoder whose mean is one of a sequence: 25 a second, of 50
 
@@ -73,7 +77,7 @@ class StateCache:
 
         return self._kept(self._name("pooled", teacher, real), summary)["states"]
 
-    def sequences(self, teacher: SpeechEncoder, real: RealSet, layers: Sequence[int]) -> Sequences:
+    def sequences(self, teacher: SpeechEncoder, real: RealSet, layers: Sequence[int]) -> Ragged:
         """Some layers' states, one beside the other, in half precision."""
 
         def sequence() -> dict[str, Tensor]:
@@ -82,14 +86,14 @@ class StateCache:
                 states = teacher.states(one)
                 beside = states[list(layers)].permute(0, 2, 1).flatten(0, 1)  # [layer dim, frame]
                 found.append(avg_pool1d(beside, TOGETHER, ceil_mode=True).T.half())
-            of_all = Sequences.of(found)
+            of_all = Ragged.of(found)
             return {"frames": of_all.frames, "lengths": of_all.lengths}
 
         what = f"layers {', '.join(map(str, layers))}"
         kept = self._kept(self._name(what, teacher, real), sequence)
-        return Sequences(kept["frames"], kept["lengths"])
+        return Ragged(kept["frames"], kept["lengths"])
 
-    def low_level(self, real: RealSet) -> Sequences:
+    def low_level(self, real: RealSet) -> Ragged:
         """The features of the corpus' recipe, but each utterance at its own length."""
         spec = real.spec
         assert isinstance(spec, FeatureSpec)  # as systems load corpora
@@ -100,11 +104,11 @@ class StateCache:
                 waveform = encoder.middle(one.audio.waveform(spec.sample_rate), spec.sample_rate)
                 frames = 1 + len(waveform) // round(spec.hop * spec.sample_rate)
                 found.append(replace(spec, frames=frames)(waveform).T.half())
-            of_all = Sequences.of(found)
+            of_all = Ragged.of(found)
             return {"frames": of_all.frames, "lengths": of_all.lengths}
 
         kept = self._kept(self._name(repr(real.spec), None, real), found_features)
-        return Sequences(kept["frames"], kept["lengths"])
+        return Ragged(kept["frames"], kept["lengths"])
 
     def _name(self, what: str, teacher: SpeechEncoder | TextEncoder | None, real: RealSet) -> str:
         """Everything that decides the numbers is part of it."""

@@ -16,6 +16,7 @@ from evaluation.systems.states import StateCache
 from evaluation.systems.text_encoders import TextEncoder
 from synth_data.progress import SILENT, Progress
 from synth_data.real import RealSet
+from synth_data.utterance import Utterance
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +60,14 @@ class Product:
         weights: of the student that validation speakers like best: what is shipped.
         manifest: how to use them.
         notes: what was chosen.
+        tokenizer: files of it, by name, if the student reads.
     """
 
     runs: Sequence[Run]
     weights: Mapping[str, Tensor]
     manifest: Mapping[str, Any]
     notes: Sequence[str] = ()
+    tokenizer: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class System(ABC):
@@ -75,6 +78,45 @@ class System(ABC):
     """
 
     asks_layers: ClassVar[bool] = False
+
+    @abstractmethod
+    def require(self, speech: Sequence[SpeechEncoder], text: TextEncoder | None) -> None:
+        """Passes teachers and settings that a run can be made with, before anything is done.
+
+        Args:
+            speech: encoders of speech, at least one.
+            text: an encoder of text, where there is one.
+
+        Raises:
+            UserError: the system takes others, or has settings that do not go with them.
+        """
+
+    @abstractmethod
+    def listens(self, trainings: int) -> int:
+        """How often each encoder of speech listens to the whole corpus, at most.
+
+        One of text reads it once.
+
+        Args:
+            trainings: folds, without those that share the models of another.
+        """
+
+    def teaching(
+        self,
+        speech: Sequence[SpeechEncoder],  # noqa: ARG002 - most distil no encoder
+        text: TextEncoder | None,  # noqa: ARG002
+        some: Sequence[Utterance],  # noqa: ARG002
+        utterances: int,  # noqa: ARG002
+    ) -> float:
+        """Seconds of distilling encoders on a fold, about.
+
+        Args:
+            speech: encoders of speech that teach.
+            text: one of text, where there is one.
+            some: utterances to try it with.
+            utterances: how many there are.
+        """
+        return 0.0
 
     @abstractmethod
     def run(self, material: Material, seeds: int, seed: int) -> Product:
@@ -135,13 +177,13 @@ def on_test(
         encoders: that it needs beside the network.
         teachers: parameters of who taught it; 0 if nobody did.
     """
-    _, outputs = answers(network, heard.rows(material.test))
+    _, outputs = answers(network, heard, material.test)
     whole = (network, *encoders)
     stored = sum(
         value.numel() * value.element_size() for one in whole for value in one.state_dict().values()
     )
-    validation = material.validation
-    liked = worth(network, heard.rows(validation), material.targets[validation], material.real.task)
+    validation, task = material.validation, material.real.task
+    liked = worth(network, heard, material.targets[validation], task, validation)
     return Run(
         model=model,
         seed=seed,
@@ -151,7 +193,7 @@ def on_test(
         bytes=stored,
         seconds=seconds,
         validation=liked,
-        said=material.real.task.numbers(outputs).tolist(),
+        said=task.numbers(outputs).tolist(),
     )
 
 

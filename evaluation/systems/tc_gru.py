@@ -16,8 +16,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
+from evaluation.augment import Augment
 from evaluation.networks import draw_weights
-from evaluation.systems.sequences import Sequences
+from evaluation.systems.sequences import Fused, Sequences, mean_and_deviation
 from synth_data.settings import Count
 
 SMALLEST_DEVIATION = 1e-3
@@ -87,6 +88,14 @@ class TCGRU(nn.Module):
         """(embedding, outputs); an utterance's do not depend on those beside it."""
         return self.read(self.along(heard))
 
+    def augmented(
+        self, heard: Sequences, augment: Augment, generator: torch.Generator
+    ) -> Sequences:
+        """Utterances augmented at mean 0 and deviation 1, which masks and noise are made for."""
+        scaled = ((heard.frames - self.mean) / self.deviation).transpose(1, 2)
+        frames = augment(scaled, generator).transpose(1, 2)
+        return Sequences(frames * self.deviation + self.mean, heard.lengths)
+
     def along(self, heard: Sequences) -> Sequences:
         """The GRU's states, for every `stride` frames."""
         frames = (heard.frames - self.mean) / self.deviation
@@ -131,8 +140,8 @@ def drawn(dim: int, outputs: int, size: Size, generator: torch.Generator) -> TCG
     return network.requires_grad_()
 
 
-def settle(network: TCGRU, heard: Sequences) -> None:
+def settle(network: TCGRU, heard: Sequences | Fused) -> None:
     """Sets the statistics that a network brings frames to one scale by."""
-    frames = heard.frames[heard.inside].float()
-    network.mean.copy_(frames.mean(dim=0))
-    network.deviation.copy_(frames.std(dim=0, correction=0).clamp_min(SMALLEST_DEVIATION))
+    mean, deviation = mean_and_deviation(heard)
+    network.mean.copy_(mean)
+    network.deviation.copy_(deviation.clamp_min(SMALLEST_DEVIATION))

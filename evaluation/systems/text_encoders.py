@@ -27,9 +27,12 @@ class TextEncoder(Opened):
 
     @torch.no_grad()
     def states(self, utterance: Utterance) -> Float[Tensor, "state token dim"]:
-        """The embeddings of the tokens, and what every layer makes of them."""
-        found = self.network(**self.tokens(utterance), output_hidden_states=True)
-        return torch.cat(found.hidden_states)
+        """The embeddings of the tokens, and what every layer makes of them.
+
+        Raises:
+            AudioError: they are not finite.
+        """
+        return self.listen(utterance, self.tokens(utterance))
 
 
 def open_text(where: str) -> TextEncoder:
@@ -53,5 +56,6 @@ def require_transcripts(corpus: str, utterances: Sequence[Utterance]) -> None:
         raise UserError(
             f"{len(silent)} of {len(utterances)} utterances of {corpus} have no transcript, which "
             f"a text encoder needs: {few(silent)}. Add the transcripts (of a table: a column "
-            f"text), or use --system representation without --text-teacher"
+            f"text), leave these out with --skip-bad, or use --system representation without "
+            f"--text-teacher"
         )

@@ -29,7 +29,7 @@ from synth_data.representations.encoder_folder import (
     open_encoder,
 )
 from synth_data.representations.layers import Weights, in_words, require_weights, weights_of
-from synth_data.representations.loading import load
+from synth_data.representations.loading import STATES, load, states_of
 from synth_data.settings import Count, changed
 
 Family = Literal["hubert", "wav2vec2", "wavlm"]
@@ -142,7 +142,7 @@ class SpeechEncoder(OfSpeech):
     def __call__(self, waveform: Float[Tensor, " sample"]) -> Float[Tensor, "mel frame"]:
         encoder, weights = self.network(), torch.tensor(self.layers)
         with torch.inference_mode():
-            found = encoder(self.heard(waveform)[None], output_hidden_states=True).hidden_states
+            found = states_of(encoder, {"input_values": self.heard(waveform)[None]})
             frames = torch.einsum("l,lfd->df", weights, torch.cat(found))
         if not frames.isfinite().all():
             raise AudioError(f"the encoder {self.name} gives no finite features of it")
@@ -180,7 +180,8 @@ encoder = kind.from_pretrained(ENCODER, use_safetensors=True, dtype=torch.float3
 first = max(0, (len(waveform) - {longest}) // 2)
 waveform = waveform[first : first + {longest}]{scaled if self.scaled else ""}
 with torch.no_grad():
-    layers = torch.cat(encoder(waveform[None], output_hidden_states=True).hidden_states)
+    found = encoder(waveform[None], output_hidden_states=True)
+layers = torch.cat({STATES})
 frames = torch.einsum("l,lfd->df", torch.tensor({list(self.layers)}), layers)
 {pooled}"""
 

@@ -125,7 +125,7 @@ def open_encoder(where: str) -> EncoderFolder:
     if path.is_dir():
         found = _folder(path.resolve(), _printable(path.resolve().name))
     elif re.fullmatch(r"[\w.-]+/[\w.-]+", where) and not where.startswith("."):
-        found = _folder(_from_hub(where), where)
+        found = _folder(_from_hub(where), where, of_hub=True)
     else:
         raise UserError(
             f"{where}: there is no such folder, and names on the Hugging Face hub look like "
@@ -215,8 +215,13 @@ def _from_hub(name: str) -> Path:
         ) from error
 
 
-def _folder(path: Path, name: str) -> EncoderFolder:
+def _folder(path: Path, name: str, of_hub: bool = False) -> EncoderFolder:
     """A folder, checked and hashed.
+
+    Args:
+        path: of the folder.
+        name: that the encoder goes by.
+        of_hub: whether it has just been looked up there, where pickles are never fetched.
 
     Raises:
         UserError: it is not that of an encoder, or its weights are not in safetensors.
@@ -225,16 +230,16 @@ def _folder(path: Path, name: str) -> EncoderFolder:
     if not _weights(path):
         pickled = sorted(one.name for one in path.glob("*.bin"))
         found = f"only {pickled[0]}, a pickle, which may run code" if pickled else "none"
-        source = "FOLDER"
-        if "/" in name:  # of the hub, where many encoders are published as pickles alone
-            found, source = "none among the files that may be fetched", f"'{name}'"
         beside = "AutoFeatureExtractor" if "conv_stride" in config else "AutoTokenizer"
+        where, of, it = str(path), "FOLDER", "it"
+        if of_hub:
+            where, of, it = f"{name}, on the Hugging Face hub", f"'{name}'", "what else is there"
         raise UserError(
-            f"{path}: no weights as safetensors (model.safetensors); found {found}. Where you "
-            f"trust it, convert it once, with what belongs to it: "
-            f"AutoModel.from_pretrained({source}).save_pretrained(OTHER) and "
-            f"{beside}.from_pretrained({source}).save_pretrained(OTHER), of transformers; then "
-            f"give OTHER"
+            f"{where}: no weights as safetensors (model.safetensors); found {found}. Where you "
+            f"trust {it}, convert it once, with what belongs to it: "
+            f"AutoModel.from_pretrained({of}).save_pretrained(OTHER) and "
+            f"{beside}.from_pretrained({of}).save_pretrained(OTHER), of transformers; and give "
+            f"OTHER in its place"
         )
     digest = sha256(
         json.dumps({k: v for k, v in config.items() if k not in IDLE}, sort_keys=True).encode()

@@ -1,11 +1,13 @@
 """From the folder of an encoder to its layers, with all their weights, or a clear error."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from safetensors import SafetensorError
-from torch import nn
+from torch import Tensor, nn
 
 from synth_data.errors import UserError
 
@@ -52,6 +54,26 @@ def load(folder: Path, kind: Any, **options: Any) -> nn.Module:
         )
     module: nn.Module = model.eval().requires_grad_(False)
     return layers_alone(module)
+
+
+# `states_of` in the code on a set's card; `found` is the encoder's answer.
+STATES = "[*found.hidden_states[:-1], found.last_hidden_state]"
+
+
+def states_of(
+    encoder: nn.Module, heard: Mapping[str, Tensor]
+) -> list[Float[Tensor, "n frame dim"]]:
+    """What the first layer is given, and what every layer makes of it.
+
+    Large speech encoders (do_stable_layer_norm) normalise what their last layer makes, and
+    transformers has this in `last_hidden_state` alone; elsewhere the two are the same.
+
+    Args:
+        encoder: of transformers.
+        heard: what it is called with.
+    """
+    found = encoder(**heard, output_hidden_states=True)
+    return [*found.hidden_states[:-1], found.last_hidden_state]
 
 
 def layers_alone(encoder: nn.Module) -> nn.Module:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from synth_data import pure_torchaudio  # noqa: F401 - before transformers, which may import it
-from synth_data.errors import UserError
+from synth_data.errors import AudioError, UserError
 from synth_data.representation import (
     FIT_LENGTH,
     MOST_FRAMES,
@@ -27,7 +27,7 @@ from synth_data.representations.encoder_folder import (
     open_encoder,
 )
 from synth_data.representations.layers import Weights, in_words, require_weights, weights_of
-from synth_data.representations.loading import load
+from synth_data.representations.loading import STATES, load, states_of
 from synth_data.settings import Count, changed
 from synth_data.utterance import Utterance
 
@@ -133,11 +133,17 @@ class TextEncoder(Representation):
         return _loaded(find(self.name, self.digest_of_encoder))
 
     def __call__(self, text: str) -> Float[Tensor, "mel frame"]:
-        """The features of a transcript, float32."""
+        """The features of a transcript, float32.
+
+        Raises:
+            AudioError: they are not finite.
+        """
         encoder = self.network()
         with torch.inference_mode():
-            found = encoder(**self.tokens(text), output_hidden_states=True).hidden_states
+            found = states_of(encoder, self.tokens(text))
             frames = torch.einsum("l,lfd->df", torch.tensor(self.layers), torch.cat(found))
+        if not frames.isfinite().all():
+            raise AudioError(f"the encoder {self.name} gives no finite features of it")
         frames = frames.clone()
         if self.pool == "mean":
             return frames.mean(dim=1, keepdim=True)
@@ -156,7 +162,8 @@ tokenizer = AutoTokenizer.from_pretrained(TEXT_ENCODER)
 encoder = AutoModel.from_pretrained(TEXT_ENCODER, use_safetensors=True, dtype=torch.float32).eval()
 tokens = tokenizer(text, return_tensors="pt", truncation=True, max_length={self.longest})
 with torch.no_grad():
-    layers = torch.cat(encoder(**tokens, output_hidden_states=True).hidden_states)
+    found = encoder(**tokens, output_hidden_states=True)
+layers = torch.cat({STATES})
 frames = torch.einsum("l,lfd->df", torch.tensor({list(self.layers)}), layers)
 {pooled}"""
 
