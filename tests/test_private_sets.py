@@ -108,6 +108,7 @@ def test_a_private_set_from_start_to_report(distill_data: Command, config, tmp_p
     for path in (folder / "set").iterdir():
         assert digest.encode() not in path.read_bytes()
     assert (made.provenance.corpus_digest, made.provenance.training_utterances) == (None, None)
+    assert made.provenance.told_digest is None
     assert made.provenance.settings["UAR of validation speakers after so many steps"] == {}
     card = (folder / "set" / "README.md").read_text()
     assert "content not told" in card
