@@ -35,8 +35,8 @@ from evaluation.systems.text_encoders import TextEncoder, open_text
 from synth_data.corpora.facts import Corpus
 from synth_data.corpus import protocol_line, protocol_of
 from synth_data.errors import UserError
+from synth_data.folds import Fold as Folded
 from synth_data.progress import SILENT, bar
-from synth_data.protocol import Fold as Folded
 from synth_data.protocol import Protocol, pooled
 from synth_data.provenance import package_version
 from synth_data.ratings import Scale
