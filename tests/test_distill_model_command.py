@@ -30,6 +30,7 @@ from synth_data.corpora import CORPORA
 from synth_data.corpora.facts import Corpus
 from synth_data.corpora.msp_podcast import MSP_PODCAST
 from synth_data.corpora.toy_words import WORDS
+from synth_data.corpora.tree import Kept
 from synth_data.errors import UserError
 from synth_data.protocol import speaker_dependent
 from synth_data.task import DIMENSIONS
@@ -395,6 +396,11 @@ def test_utterances_without_a_transcript_are_left_out_at_will(
     }
     assert [len(real) for real in told.values()] == [24, 8]
     assert told[False].digest != told[True].digest  # nothing is compared over other utterances
+    kept = Kept(small_corpus(transcripts=False).read(None, False), ["labels without audio: 1"])
+    noted = recordings(
+        replace(small_corpus(), read=lambda *_: kept), None, read=True, skip_bad=True
+    )
+    assert "labels without audio: 1" in noted.notes
     monkeypatch.setitem(CORPORA, "toy-words", spoken_of(text=None))
     assert "24 of 24 utterances" in refused(distill_model(*given, "--skip-bad"))
 
