@@ -204,7 +204,7 @@ def test_ci_refuses_an_unknown_word():
 
 @pytest.mark.usefixtures("place")
 def test_python_example_runs(capsys):
-    (block,) = blocks("python")
+    block, *_ = blocks("python")
     example = ROOT / "examples" / "python_api.py"
     docstring, code = example.read_text().split("\n\n", 1)
     assert docstring.startswith('"""')
@@ -213,6 +213,15 @@ def test_python_example_runs(capsys):
     report = Report.load(Path("runs/python-api/report.json"))
     assert report.table() in capsys.readouterr().out
     assert len(SyntheticSet.load("runs/python-api/set")) == 4
+
+
+def test_what_other_python_imports_is_there():
+    """The rest needs what a user has; `test_shipped_students` runs the same."""
+    _, *others = blocks("python")
+    lines = [line for block in others for line in block.splitlines() if line.startswith("from ")]
+    assert lines
+    for line in lines:
+        exec(line, {})
 
 
 def test_train_on_a_set_recognises(tmp_path, monkeypatch, capsys):
