@@ -2,17 +2,17 @@
 
 import logging
 import os
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from hashlib import sha256
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from synth_data import content
 from synth_data.corpora import CORPORA, twins
 from synth_data.corpora.facts import Corpus
 from synth_data.corpora.tree import Kept
+from synth_data.corpus_notes import NAMED, counted, differences, licences
 from synth_data.errors import AudioError, CorpusError, UserError, unknown_name
 from synth_data.extraction import digests, extract
 from synth_data.feature_cache import FeatureCache, default_folder
@@ -25,8 +25,6 @@ from synth_data.task import Task, TaskName
 from synth_data.utterance import Utterance
 
 log = logging.getLogger(__name__)
-
-NAMED = 5  # bad recordings named in a message; the others are counted
 
 
 def load(
@@ -81,8 +79,8 @@ def load(
     unreadable = [found for _, found in hashed if isinstance(found, AudioError)]
     readable = [(utterance, found) for utterance, found in hashed if isinstance(found, bytes)]
 
-    content = _digest(readable, with_text=not all(part.hears for part in spec.parts))
-    store = FeatureCache(cache or default_folder(), content, spec, len(readable))
+    heard = content.of_speech(readable, with_text=not all(part.hears for part in spec.parts))
+    store = FeatureCache(cache or default_folder(), heard, spec, len(readable))
     rows = store.read()
     missing = {row: u for row, (u, _) in enumerate(readable) if row not in rows}
     if missing:
@@ -112,10 +110,10 @@ def load(
         utterances=tuple(utterances),
         features=torch.stack([rows[row] for row in kept]),
         targets=_targets(utterances, told),
-        digest=_digest([readable[row] for row in kept]),
-        ratings=_ratings(utterances, told),
-        transcripts=_transcripts(utterances, spec),
-        notes=(*_notes(corpus, told, utterances, refused), *remarks, *twice, *_licences(spec)),
+        digest=content.of_speech([readable[row] for row in kept]),
+        ratings=content.of_ratings(utterances, told),
+        transcripts=content.of_transcripts(utterances, spec),
+        notes=(*differences(corpus, told, utterances, refused), *remarks, *twice, *licences(spec)),
     )
 
 
@@ -146,7 +144,7 @@ def listing(
         features=torch.empty(len(utterances), spec.mels, 0),
         targets=_targets(utterances, told),
         digest="",
-        notes=(*_notes(corpus, told, utterances, []), *remarks, *_licences(spec)),
+        notes=(*differences(corpus, told, utterances, []), *remarks, *licences(spec)),
     )
 
 
@@ -198,17 +196,17 @@ def protocol_line(real: RealSet, protocol: Protocol | None, feature: str) -> str
     parts = [real.facts.title]
     if real.emotions:
         note = f" ({real.facts.label_note})" if real.facts.label_note else ""
-        parts.append(_count(len(real.emotions), "class", "classes") + note)
+        parts.append(counted(len(real.emotions), "class", "classes") + note)
     if real.task.dimensions:
         parts.append(real.task.told)
     if real.task.proxies:
         parts.append(f"dimensions: {real.task.proxies}")
-    parts.append(_count(len(real), "utterance"))
+    parts.append(counted(len(real), "utterance"))
     if protocol is None:
         parts.append("all speakers, no test")
     else:
         folds = len(protocol.folds(real.utterances))
-        parts.append(f"{protocol.name}, {_count(folds, 'fold')}")
+        parts.append(f"{protocol.name}, {counted(folds, 'fold')}")
         parts.append(f"validation: {protocol.validation}")
     parts.append(feature)
     if protocol is not None and not protocol.speaker_independent:
@@ -304,39 +302,6 @@ def _with_all_needed(
     )
 
 
-def _licences(spec: Representation) -> Iterator[str]:
-    """What those of what computes the features ask."""
-    return iter(dict.fromkeys(part.licence for part in spec.parts if part.licence))
-
-
-def _digest(hashed: Sequence[tuple[Utterance, bytes]], with_text: bool = False) -> str:
-    """Of speech and labels, and at will of transcripts, in hexadecimal.
-
-    Without dimensions, so that a task changes nothing.
-    """
-    content = sha256()
-    for utterance, digest in hashed:
-        u = utterance
-        text = (u.text,) if with_text else ()
-        labels = (u.name, u.emotion, u.speaker, u.session, u.split, *text)
-        content.update(f"{labels!r} {digest.hex()}\n".encode())
-    return content.hexdigest()
-
-
-def _ratings(utterances: Sequence[Utterance], task: Task) -> str:
-    """Digest of the dimensions as the corpus has them; their scale goes with the task."""
-    if not task.dimensions:
-        return ""
-    told = [(u.name, *((d, getattr(u, d)) for d in task.dimensions)) for u in utterances]
-    return sha256(repr(told).encode()).hexdigest()
-
-
-def _transcripts(utterances: Sequence[Utterance], spec: Representation) -> str:
-    if all(part.hears for part in spec.parts):
-        return ""
-    return sha256(repr([(u.name, u.text) for u in utterances]).encode()).hexdigest()
-
-
 def _refusal(corpus: Corpus, refused: Sequence[AudioError], listed: int) -> str:
     named = "".join(f"\n  {reason}" for reason in refused[:NAMED])
     more = f"\n  and {len(refused) - NAMED} more" if len(refused) > NAMED else ""
@@ -344,37 +309,3 @@ def _refusal(corpus: Corpus, refused: Sequence[AudioError], listed: int) -> str:
         f"{len(refused)} of {listed} recordings of {corpus.title} cannot be used:{named}{more}\n"
         "Mend or replace them, or leave them out with --skip-bad (skip_bad=True in Python)"
     )
-
-
-def _notes(
-    corpus: Corpus, task: Task, used: Sequence[Utterance], refused: Sequence[AudioError]
-) -> Iterator[str]:
-    """What differs from the published corpus; the part in brackets is left out where space is."""
-    if corpus.counts and (task.emotions or corpus.rated is None):
-        found = Counter(utterance.emotion for utterance in used)
-        differing = [
-            f"{emotion} {found[emotion]} instead of {published}"
-            for emotion, published in corpus.counts.items()
-            if found[emotion] != published
-        ]
-        total = sum(corpus.counts.values())
-        if differing:
-            classed = sum(utterance.emotion in corpus.counts for utterance in used)
-            headline = (
-                f"{_count(classed, 'utterance')} instead of the published {total}"
-                if classed != total
-                else "counts per emotion differ from the published"
-            )
-            yield f"{headline} ({', '.join(differing)})"
-    speakers = len({utterance.speaker for utterance in used})
-    if corpus.speakers is not None and speakers != corpus.speakers:
-        yield f"{_count(speakers, 'speaker')} instead of the published {corpus.speakers}"
-    if unknown := sum(utterance.of_unknown_speaker for utterance in used):
-        yield f"{_count(unknown, 'utterance')} of unknown speakers (each a speaker of its own)"
-    if refused:
-        named = "; ".join(map(str, refused[:NAMED])) + ("; ..." if len(refused) > NAMED else "")
-        yield f"{_count(len(refused), 'recording')} skipped ({named})"
-
-
-def _count(number: int, one: str, many: str | None = None) -> str:
-    return f"{number} {one}" if number == 1 else f"{number} {many or one + 's'}"
