@@ -13,7 +13,7 @@ import torch
 
 from synth_data.errors import CorpusError
 from synth_data.folds import Fold, Group, GroupFolds, assigned, groups_of, speakers_apart
-from synth_data.utterance import Utterance
+from synth_data.utterance import UNKNOWN, Utterance
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Protocol:
 def leave_one_out(group: Group, validation_share: float = 0.2) -> Protocol:
     """Each speaker (or session) is tested once, in sorted order.
 
+    Utterances of unknown speakers, who are one each, are tested together.
+
     Args:
         group: what is left out. Corpora of dialogues leave sessions out: the two speakers of
             one dialogue are heard in each other's recordings.
@@ -47,8 +49,11 @@ def leave_one_out(group: Group, validation_share: float = 0.2) -> Protocol:
     """
 
     def folds(utterances: Sequence[Utterance]) -> Sequence[Fold]:
+        names = groups_of(utterances, group)
+        unknown = [name for name in names if name.startswith(UNKNOWN)]
+        tests = [[name] for name in names if not name.startswith(UNKNOWN)]
         return GroupFolds(
-            utterances, group, [[name] for name in groups_of(utterances, group)], validation_share
+            *(utterances, group, [*tests, unknown] if unknown else tests), validation_share
         )
 
     return Protocol(f"leave-one-{group}-out", folds)

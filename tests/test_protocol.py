@@ -20,7 +20,7 @@ from synth_data.protocol import (
     speaker_dependent,
     speaker_split,
 )
-from synth_data.utterance import AudioFile, Utterance
+from synth_data.utterance import UNKNOWN, AudioFile, Utterance
 
 
 def corpus(speakers: str, *, per_speaker: int = 3, sessions: str | None = None) -> list[Utterance]:
@@ -85,6 +85,15 @@ def test_every_utterance_is_tested_once_and_sides_are_disjoint(protocol: Protoco
         assert sorted(fold.train + fold.validation + fold.test) == list(range(30))
         shared = len("".join(sides(utterances, fold))) - 10
         assert (shared == 0) == protocol.speaker_independent
+
+
+def test_unknown_speakers_are_left_out_together() -> None:
+    """A fold for each of many utterances that may be anybody's would cost much and tell little."""
+    known, nobody = corpus("abc"), corpus("x", per_speaker=4)
+    unknown = [replace(one, speaker=UNKNOWN + one.name) for one in nobody]
+    folds = leave_one_out("speaker").folds([*known, *unknown])
+    tested = [{[*known, *unknown][row].speaker for row in fold.test} for fold in folds]
+    assert tested == [{"a"}, {"b"}, {"c"}, {one.speaker for one in unknown}]
 
 
 def test_leave_one_out_validates_on_those_that_follow() -> None:
