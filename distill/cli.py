@@ -37,7 +37,7 @@ from synth_data.errors import UserError
 from synth_data.label_map import parse
 from synth_data.ledger import Unit
 from synth_data.number_kinds import NUMBERS
-from synth_data.ratings import parse_scale
+from synth_data.ratings import parse_scale, parse_weights
 from synth_data.representations import HELP
 
 NO_ESTIMATE = (
@@ -88,6 +88,13 @@ def distill_data(
         typer.Option(
             metavar="LOWEST,HIGHEST",
             help="Lowest and highest rating, such as 1,7, where the corpus states none.",
+        ),
+    ] = None,
+    dimension_weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="V,A,D",
+            help="Of each dimension in what is learned, such as 2,1,1.  [default: all alike]",
         ),
     ] = None,
     data_root: DataRoot = None,
@@ -257,6 +264,9 @@ def distill_data(
         "dataset": dataset,
         "task": task,
         "scale": None if scale is None else parse_scale(scale),
+        "dimension_weights": None
+        if dimension_weights is None
+        else parse_weights(dimension_weights),
         "data_root": data_root,
         "ipc": ipc,
         "nested": None if nested is None else _sizes(nested),

@@ -70,6 +70,8 @@ class RunConfig(BaseModel):
     scale: tuple[float, float] | None = None
     """The lowest and the highest value of dimensions, where the corpus leaves that open; if absent,
     the first of its usual ones that holds all values."""
+    dimension_weights: tuple[float, ...] = ()
+    """Of each dimension in what is learned, relative to the others; if absent, all count alike."""
     data_root: Path | None = None
     """Its folder; from the environment if absent."""
     protocol: str | None = None

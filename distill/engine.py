@@ -132,6 +132,7 @@ def distill(
         "student": student,
         "features": curator.spec.settings(),
         **({"task": curator.task.name} if curator.task.dimensions else {}),
+        **({"dimension_weights": curator.task.weights} if curator.task.weights else {}),
         "students that it is judged by": asdict(recipe) if validation is not None else None,
         "max_minutes": max_minutes,
         "native": asdict(native),

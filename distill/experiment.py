@@ -137,7 +137,7 @@ class Experiment:
             allow_missing=config.allow_missing,
             skip_bad=config.skip_bad,
             progress=self.show_progress,
-        )
+        ).weighed(config.dimension_weights)
 
     def _listed(self, corpus: Corpus, root: Path | None) -> RealSet:
         config = self.config
@@ -147,7 +147,7 @@ class Experiment:
             scale=config.scale,
             allow_missing=config.allow_missing,
             skip_bad=config.skip_bad,
-        )
+        ).weighed(config.dimension_weights)
 
     def told_of_public(self, public: RealSet) -> str:
         """What there is to know of public speech before a run, in words."""

@@ -67,21 +67,21 @@ def pearson_of(means: Float[np.ndarray, "*batch 5"]) -> Float[np.ndarray, "*batc
 
 
 def ccc_loss(
-    outputs: Float[Tensor, "n dimension"], targets: Float[Tensor, "n dimension"]
+    outputs: Float[Tensor, "n dimension"],
+    targets: Float[Tensor, "n dimension"],
+    importance: Float[Tensor, " dimension"],
 ) -> Float[Tensor, ""]:
-    """1 - the mean of the dimensions' concordance over a batch, in [0, 2].
+    """1 - the weighted mean of the dimensions' concordance over a batch, in [0, 2].
 
-    All dimensions count alike, as in what is reported. Published losses weigh them by numbers that
-    are chosen for a corpus; a set's students would have to be trained with the same, so that there
-    is no such setting here.
     Variances are at least `LEAST_VARIANCE`. Where no target varies, as in a batch of one, nothing
     can concord and the gradient is zero or next to it: add a loss of single items.
 
     Args:
         outputs: of a student.
         targets: in [-1, 1].
+        importance: of each dimension, summing to 1.
     """
-    return _loss_at(moments(outputs, targets).mean(dim=0))
+    return _loss_at(moments(outputs, targets).mean(dim=0), importance)
 
 
 def moments(
@@ -99,6 +99,7 @@ def surrogate(
     outputs: Float[Tensor, "n dimension"],
     targets: Float[Tensor, "n dimension"],
     mean_moments: Float[Tensor, " five_dimensions"],
+    importance: Float[Tensor, " dimension"],
 ) -> Float[Tensor, " n"]:
     """A loss of each utterance, to be averaged in place of `ccc_loss`.
 
@@ -111,18 +112,21 @@ def surrogate(
         outputs: of a student.
         targets: in [-1, 1].
         mean_moments: of `moments`, as answered; no gradient flows into them.
+        importance: of each dimension, summing to 1.
     """
     fixed = mean_moments.detach()
-    slope, value = torch.func.grad_and_value(_loss_at)(fixed)
+    slope, value = torch.func.grad_and_value(_loss_at)(fixed, importance)
     return (moments(outputs, targets) - fixed) @ slope + value
 
 
-def _loss_at(mean_moments: Float[Tensor, " five_dimensions"]) -> Float[Tensor, ""]:
+def _loss_at(
+    mean_moments: Float[Tensor, " five_dimensions"], importance: Float[Tensor, " dimension"]
+) -> Float[Tensor, ""]:
     told, true, told_squared, true_squared, product = mean_moments.chunk(5)
     variances = (told_squared - told**2).clamp_min(LEAST_VARIANCE)
     variances = variances + (true_squared - true**2).clamp_min(LEAST_VARIANCE)
     found = 2 * (product - told * true) / (variances + (told - true) ** 2)
-    return 1 - found.mean()
+    return 1 - found @ importance.to(found)
 
 
 def _means(

@@ -183,7 +183,7 @@ class Session:
             allow_missing=self.allow_missing,
             skip_bad=self.skip_bad,
             progress=self.show_progress,
-        )
+        ).weighed(self.task.weights if self.label_map is None else ())
         first = self.sets[0].synthetic
         if self.label_map is not None:
             for one in self.sets:
@@ -191,6 +191,7 @@ class Session:
                     raise not_another(one, self.corpus)
             made = ", ".join(sorted({one.synthetic.provenance.corpus for one in self.sets}))
             mapped = relabelled(real, first.emotions, self.label_map, self.task.dimensions)
+            mapped = mapped.weighed(self.task.weights)
             note = f"sets made from {made}, full data and baselines from {self.corpus.name}"
             return replace(mapped, notes=(*mapped.notes, note))
         for one in self.sets:

@@ -51,6 +51,11 @@ def require_fit(synthetic: SyntheticSet, real: RealSet) -> None:
             f"the set tells {told(asked)}; {real.facts.title} was read to tell {told(found)}: "
             f"load the corpus for the set's task, {asked.name}"
         )
+    if asked.weights != found.weights:
+        raise SetError(
+            f"the set's students learn {told(asked)}, and those of {real.facts.title} would learn "
+            f"{told(found)}: use real.weighed({asked.weights})"
+        )
     if asked.emotions != found.emotions:
         raise SetError(
             f"the set has the emotions {', '.join(asked.emotions)}; "
@@ -84,7 +89,9 @@ def require_one_task(sets: Sequence[NamedSet]) -> None:
     first = sets[0]
     for other in sets[1:]:
         one, another = first.synthetic.task, other.synthetic.task
-        if (one.name, one.dimensions) != (another.name, another.dimensions):
+        if (one.name, one.dimensions, one.weights) != (
+            *(another.name, another.dimensions, another.weights),
+        ):
             raise SetError(
                 f"{first.folder} tells {told(one)}, and {other.folder} {told(another)}: what they "
                 f"are worth is no one number; judge them in separate reports"

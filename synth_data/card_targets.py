@@ -13,11 +13,11 @@ def ccc(told, meant):  # of each column: 1 where they agree, 0 where they know n
 
 def loss_of(told, meant):
 """
-DIMENSIONS_ALONE = "    return 1 - ccc(told, meant).mean()\n"
+DIMENSIONS_ALONE = "    return 1 - ccc(told, meant){mean}\n"
 BOTH = """\
     known = meant[:, :{emotions}].isfinite().all(dim=1)  # of other items the emotion is not told
     named = torch.nn.functional.cross_entropy(told[known, :{emotions}], meant[known, :{emotions}])
-    return named + 1 - ccc(told[:, {emotions}:], meant[:, {emotions}:]).mean()
+    return named + 1 - ccc(told[:, {emotions}:], meant[:, {emotions}:]){mean}
 """
 
 
@@ -66,7 +66,10 @@ def definitions(manifest: Manifest) -> str:
     names = json.dumps(list(manifest.task.columns), ensure_ascii=False)
     if manifest.dimensions is None:
         return f"emotions = {names}"
-    own = BOTH.format(emotions=len(manifest.emotions)) if manifest.emotions else DIMENSIONS_ALONE
+    shares = ", ".join(f"{share:.6g}" for share in manifest.task.importance.tolist())
+    mean = f" @ torch.tensor([{shares}])" if manifest.task.weights else ".mean()"
+    way = BOTH if manifest.emotions else DIMENSIONS_ALONE
+    own = way.format(emotions=len(manifest.emotions), mean=mean)
     return f"columns = {names}\n\n{CCC}{own}"
 
 

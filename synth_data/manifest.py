@@ -77,12 +77,14 @@ class DimensionsEntry(_Entry):
     `scale` is what -1 and 1 are on the corpus' own scale; `cells` those of the label space that
     there are items for: bits of a number say which dimension is high, the first the highest.
     `proxies` says what the values are if nobody rated the utterances, and is empty if somebody did.
+    `weights` are those of the dimensions in what is learned; none: all alike.
     """
 
     names: Annotated[tuple[Name, ...], Field(min_length=1)]
     scale: tuple[float, float]
     cells: tuple[Annotated[int, Field(ge=0)], ...]
     proxies: Annotated[str, Field(max_length=100)]
+    weights: tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...] = ()
 
 
 class CodecEntry(_Entry):
@@ -255,7 +257,7 @@ class Manifest(_Entry):
         try:
             if of is None:
                 return Task(self.emotions)
-            return Task(self.emotions, of.names, of.scale, of.cells, of.proxies)
+            return Task(self.emotions, of.names, of.scale, of.cells, of.proxies, of.weights)
         except UserError as error:
             raise SetError(f"{MANIFEST}: {error}") from error
 

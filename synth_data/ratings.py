@@ -31,6 +31,23 @@ def parse_scale(text: str) -> Scale:
     return low, high
 
 
+def parse_weights(text: str) -> tuple[float, ...]:
+    """Weights of dimensions as they are written on a command line; `Task` says which are possible.
+
+    >>> parse_weights("2,1,1")
+    (2.0, 1.0, 1.0)
+
+    Raises:
+        UserError: they are not numbers between commas.
+    """
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise UserError(
+            f"weights of dimensions are numbers between commas, such as 2,1,1; found '{text}'"
+        ) from error
+
+
 def task_of(
     corpus: Corpus, name: TaskName, utterances: Sequence[Utterance], scale: Scale | None = None
 ) -> Task:

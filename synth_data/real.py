@@ -78,6 +78,16 @@ class RealSet:
         """The speaker of each row."""
         return [utterance.speaker for utterance in self.utterances]
 
+    def weighed(self, weights: Sequence[float]) -> "RealSet":
+        """The same with these weights of the dimensions in what is learned; none: as it is.
+
+        Raises:
+            UserError: they do not fit the dimensions.
+        """
+        if not weights:
+            return self
+        return replace(self, task=replace(self.task, weights=tuple(weights)))
+
     def select(self, rows: Sequence[int]) -> "RealSet":
         """The set of these rows, in this order."""
         return replace(

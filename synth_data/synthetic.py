@@ -269,7 +269,11 @@ def _manifest(synthetic: SyntheticSet) -> Manifest:
     return Manifest.draft(
         emotions=told.emotions,
         dimensions=DimensionsEntry(
-            names=told.dimensions, scale=told.scale, cells=told.cells, proxies=told.proxies
+            names=told.dimensions,
+            scale=told.scale,
+            cells=told.cells,
+            proxies=told.proxies,
+            weights=told.weights,
         )
         if told.dimensions
         else None,

@@ -51,9 +51,11 @@ class Task:
             dimension is high (the first is the highest bit); an utterance of another belongs to
             the nearest of them. Empty for emotions alone.
         proxies: what the values are, where nobody rated the utterances; else empty.
+        weights: of each dimension in what is learned, relative to the others; empty: all alike.
 
     Raises:
-        UserError: there is nothing to tell, a dimension is unknown, or the scale is none.
+        UserError: there is nothing to tell, a dimension is unknown, or the scale or the weights
+            are none.
     """
 
     emotions: tuple[str, ...] = ()
@@ -61,6 +63,7 @@ class Task:
     scale: tuple[float, float] = (-1.0, 1.0)
     cells: tuple[int, ...] = ()
     proxies: str = ""
+    weights: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.emotions and not self.dimensions:
@@ -76,6 +79,15 @@ class Task:
         low, high = self.scale
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
             raise UserError(f"a scale goes from its lowest to its highest; found {self.scale}")
+        usable = all(math.isfinite(one) and one >= 0 for one in self.weights)
+        if self.weights and not (
+            len(self.weights) == len(self.dimensions) and usable and sum(self.weights) > 0
+        ):
+            raise UserError(
+                f"weights of dimensions are numbers from 0, not all of them 0, one for each of "
+                f"{', '.join(self.dimensions) or 'the dimensions, of which none are told'}; found "
+                f"{', '.join(f'{one:g}' for one in self.weights)}"
+            )
         every = range(2 ** len(self.dimensions)) if self.dimensions else range(0)
         if not self.cells:
             object.__setattr__(self, "cells", tuple(every))
@@ -170,11 +182,20 @@ class Task:
 
     @property
     def told(self) -> str:
-        """The dimensions and their scale in words; empty for emotions alone."""
+        """The dimensions, their scale and weights in words; empty for emotions alone."""
         if not self.dimensions:
             return ""
         low, high = self.scale
-        return f"{', '.join(self.dimensions)} ({low:g} to {high:g})"
+        weighed = (
+            f", weighed {':'.join(f'{one:g}' for one in self.weights)}" if self.weights else ""
+        )
+        return f"{', '.join(self.dimensions)} ({low:g} to {high:g}{weighed})"
+
+    @property
+    def importance(self) -> Float[Tensor, " dimension"]:
+        """The weights of the dimensions, as shares of 1."""
+        weights = torch.tensor(self.weights or [1.0] * len(self.dimensions))
+        return weights / weights.sum()
 
     def narrowed(self, groups: Iterable[int]) -> "Task":
         """The same task with these of its cells alone, by their places in `groups`."""

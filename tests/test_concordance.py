@@ -72,28 +72,34 @@ def test_where_nothing_varies_nothing_concords(constant):
         assert metric(same, same) == pytest.approx([0.0, 0.0, 0.0], abs=1e-9)
 
 
+ALIKE = torch.full((3,), 1 / 3, dtype=torch.float64)
+
+
 def tensors(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     truth, predicted = numbers(seed)
     return torch.tensor(predicted).requires_grad_(), torch.tensor(truth)
 
 
-def test_the_loss_is_one_minus_the_mean():
+@pytest.mark.parametrize("weights", [ALIKE, torch.tensor([0.5, 0.5, 0.0]).double()])
+def test_the_loss_is_one_minus_the_weighted_mean(weights):
     outputs, targets = tensors()
     each = ccc(targets.numpy(), outputs.detach().numpy())
-    assert math.isclose(ccc_loss(outputs, targets).item(), 1 - each.mean(), rel_tol=1e-9)
+    found = ccc_loss(outputs, targets, weights).item()
+    assert math.isclose(found, 1 - each @ weights.numpy(), rel_tol=1e-9)
 
 
 def test_the_loss_has_the_gradient_of_finite_differences():
     outputs, targets = tensors()
-    assert torch.autograd.gradcheck(lambda told: ccc_loss(told, targets), outputs)
+    assert torch.autograd.gradcheck(lambda told: ccc_loss(told, targets, ALIKE), outputs)
 
 
 def test_losses_of_utterances_have_the_gradient_of_the_batch():
     outputs, targets = tensors()
-    whole = ccc_loss(outputs, targets)
+    weights = torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64)
+    whole = ccc_loss(outputs, targets, weights)
     (wanted,) = torch.autograd.grad(whole, outputs)
     answered = moments(outputs, targets).mean(dim=0)
-    losses = surrogate(outputs, targets, answered)
+    losses = surrogate(outputs, targets, answered, weights)
     (found,) = torch.autograd.grad(losses.mean(), outputs)
     assert losses.shape == (50,)
     assert torch.allclose(losses.mean(), whole, atol=1e-9)
@@ -104,17 +110,17 @@ def test_a_mean_over_parts_of_the_utterances_is_that_over_all():
     outputs, targets = tensors()
     answered = moments(outputs, targets).mean(dim=0)
     parts = [
-        surrogate(outputs[rows], targets[rows], answered).mean()
+        surrogate(outputs[rows], targets[rows], answered, ALIKE).mean()
         for rows in (slice(0, 25), slice(25, 50))
     ]
-    assert torch.allclose(sum(parts) / 2, ccc_loss(outputs, targets))
+    assert torch.allclose(sum(parts) / 2, ccc_loss(outputs, targets, ALIKE))
 
 
 def test_noise_that_leaves_no_variance_gives_a_gradient_of_bounded_length():
     outputs, targets = tensors()
     answered = moments(outputs, targets).mean(dim=0).detach()
     answered[6:12] -= 5.0  # both variances are far below zero
-    losses = surrogate(outputs, targets, answered)
+    losses = surrogate(outputs, targets, answered, ALIKE)
     (found,) = torch.autograd.grad(losses.mean(), outputs)
     distances = (answered[:3] - answered[3:6]) ** 2
     assert found.isfinite().all()
@@ -130,8 +136,8 @@ def test_the_surrogate_can_be_differentiated_for_each_utterance_at_once():
     answered = moments(outputs, targets).mean(dim=0)
 
     def one(told, true):
-        return surrogate(told[None], true[None], answered)[0]
+        return surrogate(told[None], true[None], answered, ALIKE)[0]
 
     each = torch.func.vmap(torch.func.grad(one))(outputs.detach(), targets)
-    (wanted,) = torch.autograd.grad(ccc_loss(outputs, targets), outputs)
+    (wanted,) = torch.autograd.grad(ccc_loss(outputs, targets, ALIKE), outputs)
     assert torch.allclose(each / 50, wanted)

@@ -426,6 +426,9 @@ def test_emotions_are_no_condition_and_a_scale_can_be_given(
     assert manifest["scale"] == [0.0, 6.0]
     assert "differs in scale:" in refused(distill_model(*given, "--fold", 1, "--scale=0,7"))
     assert "a scale is written" in refused(distill_model(*given, "--scale", "wide"))
+    assert "differs in weights:" in refused(
+        distill_model(*given, "--fold", 1, "--scale=0,6", "--dimension-weights", "2,1,1")
+    )
 
 
 def test_audio_textual_needs_a_text_teacher(distill_model, encoders, quick, tmp_path):

@@ -96,7 +96,7 @@ def test_both_forms_of_the_regression_agree():
 def test_its_slopes_are_those_of_differences_in_items_and_in_labels():
     real, model, ours = fake_speech(), student(), items(2, soft=True)
     state = ALONE.init(Curator(real), model, 0)
-    moments = moments_of(state, 0)
+    moments = moments_of(state, 0, student().task)
     seen, _ = on_sphere(model, model.start, ours.features)
 
     def error(rows: Tensor, targets: Tensor) -> Tensor:
@@ -187,7 +187,7 @@ def test_no_error_is_negative_however_noisy_the_moments(unit):
     objective = ALONE
     account = account_of(PrivacyBudget(1.0, 1e-4, unit), objective, Loop(initialisation="noise"))
     state = objective.init(Curator(fake_speech(), Gaussian(account)), student(), 0)
-    moments = moments_of(state, 0)
+    moments = moments_of(state, 0, student().task)
     draws = torch.Generator().manual_seed(0)
     assert torch.linalg.eigvalsh(moments.within)[0] > -1e-3 * moments.within.trace()
     for scale in (0.01, 1.0, 100.0):

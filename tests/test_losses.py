@@ -1,5 +1,7 @@
 """What students make small: per task, for batches and for single utterances."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -40,13 +42,32 @@ def test_of_emotions_it_is_the_cross_entropy_to_the_bit():
     )
 
 
+@pytest.mark.parametrize("alone", [0, 1])
+def test_a_dimension_that_has_all_weight_is_learned_as_if_it_were_alone(alone):
+    """By batches of items, by utterances at the door, and by the systems' networks."""
+    outputs, targets = batch(NUMBERS)
+    weighed = replace(NUMBERS, weights=tuple(3.0 * (n == alone) for n in (0, 1)))
+    one = Task((), NUMBERS.dimensions[alone : alone + 1])
+    columns = slice(alone, alone + 1)
+    for loss in (
+        student_loss,
+        lambda task, told, true: task_loss(told, true, task, EMOTIONS_SHARE),
+        lambda task, told, true: utterance_losses(
+            task, told, true, moments(told, true).mean(dim=0)
+        ).mean(),
+    ):
+        wanted = loss(one, outputs[:, columns], targets[:, columns])
+        assert torch.allclose(loss(weighed, outputs, targets), wanted)
+        assert not torch.allclose(loss(NUMBERS, outputs, targets), wanted)
+
+
 def test_both_sum_their_losses_and_a_missing_emotion_adds_nothing():
     outputs, targets = batch(BOTH)
     targets[3:5, :2] = torch.nan
     told, true = outputs[:, 2:], targets[:, 2:]
     known = [row for row in range(12) if row not in (3, 4)]
     wanted = (
-        ccc_loss(told, true)
+        ccc_loss(told, true, BOTH.importance)
         + SQUARED_SHARE * torch.nn.functional.mse_loss(told, true)
         + EMOTIONS_SHARE * cross_entropy(outputs[known, :2], targets[known, :2]).sum() / 12
     )
@@ -117,5 +138,5 @@ def test_the_emotions_have_their_share_however_many_are_missing(missing):
     apart = student_loss(NUMBERS, outputs[:, 2:], targets[:, 2:])
     found = student_loss(BOTH, outputs, targets, balance) - apart
     theirs = task_loss(outputs, targets, BOTH, EMOTIONS_SHARE)
-    theirs = theirs - ccc_loss(outputs[:, 2:], targets[:, 2:])
+    theirs = theirs - ccc_loss(outputs[:, 2:], targets[:, 2:], BOTH.importance)
     assert found.item() == pytest.approx(theirs.item())

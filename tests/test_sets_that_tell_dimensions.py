@@ -142,7 +142,7 @@ def test_a_ridge_regression_is_tested_by_its_ccc_on_all_real_speech():
     module = skeleton("tdnn", SPEC.mels, 3)
     model = Student(module, draw_weights(module, torch.Generator().manual_seed(0)), curator.task)
     alone = Kernel(starts=1, checkpoints=1, means=0.0, classification=0.0)
-    moments = moments_of(alone.init(curator, model, 0), 0)
+    moments = moments_of(alone.init(curator, model, 0), 0, model.task)
 
     def inputs(features: Tensor) -> Tensor:
         return moments.inputs(on_sphere(model, model.start, features)[0])
@@ -152,6 +152,9 @@ def test_a_ridge_regression_is_tested_by_its_ccc_on_all_real_speech():
     found = ccc(real.targets.double().numpy(), said.detach().numpy())
     assert float(moments.error(head)) == pytest.approx(1 - found.mean(), abs=1e-4)
     assert float(moments.error(torch.zeros_like(head))) == 1.0
+    weighed = replace(curator.task, weights=(1.0,) + (0.0,) * (len(found) - 1))
+    moments = moments_of(alone.init(curator, model, 0), 0, weighed)
+    assert float(moments.error(head)) == pytest.approx(1 - found[0], abs=1e-4)
 
 
 def test_a_decoder_and_nested_sizes_know_cells():

@@ -9,6 +9,10 @@ from commands import small_config
 from evaluation.dimensional.report import DimensionalReport
 from synth_data.synthetic import SyntheticSet
 
+RECIPE = """
+[recipe]
+schedules = [{steps = 4, learning_rate = 1e-3}]
+"""
 TOLD = "valence, activation, dominance (-1 to 1)"
 
 
@@ -43,14 +47,27 @@ def test_a_run_its_report_and_the_set_to_share(distill_data, tmp_path):
     assert "task is both, not dimensional" in other.err
 
 
-def test_emotions_and_dimensions_at_once(distill_data, tmp_path):
+def test_emotions_and_weighed_dimensions_at_once(distill_data, evaluate_data, tmp_path):
     config, out = small_config(tmp_path), tmp_path / "out"
     done = distill_data(
-        *("--task", "both", "--config", config, "--out", out, "--ipc", "1"),
-        *("--fold", "none", "--objective", "kernel", "--labels", "soft"),
+        *("--task", "both", "--config", config, "--out", out, "--ipc", "1", "--fold", "1"),
+        *("--objective", "kernel", "--labels", "soft", "--dimension-weights", "2,1,1"),
     )
     assert done.code == 0, done.err
-    synthetic = SyntheticSet.load(out / "fold-none" / "set")
+    synthetic = SyntheticSet.load(out / "fold-1" / "set")
+    assert synthetic.task.weights == (2, 1, 1)
+    assert synthetic.provenance.settings["dimension_weights"] == [2, 1, 1]
+    card = (out / "fold-1" / "set" / "README.md").read_text()
+    assert "ccc(told[:, 4:], meant[:, 4:]) @ torch.tensor([0.5, 0.25, 0.25])" in card
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    judged = evaluate_data(
+        *(out / "fold-1" / "set", "--dataset", "toy", "--seeds", 1, "--baselines", "random"),
+        *("--recipe", tmp_path / "recipe.toml", "--speech", "none", "--out", tmp_path / "judged"),
+    )
+    assert judged.code == 0, judged.err
+    told = "valence, activation, dominance (-1 to 1, weighed 2:1:1)"
+    assert told in done.lines[0]
+    assert told in judged.lines[0]  # whoever is compared learns the same
     assert (synthetic.task.name, synthetic.targets.shape[1]) == ("both", 7)
     assert ((synthetic.targets[:, :4] > 0) & (synthetic.targets[:, :4] < 1)).all()
 
@@ -76,6 +93,18 @@ def test_a_dry_run_plans_by_cells(distill_data, tmp_path):
             "task: input should be 'categorical', 'dimensional' or 'both', found 'emotional'",
         ),
         (["--task", "dimensional", "--scale", "7"], "a scale is written LOWEST,HIGHEST"),
+        (
+            ["--task", "dimensional", "--dimension-weights", "much"],
+            "weights of dimensions are numbers between commas, such as 2,1,1; found 'much'",
+        ),
+        (
+            ["--task", "dimensional", "--dimension-weights", "2,1"],
+            "not all of them 0, one for each of valence, activation, dominance; found 2, 1",
+        ),
+        (
+            ["--dimension-weights", "2,1,1"],
+            "one for each of the dimensions, of which none are told; found 2, 1, 1",
+        ),
         (["--scale", "1,7"], "a scale (1 to 7) is of dimensions, and none are to be told"),
         (
             ["--task", "dimensional", "--epsilon", "8", "--objective", "kernel"],

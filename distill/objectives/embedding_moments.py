@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from distill.objectives.objective import State
 from evaluation.concordance import LEAST_VARIANCE
+from synth_data.task import Task
 
 MEANS, WITHIN = "class means", "second moments within classes"
 # Of all utterances, where dimensions are told: of embeddings, and of these with targets.
@@ -104,6 +105,7 @@ class OfDimensions(Moments):
         together: second moments of these embeddings and the targets, around their means.
         told: the mean targets.
         variances: of the targets.
+        weights: of the columns, 1 on average.
     """
 
     mean: Float[Tensor, " size"]
@@ -111,6 +113,7 @@ class OfDimensions(Moments):
     together: Float[Tensor, "size column"]
     told: Float[Tensor, " column"]
     variances: Float[Tensor, " column"]
+    weights: Float[Tensor, " column"]
 
     @property
     def middle(self) -> Float[Tensor, " size"]:
@@ -128,18 +131,21 @@ class OfDimensions(Moments):
         return targets.double() - self.told
 
     def error(self, head: Float[Tensor, "inputs column"]) -> Float[Tensor, ""]:
-        """1 - the mean concordance: 2 E yh / (E y^2 + E h^2), around the real mean."""
+        """1 - the weighted mean concordance: 2 E yh / (E y^2 + E h^2), around the real mean."""
         heard = (head * (self.square @ head)).sum(dim=0)
         both = (head * self.cross).sum(dim=0)
-        return (1 - 2 * both / (heard + self.variances)).mean().float()
+        apart = 1 - 2 * both / (heard + self.variances)
+        return (self.weights * apart).mean().float()
 
 
-def moments_of(state: State, checkpoint: int) -> Moments:
-    """At a checkpoint in the state."""
+def moments_of(state: State, checkpoint: int, task: Task) -> Moments:
+    """At a checkpoint in the state, of what is to be told."""
     means = state[MEANS][checkpoint].double()
     if WITHIN in state:
         return OfEmotions(means, state[WITHIN][checkpoint].double())
-    return OfDimensions(means, *(state[name][checkpoint].double() for name in ALL))
+    weights = torch.cat([torch.ones(len(task.emotions)), len(task.dimensions) * task.importance])
+    kept = [state[name][checkpoint].double() for name in ALL]
+    return OfDimensions(means, *[*kept, weights.to(means)])
 
 
 def around_means(

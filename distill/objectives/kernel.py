@@ -133,7 +133,8 @@ class Kernel(AlongTrajectories):
         generator: torch.Generator,
     ) -> tuple[Float[Tensor, ""], State]:
         met = self.meet(state, candidate, generator)
-        weights, real = weights_of(state, met.checkpoint), moments_of(state, met.checkpoint)
+        weights = weights_of(state, met.checkpoint)
+        real = moments_of(state, met.checkpoint, student.task)
         seen, logits = on_sphere(student, weights, met.moved.features)
         inputs, labels = real.inputs(seen), real.labels(met.moved.targets)
         if met.share == 1:

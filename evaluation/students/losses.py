@@ -25,9 +25,9 @@ def student_loss(
 ) -> Float[Tensor, ""]:
     """The loss of a batch.
 
-    Of emotions it is the mean cross-entropy; of dimensions 1 - the mean CCC over the batch and a
-    little of the squared error; of both their sum, in which an utterance without an emotion adds
-    nothing to the cross-entropy: `class_balance` makes up for it.
+    Of emotions it is the mean cross-entropy; of dimensions 1 - the weighted mean CCC over the batch
+    and a little of the squared error; of both their sum, in which an utterance without an emotion
+    adds nothing to the cross-entropy: `class_balance` makes up for it.
 
     Args:
         task: what the columns are.
@@ -38,7 +38,9 @@ def student_loss(
     if not task.dimensions:
         return _of_emotions(task, outputs, targets, balance).mean()
     told, true = task.numbers(outputs), task.numbers(targets)
-    loss = ccc_loss(told, true) + SQUARED_SHARE * (told - true).square().mean()
+    importance = task.importance.to(told)
+    squared = (told - true).square() @ importance
+    loss = ccc_loss(told, true, importance) + SQUARED_SHARE * squared.mean()
     if task.emotions:
         loss = loss + EMOTIONS_SHARE * _of_emotions(task, outputs, targets, balance).mean()
     return loss
@@ -64,8 +66,9 @@ def utterance_losses(
     if mean_moments is None:
         return _of_emotions(task, outputs, targets, balance)
     told, true = task.numbers(outputs), task.numbers(targets)
-    losses = surrogate(told, true, mean_moments)
-    losses = losses + SQUARED_SHARE * (told - true).square().mean(dim=1)
+    importance = task.importance.to(told)
+    losses = surrogate(told, true, mean_moments, importance)
+    losses = losses + SQUARED_SHARE * ((told - true).square() @ importance)
     if task.emotions:
         losses = losses + EMOTIONS_SHARE * _of_emotions(task, outputs, targets, balance)
     return losses

@@ -29,7 +29,7 @@ from synth_data.console import (
 )
 from synth_data.corpus import known_corpus, protocol_line
 from synth_data.errors import UserError, unknown_name
-from synth_data.ratings import parse_scale
+from synth_data.ratings import parse_scale, parse_weights
 from synth_data.settings import changed, read_settings
 
 ALL = "all"
@@ -65,6 +65,13 @@ def distill_model(
         typer.Option(
             metavar="LOWEST,HIGHEST",
             help="Lowest and highest rating, such as 1,7, where the corpus states none.",
+        ),
+    ] = None,
+    dimension_weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="V,A,D",
+            help="Of each dimension in what is learned, such as 2,1,1.  [default: all alike]",
         ),
     ] = None,
     data_root: DataRoot = None,
@@ -125,6 +132,7 @@ def distill_model(
         out=out or Path("runs") / f"{system}-{dataset}",
         command=shlex.join(["distill-model", *sys.argv[1:]]),
         scale=None if scale is None else parse_scale(scale),
+        weights=() if dimension_weights is None else parse_weights(dimension_weights),
         allow_missing=allow_missing,
         skip_bad=skip_bad,
         show_progress=not quiet and sys.stderr.isatty(),

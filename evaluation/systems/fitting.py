@@ -157,7 +157,9 @@ def fit(
                 said = task.numbers(lesson.outputs[rows])
                 loss = loss + lesson.weights.embedding * taught
                 loss = loss + lesson.weights.frames * hinted
-                loss = loss + lesson.weights.outputs * ccc_loss(task.numbers(outputs), said)
+                loss = loss + lesson.weights.outputs * ccc_loss(
+                    task.numbers(outputs), said, task.importance
+                )
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(learned, recipe.clip)
@@ -181,8 +183,8 @@ def task_loss(
     task: Task,
     emotion_weight: float,
 ) -> Float[Tensor, ""]:
-    """1 minus the mean CCC of the dimensions, and the emotions' cross-entropy at its weight."""
-    loss = ccc_loss(task.numbers(outputs), task.numbers(targets))
+    """1 minus the weighted mean CCC of dimensions, and emotions' cross-entropy at its weight."""
+    loss = ccc_loss(task.numbers(outputs), task.numbers(targets), task.importance)
     shares = task.shares(targets)
     known = shares.isfinite().all(dim=1)
     if not task.emotions or not known.any():

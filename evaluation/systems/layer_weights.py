@@ -78,7 +78,7 @@ def mix(
 
     best = (-np.inf, np.zeros(0), np.zeros(0))
     for step, rows in enumerate(_batches(len(heard), mixing.batch, mixing.steps, random), start=1):
-        loss = ccc_loss(tell(heard[rows])[:, None], answers[rows][:, None])
+        loss = ccc_loss(tell(heard[rows])[:, None], answers[rows][:, None], torch.ones(1))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

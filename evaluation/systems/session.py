@@ -82,6 +82,7 @@ class Session:
         out: the output folder.
         command: the command line, quoted in the report.
         scale: of the dimensions, where the corpus has none of its own.
+        weights: of each dimension in what is learned; none: all alike.
         allow_missing: go on when labels lack audio or audio lacks labels.
         skip_bad: leave out unusable recordings.
         show_progress: bars on stderr.
@@ -101,6 +102,7 @@ class Session:
     out: Path
     command: str
     scale: Scale | None = None
+    weights: tuple[float, ...] = ()
     allow_missing: bool = False
     skip_bad: bool = False
     show_progress: bool = False
@@ -127,7 +129,7 @@ class Session:
             allow_missing=self.allow_missing,
             skip_bad=self.skip_bad,
             progress=self.show_progress,
-        )
+        ).weighed(self.weights)
         protocol = protocol_of(self.corpus, self.protocol, self.data_root)
         folds = protocol.folds(real.utterances)
         if self.fold is not None and not 1 <= self.fold <= len(folds):
@@ -201,6 +203,7 @@ class Session:
             "recordings": real.digest,
             "ratings": real.ratings,
             "scale": real.task.scale,
+            "weights": real.task.weights,
             "transcripts": sha256(repr([one.text for one in real.utterances]).encode()).hexdigest(),
             "columns": real.task.columns,
             "protocol": opened.protocol.name,
