@@ -79,13 +79,11 @@ class RealSet:
         return [utterance.speaker for utterance in self.utterances]
 
     def weighed(self, weights: Sequence[float]) -> "RealSet":
-        """The same with these weights of the dimensions in what is learned; none: as it is.
+        """The same with these weights of the dimensions in what is learned; none: all alike.
 
         Raises:
             UserError: they do not fit the dimensions.
         """
-        if not weights:
-            return self
         return replace(self, task=replace(self.task, weights=tuple(weights)))
 
     def select(self, rows: Sequence[int]) -> "RealSet":

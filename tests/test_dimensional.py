@@ -289,6 +289,7 @@ def test_sets_that_do_not_fit_the_speech_or_each_other_are_refused():
     weighed = train.weighed([2.0, 1.0, 1.0])
     with pytest.raises(SetError, match=r"weighed 2:1:1\): use real\.weighed\(\(\)\)"):
         evaluate_dimensional(felt, weighed, validation, test)
+    assert weighed.weighed(()).task == train.task
     with pytest.raises(SetError, match=r"was read to tell anger.*load the corpus for the set's"):
         evaluate_dimensional(felt, without, validation, test)
     fewer = replace(a_set(train, per_class=1), provenance=provenance(per_class=1))
