@@ -1,8 +1,13 @@
 """Progress bars on stderr, as a value that is handed down to where the work is."""
 
+import threading
 from functools import partial
 
 from tqdm import tqdm
+
+# Its own lock holds a semaphore for processes that are forked, and none is here. Where processes
+# are ended with their work, Python warns of each.
+tqdm.set_lock(threading.RLock())
 
 # Called like tqdm, with an iterable or a total.
 Progress = partial[tqdm]
