@@ -23,8 +23,10 @@ from distill.run_folder import DIGESTS, SETTINGS
 from evaluation.networks import BATCH_NORM, NETWORKS
 from synth_data.console import (
     DataRoot,
+    DimensionWeights,
     Json,
     Quiet,
+    RatingScale,
     Verbose,
     Version,
     command_line,
@@ -83,20 +85,8 @@ def distill_data(
             "dominance), both.  [default: categorical]"
         ),
     ] = None,
-    scale: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LOWEST,HIGHEST",
-            help="Lowest and highest rating, such as 1,7, where the corpus states none.",
-        ),
-    ] = None,
-    dimension_weights: Annotated[
-        str | None,
-        typer.Option(
-            metavar="V,A,D",
-            help="Of each dimension in what is learned, such as 2,1,1.  [default: all alike]",
-        ),
-    ] = None,
+    scale: RatingScale = None,
+    dimension_weights: DimensionWeights = None,
     data_root: DataRoot = None,
     ipc: Annotated[
         int | None,

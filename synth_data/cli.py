@@ -15,6 +15,7 @@ from synth_data.console import (
     DataRoot,
     Json,
     Quiet,
+    RatingScale,
     Verbose,
     Version,
     command_line,
@@ -87,12 +88,7 @@ def import_tensors(
     ] = None,
     method: Annotated[str, typer.Option(help="What to call how they were made.")] = "other",
     task: Annotated[str, typer.Option(help=f"What they tell: {', '.join(TASKS)}.")] = "categorical",
-    scale: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LOW,HIGH", help="Of the dimensions of a table.  [default: from its values]"
-        ),
-    ] = None,
+    scale: RatingScale = None,
 ) -> None:
     """Make a set of the tensors of another program, to be judged.
 

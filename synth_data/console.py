@@ -40,6 +40,20 @@ DataRoot = Annotated[
     Path | None,
     typer.Option(help="Its folder (a CSV for table); else $<DATASET>_ROOT or $SER_DATA_ROOT."),
 ]
+RatingScale = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LOWEST,HIGHEST",
+        help="Lowest and highest rating, such as 1,7, where the corpus states none.",
+    ),
+]
+DimensionWeights = Annotated[
+    str | None,
+    typer.Option(
+        metavar="V,A,D",
+        help="Of each dimension in what is learned, such as 2,1,1.  [default: all alike]",
+    ),
+]
 AllowMissing = Annotated[
     bool, typer.Option("--allow-missing", help="Go on without missing audio or labels.")
 ]

@@ -17,8 +17,10 @@ from evaluation.systems.table import SYSTEMS
 from synth_data.console import (
     AllowMissing,
     DataRoot,
+    DimensionWeights,
     Json,
     Quiet,
+    RatingScale,
     SkipBad,
     Verbose,
     Version,
@@ -60,20 +62,8 @@ def distill_model(
             metavar="FOLDER", help="An encoder of text, for transcripts (audio-textual needs one)."
         ),
     ] = None,
-    scale: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LOWEST,HIGHEST",
-            help="Lowest and highest rating, such as 1,7, where the corpus states none.",
-        ),
-    ] = None,
-    dimension_weights: Annotated[
-        str | None,
-        typer.Option(
-            metavar="V,A,D",
-            help="Of each dimension in what is learned, such as 2,1,1.  [default: all alike]",
-        ),
-    ] = None,
+    scale: RatingScale = None,
+    dimension_weights: DimensionWeights = None,
     data_root: DataRoot = None,
     protocol: Annotated[
         str | None, typer.Option(help="How it is split.  [default: the corpus' first]")
