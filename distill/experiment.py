@@ -23,6 +23,7 @@ from distill.estimate import cross_validated
 from distill.objectives.objective import Student
 from distill.private import Feasibility, account_of, feasibility
 from distill.public import in_words, record, under_emotions_of
+from distill.rivals import stored_small
 from distill.worth import AnyReport, Result, in_short, judged, load_report, load_result, report_of
 from evaluation.dimensional import page as dimensional
 from evaluation.dimensional.results import DimensionalResult
@@ -36,6 +37,7 @@ from evaluation.report import Report
 from evaluation.runs import DISTILLED, FULL, RANDOM_SUBSET, RUNS
 from evaluation.session import exhibit, guaranteed
 from synth_data.account import epsilon_of_corpus, forget_answers, ledger_of_corpus, other_units
+from synth_data.codecs import Codec
 from synth_data.console import set_up_logging
 from synth_data.corpora.facts import Corpus
 from synth_data.corpus import listing, load, protocol_line
@@ -49,8 +51,6 @@ from synth_data.real import RealSet
 from synth_data.representations import name_of
 from synth_data.side_by_side import side_by_side
 from synth_data.synthetic import SyntheticSet
-
-STORED_SMALL = "compressed-int8"  # the baseline for sets of items stored small
 
 CLEAR = "\r\x1b[J"  # from the start of this line to the end of the screen
 RELEASES = "releases"  # where a fold keeps what it was told under a privacy budget
@@ -353,12 +353,6 @@ class Experiment:
         return folder / "set"
 
 
-def competitors(synthetic: SyntheticSet) -> tuple[str, ...]:
-    """What a set is compared with in a run: at equal bytes real items too, where it is small."""
-    always = (FULL, RANDOM_SUBSET)
-    return always if synthetic.packed is None else (*always, STORED_SMALL)
-
-
 def _run_fold(experiment: Experiment, fold: int, position: int, jobs: int) -> Result:
     """One fold, in a process of its own."""
     torch.set_num_threads(1)  # side by side, and the same bits however many run
@@ -369,12 +363,13 @@ def _run_fold(experiment: Experiment, fold: int, position: int, jobs: int) -> Re
         return load_result(folder, experiment.config.task)
     train, validation, test = experiment.load().fold(experiment.config.corpus_protocol, fold)
     synthetic, seconds = experiment.make_set(train, validation, folder, position)
+    codec = synthetic.packed.codec if synthetic.packed else Codec()
     result = judged(
         NamedSet(DISTILLED, synthetic, seconds),
         (train, validation, test),
         experiment.config.task,
         options=Options(
-            baselines=competitors(synthetic),
+            baselines=(FULL, RANDOM_SUBSET, *stored_small(codec)),
             seeds=experiment.config.seeds,
             seed=experiment.config.seed,
             recipes={experiment.config.student: experiment.config.build_recipe()},

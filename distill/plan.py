@@ -9,10 +9,10 @@ from distill.config import RunConfig
 from distill.initialisations import INITIALISATIONS
 from distill.nested import prefixes_of
 from distill.requirements import experts_needed
+from distill.rivals import stored_small
 from evaluation.baselines.random_subset import DRAWS
 from evaluation.forecast import CROWDED, in_words, pace, trained_steps
 from evaluation.networks import skeleton
-from synth_data.codecs import Codec
 from synth_data.curator import Curator
 from synth_data.real import RealSet
 
@@ -104,8 +104,7 @@ def plan(
     )
     step = CROWDED * timed.of(recipe.batch_of(items))
     sets = full + small + step * trained_steps(recipe, DRAWS)
-    as_they_are = parameterisation.codec == Codec() and parameterisation.decoder == "none"
-    stored_small = 0.0 if as_they_are else small
+    codec = parameterisation.build_decoder() or parameterisation.codec
     starts = 2 if objective.starts_from == "both" else 1
     judging = (
         step * recipe.settings[0].steps * starts * len(sizes) * (1 + min(loop.checks, loop.steps))
@@ -133,7 +132,7 @@ def plan(
         features=(utterances + heard) * FEATURE_SECONDS,
         distilling=distilling,
         # From both initialisations, but for real items that are stored small.
-        students=2 * sets + stored_small if tested else 0.0,
+        students=2 * sets + small * len(stored_small(codec)) if tested else 0.0,
         folds=folds,
         cores=cpu_count(),
         memory=side_by_side
