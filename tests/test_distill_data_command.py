@@ -263,7 +263,7 @@ def test_help_and_version(distill_data):
     options = set(re.findall(r"^  (?:-\w, )?--([\w-]+)", text, re.MULTILINE))
     assert options == {
         *("dataset", "data-root", "task", "scale", "ipc", "objective", "feature", "protocol"),
-        *("fold", "student"),
+        *("dimension-weights", "fold", "student"),
         *("starts-from", "initialisation", "slices", "numbers", "labels", "max-minutes"),
         *("native-steps", "disentangle", "speaker-penalty", "nested"),
         *("public-dataset", "public-root", "public-label-map"),

@@ -125,6 +125,9 @@ def test_any_odd_value_of_dimensions_is_an_error_or_a_task(tmp_path: Path) -> No
                 assert SyntheticSet.load(tmp_path / "set").task.dimensions == DIMENSIONS
         lacking = {key: value for key, value in whole.items() if key != name}
         forge(tmp_path / "set", lambda m, left=lacking: m.update(dimensions=left))
+        if name == "weights":  # which older sets lack: all alike
+            assert SyntheticSet.load(tmp_path / "set").task.weights == ()
+            continue
         with pytest.raises(SetError, match=f"against the schema: dimensions.{name}"):
             SyntheticSet.load(tmp_path / "set")
 
