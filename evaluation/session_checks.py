@@ -89,9 +89,12 @@ def require_one_task(sets: Sequence[NamedSet]) -> None:
     first = sets[0]
     for other in sets[1:]:
         one, another = first.synthetic.task, other.synthetic.task
-        if (one.name, one.dimensions, one.weights) != (
-            *(another.name, another.dimensions, another.weights),
-        ):
+        same = (
+            one.name == another.name
+            and one.dimensions == another.dimensions
+            and one.weights == another.weights
+        )
+        if not same:
             raise SetError(
                 f"{first.folder} tells {told(one)}, and {other.folder} {told(another)}: what they "
                 f"are worth is no one number; judge them in separate reports"

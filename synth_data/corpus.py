@@ -11,7 +11,7 @@ from torch import Tensor
 from synth_data import content
 from synth_data.corpora import CORPORA, twins
 from synth_data.corpora.facts import Corpus
-from synth_data.corpora.tree import Kept
+from synth_data.corpora.tree import notes_of
 from synth_data.corpus_notes import NAMED, counted, differences, licences
 from synth_data.errors import AudioError, CorpusError, UserError, unknown_name
 from synth_data.extraction import digests, extract
@@ -262,12 +262,11 @@ def _labels(
     if task != "categorical" and corpus.read_rated is not None:
         read = corpus.read_rated
     found = read(find_root(corpus, root), allow_missing)
-    of_reader = found.notes if isinstance(found, Kept) else ()
     listed = sorted(found, key=lambda u: u.name)
     told = task_of(corpus, task, listed, scale)
     kept = usable(corpus, told, listed, allow_missing)
     of_values = notes(corpus, told, kept, len(listed), given=scale is not None)
-    return kept, told, [*of_reader, *of_values]
+    return kept, told, [*notes_of(found), *of_values]
 
 
 def _targets(utterances: Sequence[Utterance], task: Task) -> Tensor:

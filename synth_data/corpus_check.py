@@ -14,7 +14,7 @@ import soundfile
 
 from synth_data import audio
 from synth_data.corpora.facts import Corpus, Recordings
-from synth_data.corpora.tree import IncompleteError, Kept, few, is_companion
+from synth_data.corpora.tree import IncompleteError, few, is_companion, notes_of
 from synth_data.errors import CorpusError, UserError
 from synth_data.features import FEATURES
 from synth_data.progress import SILENT, Progress
@@ -92,7 +92,7 @@ def check(corpus: Corpus, root: Path | None, progress: Progress = SILENT) -> Che
         faults.append(f"recordings that cannot be read: {len(unreadable)} ({few(unreadable)})")
     if outside:
         faults.append(f"segments that are not in their recording: {len(outside)} ({few(outside)})")
-    remarks = [*_companions(headers), *(utterances.notes if isinstance(utterances, Kept) else ())]
+    remarks = [*_companions(headers), *notes_of(utterances)]
     if corpus.recordings and durations:
         faults += _odd_durations(corpus.recordings, durations, whole=not faults)
         rate_faults, rate_remarks = _odd_rates(corpus.recordings, sample_rates)

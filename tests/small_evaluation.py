@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,8 +14,10 @@ from evaluation.named_sets import NamedSet
 from evaluation.networks import Weights, draw_weights, skeleton
 from evaluation.options import Options
 from evaluation.runs import FoldResult, Run
+from evaluation.session import Session
 from evaluation.students import PooledRecipe, Recipe, StudentRecipe
 from evaluation.students.network import Schedule
+from synth_data.corpora.facts import Corpus
 from synth_data.provenance import Start
 from synth_data.real import RealSet
 from synth_data.schedule import NativeSchedule
@@ -99,3 +102,16 @@ def accuracy(runs: Sequence[Run], truth: Sequence[int]) -> float:
     """Of all predictions."""
     right = [p == t for run in runs for p, t in zip(run.predicted, truth, strict=True)]
     return sum(right) / len(right)
+
+
+def session(one: NamedSet, corpus: Corpus, data_root: Path | None = None, **asked: Any) -> Session:
+    """A set that is to be judged on a corpus; nothing is run, and nothing written."""
+    plain: dict[str, Any] = {
+        "options": Options(),
+        "speech": (),
+        "label_map": None,
+        "fold": None,
+        "out": Path("never-written"),
+        "command": "",
+    }
+    return Session(sets=(one,), corpus=corpus, data_root=data_root, **{**plain, **asked})

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from fake_speech import fake_speech
+from small_evaluation import session
 from test_objectives import SMALL
 
 from distill.disentangle import DISENTANGLERS
@@ -18,7 +19,6 @@ from evaluation.named_sets import NamedSet
 from evaluation.options import Options
 from evaluation.page.exhibit import Exhibit
 from evaluation.page.gallery import gallery
-from evaluation.session import Session
 from evaluation.students import RECIPES, Recipe, Schedule
 from synth_data.corpora.toy import TOY
 from synth_data.curator import Curator
@@ -124,19 +124,11 @@ def test_there_are_no_pictures_of_what_is_no_log_mel():
     assert room.remarks[0].startswith("There are no pictures and no sound: the features are no log")
 
 
-def test_noise_is_not_heard_in_transcripts(tmp_path):
+def test_noise_is_not_heard_in_transcripts():
     words = TextEncoder("bert", "0" * 64, 88, (0.5, 0.5), 18)
     heard = {
-        spec: Session(
-            sets=(NamedSet("made", replace(made(), spec=spec), 1.0),),
-            corpus=TOY,
-            data_root=None,
-            options=Options(),
-            speech=("noise-10dB",),
-            label_map=None,
-            fold=None,
-            out=tmp_path,
-            command="",
+        spec: session(
+            NamedSet("made", replace(made(), spec=spec), 1.0), TOY, speech=("noise-10dB",)
         ).heard
         for spec in (SPEC, words)
     }

@@ -12,6 +12,7 @@ import soundfile
 import torch
 from commands import Command
 from fake_speech import EMOTIONS, SPEC, fake_speech
+from small_evaluation import session
 from small_sets import provenance, small_set
 from test_bad_input import EVERYONE, refused, table
 from test_foreign_sets import forge
@@ -30,8 +31,6 @@ from distill.outer_loop import Loop
 from distill.private import account_of
 from distill.public import door_to, twins, under_emotions_of
 from evaluation.named_sets import NamedSet
-from evaluation.options import Options
-from evaluation.session import Session
 from synth_data.account import Account, read_charges
 from synth_data.corpora import CORPORA
 from synth_data.curator import Curator
@@ -556,14 +555,4 @@ def test_a_set_is_not_judged_on_a_part_of_its_public_speech():
     """Where a corpus is published, its name says enough."""
     one = NamedSet("mine", small_set(provenance=with_public()), 0.0)
     with pytest.raises(SetError, match="was made from ravdess itself"):
-        Session(
-            sets=(one,),
-            corpus=CORPORA["ravdess"],
-            data_root=None,
-            options=Options(),
-            speech=(),
-            label_map={},
-            fold=None,
-            out=Path("never-written"),
-            command="",
-        )
+        session(one, CORPORA["ravdess"], label_map={})

@@ -4,13 +4,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from small_evaluation import session
 from small_sets import small_set
 from trees import noise
 
 from distill.config import RunConfig
 from evaluation.named_sets import NamedSet
-from evaluation.options import Options
-from evaluation.session import Session
 from synth_data.corpora.table import TABLE
 from synth_data.corpora.tree import IncompleteError
 from synth_data.corpus import listing, load, protocol_line, protocol_of
@@ -330,17 +329,7 @@ def test_a_split_of_train_and_test_is_the_default_protocol(
     assert protocol_of(TABLE, "leave-one-session-out", table).name == "leave-one-session-out"
     resolved = RunConfig(dataset="table", data_root=table, epsilon=None).resolved()
     assert resolved.protocol == resolved.corpus_protocol.name == usual
-    judged = Session(
-        sets=(NamedSet("mine", small_set(), 0.0),),
-        corpus=TABLE,
-        data_root=table,
-        options=Options(),
-        speech=(),
-        label_map={},
-        fold=None,
-        out=Path("never-written"),
-        command="",
-    )
+    judged = session(NamedSet("mine", small_set(), 0.0), TABLE, table, label_map={})
     assert judged.protocol.name == usual
     other = RunConfig(dataset="table", data_root=table, protocol="leave-one-session-out")
     assert other.resolved().protocol == "leave-one-session-out"

@@ -7,7 +7,7 @@ from pathlib import Path
 from evaluation.systems.text_encoders import require_transcripts
 from synth_data.corpora import CORPORA
 from synth_data.corpora.facts import Corpus
-from synth_data.corpora.tree import Kept, few
+from synth_data.corpora.tree import Kept, few, notes_of
 from synth_data.corpus import find_root, load
 from synth_data.errors import UserError
 from synth_data.features import FEATURES
@@ -55,8 +55,7 @@ def recordings(
     if silent and (len(silent) == len(rated) or not skip_bad):
         require_transcripts(corpus.title, rated)
     with_emotions = corpus.emotions or any(one.emotion for one in listed)
-    left_out = listed.notes if isinstance(listed, Kept) else ()
-    kept = Kept([one for one in listed if one.name not in silent], left_out)
+    kept = Kept([one for one in listed if one.name not in silent], notes_of(listed))
     real = load(
         replace(corpus, read=lambda *_: kept, read_rated=None),  # so that its digest is of these
         root,

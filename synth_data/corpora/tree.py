@@ -28,6 +28,11 @@ class Kept(list[Utterance]):
         self.notes = tuple(notes)
 
 
+def notes_of(utterances: Sequence[Utterance]) -> tuple[str, ...]:
+    """What a reader left out of them; nothing where it says nothing."""
+    return utterances.notes if isinstance(utterances, Kept) else ()
+
+
 class IncompleteError(CorpusError):
     """Labels lack audio, or audio lacks labels.
 
