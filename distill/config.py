@@ -22,6 +22,7 @@ from distill.choice import (
     choose_untrained,
 )
 from distill.defaults import (
+    COSINES_LOOP,
     FIRST_MINUTE,
     HALF_NUMBERS,
     LEARNED,
@@ -208,7 +209,7 @@ class RunConfig(BaseModel):
             raise unknown_name("objective", self.objective, [*OBJECTIVES, AUTO])
         known = {setting.name for setting in dataclasses.fields(OBJECTIVES[self.objective])}
         shorter = {
-            "loop": first.get("loop", {}) if self.budget is None else PRIVATE_LOOP,
+            "loop": self._usual_loop,
             "settings": {k: v for k, v in first.get("settings", {}).items() if k in known},
             "recipe": first.get("recipe", {}),
         }
@@ -431,6 +432,15 @@ class RunConfig(BaseModel):
         alone = self.objective != AUTO and has_schedule(self.build_objective())
         private = self.budget is not None
         return self.corpus.access != "built-in" and not (self._hurried(ENOUGH) or alone or private)
+
+    @property
+    def _usual_loop(self) -> dict[str, Any]:
+        """Settings of the outer loop, where nothing is said of them."""
+        if self.budget is not None:
+            return PRIVATE_LOOP
+        if self.corpus.access == "built-in":
+            return dict(FIRST_MINUTE["loop"])
+        return COSINES_LOOP if self.build_parameterisation().frames == "cosines" else {}
 
     @property
     def _learns_labels_by_default(self) -> bool:

@@ -12,11 +12,9 @@ FIRST_MINUTE: dict[str, Any] = {
 }
 UNKNOWN_EMOTIONS = 4  # taken to be so many until recordings of one's own are read
 SMALL_ITEMS: dict[str, Any] = {"slices": 4, "numbers": "int8"}
-FEW_BYTES: dict[int, dict[str, Any]] = {  # by ipc
-    1: {"slices": 16, "frames": "cosines"},
-    2: {"slices": 8, "frames": "cosines"},
-    3: {"slices": 8, "frames": "cosines"},
-}
+COSINES: dict[str, Any] = {"slices": 8, "numbers": "int8", "frames": "cosines"}
+FEWEST_BYTES = {"slices": 16}  # of one item of each class
+COSINES_LOOP = {"steps": 200}  # so many items have gained by then what they gain
 HALF_NUMBERS = {"numbers": "float16"}  # of a decoder, which makes whole items
 # Under a privacy budget nothing real may be seen, and what follows the answers is cheap.
 PRIVATE_LOOP: dict[str, Any] = {"initialisation": "spectrum", "steps": 60, "learning_rate": 0.1}
@@ -26,11 +24,12 @@ LEARNED = {"labels": "soft"}  # where dimensions are told: worth 0.01 to 0.07 of
 
 
 def small_items(ipc: int, frames: int, *, named: bool, private: bool) -> dict[str, Any]:
-    """How sets of recordings store their items: sixteen in the bytes of one.
+    """How sets of recordings store their items: as cosines of low frequency, many in one's bytes.
 
-    Where bytes are fewest, as so few cosines of low frequency that there is room for 60 items or
-    more of each class (README, "Which way to store items?"); under a privacy budget that was not
-    tried. Items of fewer frames than slices are stored whole.
+    There is room for some thirty items for each of `ipc`, and for sixty where that is one (README,
+    "Which way to store items?"). Under a privacy budget that was not tried: there, and where
+    somebody says how many slices there are, slices are means of frames. Items of fewer frames than
+    slices are stored whole.
 
     Args:
         ipc: whose bytes there are.
@@ -38,7 +37,7 @@ def small_items(ipc: int, frames: int, *, named: bool, private: bool) -> dict[st
         named: whether somebody said how many slices there are.
         private: whether there is a privacy budget.
     """
-    few = {} if named or private else FEW_BYTES.get(ipc, {})
-    if few.get("slices", 0) > frames:
-        few = {}
-    return {**SMALL_ITEMS, "slices": min(SMALL_ITEMS["slices"], frames), **few}
+    cosines = COSINES | (FEWEST_BYTES if ipc == 1 else {})
+    if named or private or cosines["slices"] > frames:
+        return SMALL_ITEMS | {"slices": min(SMALL_ITEMS["slices"], frames)}
+    return cosines

@@ -233,7 +233,7 @@ def distill(
             *(state.targets, per_class, curator.spec.frames, judge),
             prefixes=prefixes,
         )
-        worth = ended.scores[0][1] if ended.scores else 0.0  # of what it started from
+        worth = ended.looks[0].score if ended.looks else 0.0  # of what it started from
         left = seconds - state.seconds - state.judging
         guided = guide.run(ended.learned, worth, progress, left)
         state.seconds += guided.seconds
@@ -274,7 +274,10 @@ def distill(
             | {
                 "questions asked of the real speech": dict(sorted(curator.questions.items())),
                 f"{metric} of validation speakers after so many steps": {
-                    str(step): round(score, 4) for step, score in ended.scores
+                    "0, under their own labels" if look.real else str(look.step): round(
+                        look.score, 4
+                    )
+                    for look in ended.looks
                 },
                 f"{metric} of validation speakers after so many steps of the native schedule": {
                     str(step): round(score, 4) for step, score in enumerate(guided.scores, 1)

@@ -34,8 +34,11 @@ def notes_of(
         )
     if ended.stopped:
         yield f"it ended after {ended.steps} of {loop.steps} steps: {ended.stopped}"
-    if ended.step < ended.steps:
-        what = "as it started" if ended.step == 0 else f"as it was after {ended.step} steps"
+    if ended.best and (ended.best.real or ended.best.step < ended.steps):
+        what = f"as it was after {ended.best.step} steps"
+        if not ended.best.step:
+            relabelled = not ended.best.real and any(look.real for look in ended.looks)
+            what = "as it started" + (", but for its labels" if relabelled else "")
         yield f"it is {what}, since it was then worth most to validation speakers"
 
 

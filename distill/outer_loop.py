@@ -25,14 +25,14 @@ from distill.initialisations import INITIALISATIONS
 from distill.judge import Judge
 from distill.nested import drawn
 from distill.objectives.objective import Objective, Student
-from distill.outer_state import OuterState
+from distill.outer_state import Look, OuterState
 from distill.speaker_penalty import SpeakerPenalty
 from synth_data.curator import Curator
 from synth_data.errors import UserError, unknown_name
 from synth_data.progress import SILENT, Progress
 from synth_data.randomness import generator
 from synth_data.schedule import Momentum
-from synth_data.settings import Count, NotNegative, Positive
+from synth_data.settings import Count, NotNegative, Positive, Whole
 
 SAVE_EVERY = 20.0  # seconds between checkpoints: about so much work is lost at most
 PATIENCE = 20  # steps in a row without a usable gradient, before a run is given up
@@ -44,15 +44,15 @@ class Made:
 
     Attributes:
         learned: by name.
-        step: after which it was so.
-        scores: (step, score) each time that it was judged, in order.
+        best: when it was so, where it was judged.
+        looks: what validation speakers said, in order.
         steps: that were taken in all.
         stopped: why they were fewer than asked for; empty if they were not.
     """
 
     learned: dict[str, Tensor]
-    step: int
-    scores: tuple[tuple[int, float], ...]
+    best: Look | None
+    looks: tuple[Look, ...]
     steps: int
     stopped: str
 
@@ -65,7 +65,7 @@ class Loop:
     whose gradient is not finite is not taken.
 
     Attributes:
-        steps: outer steps.
+        steps: outer steps; 0 for items as they start, under the labels that are asked for.
         learning_rate: of Adam on the items at the start; features have about unit variance.
         schedule_learning_rate: the same on what an objective learns besides items and labels,
             such as the logarithms of step sizes.
@@ -85,7 +85,7 @@ class Loop:
         UserError: an initialisation that is not in the table.
     """
 
-    steps: Count = 600
+    steps: Whole = 600
     learning_rate: Positive = 0.03
     schedule_learning_rate: Positive = 0.03
     initialisation: str = "real"
@@ -191,6 +191,8 @@ class OuterLoop:
             return time.monotonic() - began - state.seconds
 
         if state.step == 0:
+            if self._is_taught:
+                self._look(state, real=True)
             self._look(state)
             state.before = time.monotonic() - began
         took = save()
@@ -229,11 +231,11 @@ class OuterLoop:
                     bar.set_postfix(loss=f"{float(loss):.3g}", refresh=False)
         self._look(state)
         save()
-        ended = state.best if state.scores else self._now(state)
+        ended = state.best if state.looks else self._now(state)
         return Made(
             {name: value.detach().cpu() for name, value in ended.items()},
-            max(state.scores, key=lambda each: each[1])[0] if state.scores else state.step,
-            tuple(state.scores),
+            max(state.looks, key=lambda look: look.score, default=None),
+            tuple(state.looks),
             state.step,
             stopped,
         )
@@ -267,34 +269,41 @@ class OuterLoop:
                 value.lerp_(learned[name], 1 - self.loop.average)
         return loss.detach()
 
-    def _now(self, state: OuterState) -> dict[str, Tensor]:
+    @property
+    def _is_taught(self) -> bool:
+        """Whether the objective or experts say what they hear in items."""
+        able = self.objective.teaches or self.expert is not None
+        return able and self.parameterisation.labels == "taught"
+
+    def _now(self, state: OuterState, real: bool = False) -> dict[str, Tensor]:
         """What there is by now, with what the objective or experts hear in it.
 
-        Before the first step labels are hard: a set is compared with real utterances as they are.
+        Args:
+            state: of the loop.
+            real: under the utterances' own labels, which a set is compared with.
         """
         learned = state.average if self.loop.average else state.learned
         now = {name: value.detach() for name, value in learned.items()}
-        if self.parameterisation.labels == "taught" and state.step:
+        if self._is_taught and not real:
             spec = self.curator.spec
             items = self.parameterisation.items(now, spec.frames, self.per_class)
-            if self.objective.teaches:
+            if self.expert is None or self.objective.teaches:
                 said = self.objective.hears(state.objective, items, spec, self.student)
-                now |= heard(said, self.curator.task)
-            elif self.expert is not None:
+            else:
                 said = self.expert.hears(self.student, state.expert, items)
-                now |= heard(said, self.curator.task)
+            now |= heard(said, self.curator.task)
         return now
 
-    def _look(self, state: OuterState) -> None:
+    def _look(self, state: OuterState, real: bool = False) -> None:
         """Asks validation speakers, once per step, and keeps the best."""
-        if self.judge is None or (state.scores and state.scores[-1][0] == state.step):
+        if self.judge is None or any((x.step, x.real) == (state.step, real) for x in state.looks):
             return
         began = time.monotonic()
-        now = self._now(state)
+        now = self._now(state, real)
         score = self.judge(now, state.targets)
-        if not state.scores or score > max(score for _, score in state.scores):
+        if score > max((look.score for look in state.looks), default=-math.inf):
             state.best = {name: value.clone() for name, value in now.items()}
-        state.scores.append((state.step, score))
+        state.looks.append(Look(state.step, score, real))
         state.judging = time.monotonic() - began
 
     def _adam(self, state: OuterState) -> torch.optim.Adam:

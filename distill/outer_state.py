@@ -12,6 +12,21 @@ from torch import Tensor
 from distill.objectives.objective import State
 
 
+@dataclass(frozen=True)
+class Look:
+    """What validation speakers once said.
+
+    Attributes:
+        step: after how many.
+        score: UAR or CCC.
+        real: of what items start from under its own labels, where experts give others.
+    """
+
+    step: int
+    score: float
+    real: bool = False
+
+
 @dataclass
 class OuterState:
     """Where an outer loop is; an interrupted one goes on from it with the same bits.
@@ -30,7 +45,7 @@ class OuterState:
             none is needed.
         questions: how often each purpose was asked for at the door.
         draws: for all that the steps draw.
-        scores: (step, score) each time that what is learned was judged.
+        looks: what validation speakers said, in order.
         step: how many were taken.
         seconds: that they took, with what was asked before them.
         before: of those seconds, how many had passed before the first step.
@@ -56,7 +71,7 @@ class OuterState:
     expert: dict[str, Tensor]
     questions: Counter[str]
     draws: torch.Generator
-    scores: list[tuple[int, float]] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
     step: int = 0
     seconds: float = 0.0
     before: float = 0.0
@@ -106,7 +121,9 @@ class OuterState:
             "initial": self.initial,
             "targets": self.targets,
             "draws": self.draws.get_state(),
-            "scores": torch.tensor(self.scores, dtype=torch.float64).reshape(-1, 2),
+            "looks": torch.tensor(
+                [(look.step, look.score, look.real) for look in self.looks], dtype=torch.float64
+            ).reshape(-1, 3),
             "step": torch.tensor(self.step),
             "seconds": torch.tensor(self.seconds),
             "before": torch.tensor(self.before),
@@ -137,7 +154,10 @@ class OuterState:
             targets=tensors["targets"],
             questions=Counter({name: int(n) for name, n in group("questions").items()}),
             draws=draws,
-            scores=[(int(step), score) for step, score in tensors["scores"].tolist()],
+            looks=[
+                Look(int(step), score, bool(real))
+                for step, score, real in tensors["looks"].tolist()
+            ],
             step=int(tensors["step"]),
             seconds=float(tensors["seconds"]),
             before=float(tensors["before"]),

@@ -106,8 +106,9 @@ def plan(
     sets = full + small + step * trained_steps(recipe, DRAWS)
     codec = parameterisation.build_decoder() or parameterisation.codec
     starts = 2 if objective.starts_from == "both" else 1
+    looks = 1 + (parameterisation.labels == "taught") + min(loop.checks, loop.steps)
     judging = (
-        step * recipe.settings[0].steps * starts * len(sizes) * (1 + min(loop.checks, loop.steps))
+        step * recipe.settings[0].steps * starts * len(sizes) * looks
         if tested and config.budget is None  # else nobody judges
         else 0.0
     )

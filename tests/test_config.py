@@ -143,7 +143,7 @@ def test_full_runs_are_the_default_of_real_corpora(tmp_path):
         ("[settings]\naugment = 3", "augment: should be a table of settings, found 3"),
         ("[expert]\nstep = 3", "unknown setting of the expert 'step': did you mean 'steps'"),
         ("[recipe]\nbatches = 3", "of the student's recipe 'batches': did you mean 'batch'"),
-        ("[loop]\nsteps = 0", "the outer loop: steps: input should be greater than or equal to 1"),
+        ("[loop]\nsteps = -1", "the outer loop: steps: input should be greater than or equal to 0"),
         ("[loop]\nlearning_rate = nan", "the outer loop: learning_rate: .* finite"),
         ("[settings]\nstarts = 0", "starts: input should be greater than or equal to 1, found 0"),
         ("[settings]\nsampling_probability = 0.0", "sampling_probability: .* greater than 0"),
@@ -197,17 +197,17 @@ def test_auto_is_what_was_measured(tmp_path):
 
 def test_sets_of_recordings_are_stored_small_unless_told_otherwise(tmp_path):
     real = f"dataset = 'emodb'\ndata_root = '{tmp_path}'\n"
-    small = Parameterisation(4, "int8", "taught")
-    assert config_of(real, tmp_path).build_parameterisation() == small
     given = "[parameterisation]\nslices = 2\n"
-    assert config_of(real + given, tmp_path).build_parameterisation().slices == 2
-    # Where bytes are fewest, as cosines; but not where slices are named, or under a budget.
-    for ipc, slices in ((1, 16), (2, 8), (3, 8)):
-        few = f"ipc = {ipc}\n" + real
-        fewest = Parameterisation(slices, "int8", "taught", frames="cosines")
-        assert config_of(few, tmp_path).build_parameterisation() == fewest
-        assert config_of(few + given, tmp_path).build_parameterisation().frames == "means"
-    assert config_of("ipc = 4\n" + real, tmp_path).build_parameterisation() == small
+    # As cosines; but not where slices are named, or under a budget.
+    for ipc, slices in ((1, 16), (2, 8), (10, 8)):
+        plain, named = (config_of(f"ipc = {ipc}\n{real}{said}", tmp_path) for said in ("", given))
+        cosines = Parameterisation(slices, "int8", "taught", frames="cosines")
+        assert plain.build_parameterisation() == cosines
+        assert plain.loop["steps"] == 200
+        assert named.build_parameterisation() == Parameterisation(2, "int8", "taught")
+        assert named.loop["steps"] == 600
+    longer = config_of(f"{real}[loop]\nsteps = 7\n", tmp_path)
+    assert longer.loop["steps"] == 7
     private = config_of("ipc = 1\nepsilon = 8.0\n" + real, tmp_path).build_parameterisation()
     assert (private.frames, private.slices) == ("means", 4)
     assert config_of("", tmp_path).build_parameterisation() == Parameterisation()

@@ -55,18 +55,44 @@ def test_the_start_is_returned_where_nothing_is_better(monkeypatch):
     assert synthetic.provenance.settings[WAY] == {"0": 0.5, "4": 0.4, "8": 0.5}
 
 
-def test_the_start_has_no_experts_labels(monkeypatch):
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ((0.5, 0.4, 0.4, 0.5), "it is as it started, since"),
+        ((0.5, 0.6, 0.4, 0.5), "it is as it started, but for its labels, since"),
+        ((0.5, 0.6, 0.7, 0.5), "it is as it was after 4 steps, since"),
+        ((0.5, 0.6, 0.7, 0.8), ""),
+    ],
+)
+def test_labels_of_experts_are_judged_apart_from_steps(said, told, monkeypatch):
     """What a set is compared with, and goes back to, are real utterances as they are."""
     changes = {
         "objective": DistributionMatching(starts=1, checkpoints=1),
         "parameterisation": Parameterisation(labels="taught"),
         "expert": Expert(steps=10),
     }
-    scored(monkeypatch, 0.5, 0.4, 0.5)
-    assert torch.equal(made(**changes).targets, START.targets)
-    monkeypatch.undo()
-    scored(monkeypatch, 0.5, 0.6, 0.7)
-    assert made(**changes).targets.max() < 1
+    scored(monkeypatch, *said)
+    synthetic = made(**changes)
+    moments = ("0, under their own labels", "0", "4", "8")
+    assert synthetic.provenance.settings[WAY] == dict(zip(moments, said, strict=True))
+    assert told in synthetic.provenance.notes[-1]
+    assert ("it is as it" in synthetic.provenance.notes[-1]) == bool(told)
+    best = said.index(max(said))
+    assert torch.equal(synthetic.features, START.features) == (best < 2)
+    assert torch.equal(synthetic.targets, START.targets) == (best == 0)
+    if best > 0:
+        assert synthetic.targets.max() < 1
+
+
+def test_without_steps_items_are_utterances_under_experts_labels():
+    """Whether somebody judges them or not."""
+    taught = Parameterisation(labels="taught")
+    objective = DistributionMatching(starts=1, checkpoints=1)
+    changes = {"parameterisation": taught, "expert": Expert(steps=10), "loop": Loop(steps=0)}
+    alone = made(objective, validation=None, **changes)
+    assert torch.equal(alone.features, START.features)
+    assert alone.targets.max() < 1
+    assert alone.targets.argmax(dim=1).equal(START.targets.argmax(dim=1))
 
 
 def test_the_best_on_the_way_is_returned(monkeypatch):
