@@ -144,8 +144,9 @@ def distill_data(
     slices: Annotated[
         int | None,
         typer.Option(
-            help="Store this many items in the frames of one.  [default: 4; up to --ipc 3 cosines, "
-            "8 or 16; toy without --epsilon, and features of one frame: 1]"
+            help="Store this many items in the frames of one, as means of frames.  [default: 8 as "
+            "cosines, 16 with --ipc 1; under --epsilon 4; toy without it, and features of one "
+            "frame: 1]"
         ),
     ] = None,
     numbers: Annotated[
@@ -165,8 +166,9 @@ def distill_data(
     native_steps: Annotated[
         int | None,
         typer.Option(
-            help="Steps of a training schedule that comes with the set.  [default: 3; 0 for toy, "
-            "under --epsilon, with under 3 minutes, or where the objective learns one]"
+            help="Steps of a training schedule that comes with the set.  [default: 0; 3 for items "
+            "of recordings that are no cosines, but not under --epsilon, with under 3 minutes, or "
+            "where the objective learns one]"
         ),
     ] = None,
     disentangle: Annotated[

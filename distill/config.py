@@ -388,6 +388,7 @@ class RunConfig(BaseModel):
         wanted = (
             self._expert_by_default
             and not self._decodes
+            and self.build_parameterisation().frames != "cosines"  # which bend too little for one
             and self.build_objective().starts_from != "random"
         )
         usual = Native(steps=NATIVE_STEPS if wanted else 0)

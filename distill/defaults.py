@@ -14,7 +14,8 @@ UNKNOWN_EMOTIONS = 4  # taken to be so many until recordings of one's own are re
 SMALL_ITEMS: dict[str, Any] = {"slices": 4, "numbers": "int8"}
 COSINES: dict[str, Any] = {"slices": 8, "numbers": "int8", "frames": "cosines"}
 FEWEST_BYTES = {"slices": 16}  # of one item of each class
-COSINES_LOOP = {"steps": 200}  # so many items have gained by then what they gain
+# So many items have by then gained what they gain, and lose a little by longer ways.
+COSINES_LOOP: dict[str, Any] = {"steps": 200, "learning_rate": 0.01}
 HALF_NUMBERS = {"numbers": "float16"}  # of a decoder, which makes whole items
 # Under a privacy budget nothing real may be seen, and what follows the answers is cheap.
 PRIVATE_LOOP: dict[str, Any] = {"initialisation": "spectrum", "steps": 60, "learning_rate": 0.1}

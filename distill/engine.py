@@ -205,6 +205,7 @@ def distill(
         judge = Judge(
             *(heard, start, objective, parameterisation, per_class, recipe, seed),
             prefixes=prefixes,
+            students=loop.students,
         )
 
     seconds = math.inf if max_minutes is None else 60 * max_minutes

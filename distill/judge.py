@@ -35,6 +35,7 @@ class Judge:
         recipe: of the students; its first setting is taken.
         seed: that all random numbers are derived from.
         prefixes: items of each class that are sets as well.
+        students: that are trained, from each initialisation.
     """
 
     validation: RealSet
@@ -45,6 +46,7 @@ class Judge:
     recipe: Recipe
     seed: int
     prefixes: tuple[int, ...] = ()
+    students: int = 1
 
     def __call__(
         self,
@@ -70,8 +72,9 @@ class Judge:
             some = made.first(size)
             examples = Examples(some.features, some.targets, task=self.validation.task)
             found += [
-                self._worth(examples, weights, recipe)
-                for weights, recipe in self._students(made.learned, schedule, size)
+                self._worth(examples, weights, recipe, n)
+                for n in range(self.students)
+                for weights, recipe in self._students(made.learned, schedule, size, n)
             ]
         return sum(found) / len(found)
 
@@ -80,9 +83,9 @@ class Judge:
         return self._score(logits_of(self._network, weights, self.validation.features))
 
     def _students(
-        self, learned: Mapping[str, Tensor], schedule: NativeSchedule | None, size: int
+        self, learned: Mapping[str, Tensor], schedule: NativeSchedule | None, size: int, n: int
     ) -> Iterator[tuple[Weights, StudentRecipe]]:
-        """Of a set of so many items of each class."""
+        """The nth of a set of so many items of each class, from each initialisation."""
         if self.objective.starts_from != "random":
             schedule = schedule or self.objective.schedule(learned, self.per_class)
             if schedule and (size == self.per_class or schedule.within(size)):
@@ -90,10 +93,10 @@ class Judge:
             else:
                 yield self.start.weights, self.recipe
         if self.objective.starts_from != "fixed":
-            yield draw_weights(self._network, generator(self.seed, "judge")), self.recipe
+            yield draw_weights(self._network, generator(self.seed, "judge", n)), self.recipe
 
-    def _worth(self, examples: Examples, weights: Weights, recipe: StudentRecipe) -> float:
-        draws = generator(self.seed, "judge", "training")
+    def _worth(self, examples: Examples, weights: Weights, recipe: StudentRecipe, n: int) -> float:
+        draws = generator(self.seed, "judge", "training", n)
         setting = recipe.settings[0]
         try:
             fitted = recipe.fit(self.start.network, weights, examples, setting, draws)

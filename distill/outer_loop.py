@@ -80,6 +80,7 @@ class Loop:
             itself at every step; 0 for the last step alone.
         checks: how often the candidate is judged on validation speakers, where there are any, not
             counting its start; what is returned is the best one found, so never worse than that.
+        students: that are trained each time, from each initialisation that the set is made for.
 
     Raises:
         UserError: an initialisation that is not in the table.
@@ -92,6 +93,7 @@ class Loop:
     noise: NotNegative = 0.5
     average: Momentum = 0.0
     checks: Count = 2
+    students: Count = 2
 
     def __post_init__(self) -> None:
         if self.initialisation not in INITIALISATIONS:

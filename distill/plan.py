@@ -108,7 +108,7 @@ def plan(
     starts = 2 if objective.starts_from == "both" else 1
     looks = 1 + (parameterisation.labels == "taught") + min(loop.checks, loop.steps)
     judging = (
-        step * recipe.settings[0].steps * starts * len(sizes) * looks
+        step * recipe.settings[0].steps * starts * loop.students * len(sizes) * looks
         if tested and config.budget is None  # else nobody judges
         else 0.0
     )

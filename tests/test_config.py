@@ -203,7 +203,7 @@ def test_sets_of_recordings_are_stored_small_unless_told_otherwise(tmp_path):
         plain, named = (config_of(f"ipc = {ipc}\n{real}{said}", tmp_path) for said in ("", given))
         cosines = Parameterisation(slices, "int8", "taught", frames="cosines")
         assert plain.build_parameterisation() == cosines
-        assert plain.loop["steps"] == 200
+        assert (plain.loop["steps"], plain.loop["learning_rate"]) == (200, 0.01)
         assert named.build_parameterisation() == Parameterisation(2, "int8", "taught")
         assert named.loop["steps"] == 600
     longer = config_of(f"{real}[loop]\nsteps = 7\n", tmp_path)
@@ -234,7 +234,8 @@ def test_sets_that_tell_dimensions_have_an_objective_and_labels_of_their_own(tmp
 def test_recordings_have_an_expert_where_there_is_use_and_time_for_one(tmp_path):
     def of(text: str, dataset: str = "emodb") -> tuple[int, str]:
         root = f"data_root = '{tmp_path}'" if dataset != "toy" else ""
-        config = config_of(f"dataset = '{dataset}'\n{root}\n{text}", tmp_path)
+        stored = "" if "[parameterisation]" in text else "[parameterisation]\nslices = 4\n"
+        config = config_of(f"dataset = '{dataset}'\n{root}\n{text}\n{stored}", tmp_path)
         return config.build_native().steps, config.build_parameterisation().labels
 
     assert of("") == of("objective = 'gradient-matching'") == (3, "taught")
@@ -245,3 +246,7 @@ def test_recordings_have_an_expert_where_there_is_use_and_time_for_one(tmp_path)
     assert of("objective = 'unrolled'") == of("max_minutes = 2.9") == without
     assert of("[settings]\ncheckpoints = 1\none_release = true") == without
     assert of("", dataset="toy") == without
+    # Cosines of low frequency have labels of experts, and bend too little for a schedule.
+    assert of("[parameterisation]\nframes = 'cosines'") == (0, "taught")
+    cosines = "[native]\nsteps = 2\n[parameterisation]\nframes = 'cosines'"
+    assert of(cosines) == (2, "taught")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from fake_speech import TASK, fake_speech
+from fake_speech import SPEC, TASK, fake_speech
 from pushing import Push, interrupt
 
 from distill.candidate import Parameterisation
@@ -16,7 +16,7 @@ from distill.objectives.distribution_matching import DistributionMatching
 from distill.objectives.objective import Objective
 from distill.objectives.unrolled import Unrolled
 from distill.outer_loop import Loop
-from evaluation.students import Recipe
+from evaluation.students import Examples, Recipe
 from synth_data.codecs import Packed
 from synth_data.curator import Curator
 from synth_data.synthetic import SyntheticSet
@@ -150,10 +150,25 @@ def judge_of(objective: Objective, **changes: Any) -> Judge:
     )
 
 
+def test_several_students_are_asked_and_their_mean_is_taken():
+    learned = {"items": START.features}
+    each = DistributionMatching()
+
+    def said(students: int) -> float:
+        return judge_of(each, students=students)(learned, START.targets)
+
+    first = said(1)
+    judge = judge_of(each)
+    made, _ = judge.parameterisation.finished(learned, START.targets, SPEC.frames, 2)
+    examples = Examples(made.features, made.targets, task=TASK)
+    second = [judge._worth(examples, *who, 1) for who in judge._students({}, None, 2, 1)]
+    assert said(2) == pytest.approx((first + sum(second) / 2) / 2)
+
+
 @pytest.mark.parametrize(("starts_from", "students"), [("both", 2), ("fixed", 1), ("random", 1)])
 def test_students_start_where_the_set_is_made_for(starts_from, students):
     judge = judge_of(Unrolled(steps=2, starts_from=starts_from))
-    found = list(judge._students({"log learning rates": torch.zeros(2)}, None, 2))
+    found = list(judge._students({"log learning rates": torch.zeros(2)}, None, 2, 0))
     assert len(found) == students
     names = [type(recipe).__name__ for _, recipe in found]
     assert ("NativeRecipe" in names) == (starts_from != "random")

@@ -162,9 +162,9 @@ def test_validation_speakers_hear_every_size(monkeypatch):
     synthetic = made(DistributionMatching(starts=1, checkpoints=1), validation=speakers)
     scores = synthetic.provenance.settings["UAR of validation speakers after so many steps"]
     assert set(scores.values()) == {round((1 + 2 + 4) / 12, 4)}
-    assert [len(items) for items in heard] == 3 * [3, 3, 6, 6, 12, 12]
-    assert torch.equal(heard[0], heard[4][::4])
-    assert torch.equal(heard[2], heard[4].unflatten(0, (3, 4))[:, :2].flatten(0, 1))
+    assert [len(items) for items in heard] == 3 * [3, 3, 3, 3, 6, 6, 6, 6, 12, 12, 12, 12]
+    assert torch.equal(heard[0], heard[8][::4])
+    assert torch.equal(heard[4], heard[8].unflatten(0, (3, 4))[:, :2].flatten(0, 1))
 
 
 def test_a_native_schedule_belongs_to_every_prefix():
