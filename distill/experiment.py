@@ -241,8 +241,8 @@ class Experiment:
         more = f"; sets that are private for {others} come on top" if others else ""
         return (
             f"privacy: all private sets so far from exactly these recordings, on this machine, "
-            f"come to epsilon {spent:.4g} at delta {budget.delta:g} for every {budget.unit}, if "
-            f"all are shared{more}"
+            f"come to at most epsilon {spent:.4g} at delta {budget.delta:g} for every "
+            f"{budget.unit}, if all are shared{more}"
         )
 
     def run_folds(self, folds: list[int]) -> list[Result]:

@@ -95,7 +95,7 @@ class Report(SavedReport):
             confusions=tuple(confusions(first)),
             groups=tuple(groups(first)),
             scores=tuple(scores(first)),
-            attacks=tuple(attacks(folds, generator)),
+            attacks=tuple(attacks(folds if pooled else folds[:1], generator)),
             unavailable=(
                 *reasons([result.unavailable for result in folds], numbers),
                 *not_pooled(first.incomplete),

@@ -1,6 +1,7 @@
 """Accounts: charged first, answered once, and never again, whatever happens in between."""
 
 import json
+from dataclasses import asdict
 from functools import cache
 
 import pytest
@@ -10,6 +11,7 @@ from torch import Tensor
 from synth_data.account import (
     CHARGED,
     Account,
+    append,
     epsilon_of_corpus,
     forget_answers,
     ledger_of_corpus,
@@ -139,3 +141,16 @@ def test_a_charge_is_a_line_that_people_can_read(tmp_path):
         "count": 1,
         "unit": "speaker",
     }
+
+
+def test_releases_that_nobody_can_add_up_are_bounded_instead(tmp_path):
+    """Of sampled releases with ever other noise, together too many for the accountant."""
+    everywhere = tmp_path / "corpus.jsonl"
+    noises = [4 + n / 100 for n in range(60)]
+    for noise in noises:
+        sampled = Release("means", noise, sampling_probability=0.1)
+        append(everywhere, {"unit": BUDGET.unit, **asdict(sampled)})
+    with pytest.raises(UserError, match="take the accountant as long as"):
+        epsilon_of([Release("means", noise, 0.1) for noise in noises], BUDGET.delta)
+    whole = epsilon_of([Release("means", noise) for noise in noises], BUDGET.delta)
+    assert epsilon_of_corpus(everywhere, BUDGET) == pytest.approx(whole)

@@ -85,9 +85,20 @@ def test_folds_and_seeds_are_pooled_by_utterance(fold):
 def test_speakers_who_differ_widen_the_interval(fold):
     (alike,) = found(fold, naming("linear", 8))
     (apart,) = found(fold, replace(naming("linear", 8), right=(10, 10, 4)))
-    assert alike.success.interval == (0.8, 0.8)
+    assert alike.success.interval is None
     low, high = apart.success.interval
     assert low < 0.6 < 0.9 < high
+
+
+def test_speech_is_compared_with_itself_on_the_same_folds_alone(fold):
+    """What is heard on one fold only is as good as plain speech there, whatever others have."""
+    folds = [
+        replace(fold, attempts=(naming("linear", 9), naming("linear", 9, HIDDEN))),
+        replace(fold, fold=2, attempts=(naming("linear", 5),)),
+    ]
+    plain, hidden = attacks(folds, np.random.default_rng(0))
+    assert (plain.success.mean, plain.folds) == (pytest.approx(0.7), 2)
+    assert (hidden.against_plain, hidden.folds) == (pytest.approx(1.0), 1)
 
 
 def test_where_few_can_be_named_most_of_the_way_from_chance_is_enough(fold):

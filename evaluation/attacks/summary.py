@@ -16,6 +16,7 @@ from evaluation.runs import FULL, FoldResult
 EQUAL_ERROR_RATE = 0.1  # at most
 TIMES_CHANCE = 3  # of identification, at least
 SHARE_OF_LEAD = 0.8  # of the way from chance to all; enough where that is less
+TINY = 1e-9  # what rounding makes of nothing
 AT_LEAST = 0.9  # of gender and membership: three times their chance is more than all
 GAMES: tuple[tuple[Game, Whose], ...] = (*VOICES, ("membership", "both"))
 VALIDITY = (
@@ -49,6 +50,10 @@ def attacks(folds: Sequence[FoldResult], draws: np.random.Generator) -> Iterator
     The strongest is chosen by its success: a choice in the attacker's favour. An attacker counts
     if it gets far enough on speech as it is; where none does, the strongest is marked. One that
     cannot be tried there counts beside others that do, and alone if it gets as far itself.
+
+    Args:
+        folds: that are parts of one test.
+        draws: of the resamples behind the intervals.
     """
     tried = [attempt for fold in folds for attempt in fold.attempts]
     ways = list(dict.fromkeys(attempt.speech for attempt in tried))
@@ -58,7 +63,6 @@ def attacks(folds: Sequence[FoldResult], draws: np.random.Generator) -> Iterator
         }
         on_plain = {one.attacker for one in reached.get(FULL, [])}
         counting = {one.attacker for one in reached.get(FULL, []) if _gets_far(game, one)}
-        plain = max((one.lead for one in reached.get(FULL, [])), default=0.0)
         for way, all_of_them in reached.items():
             # Who attacks a transform has no speech as it is to succeed on.
             valid = [
@@ -70,6 +74,11 @@ def attacks(folds: Sequence[FoldResult], draws: np.random.Generator) -> Iterator
             if not all_of_them:
                 continue
             best = max(valid or all_of_them, key=lambda one: one.lead)
+            where = [fold for fold in folds if _own(fold, way, game, whose)]
+            # On the same folds: others have other speakers.
+            plain = max(
+                (one.lead for one in _reached(where, FULL, game, whose, draws)), default=0.0
+            )
             yield Attack(
                 speech=way,
                 game=game,
@@ -81,7 +90,7 @@ def attacks(folds: Sequence[FoldResult], draws: np.random.Generator) -> Iterator
                 against_plain=None if way == FULL or plain <= 0 else best.lead / plain,
                 linkability=best.linkability,
                 valid=bool(valid),
-                folds=len({fold.fold for fold in folds if fold.attempts}),
+                folds=len({fold.fold for fold in where}),
             )
 
 
@@ -102,12 +111,7 @@ def _reached(
     folds: Sequence[FoldResult], way: str, game: Game, whose: Whose, draws: np.random.Generator
 ) -> Iterator[_Reached]:
     """Every attacker at a game."""
-    own = [
-        attempt
-        for fold in folds
-        for attempt in fold.attempts
-        if (attempt.speech, attempt.game, attempt.whose) == (way, game, whose)
-    ]
+    own = [attempt for fold in folds for attempt in _own(fold, way, game, whose)]
     for who, informed in dict.fromkeys((each.attacker, each.informed) for each in own):
         mine = [each for each in own if (each.attacker, each.informed) == (who, informed)]
         if game == "verification":
@@ -119,6 +123,15 @@ def _reached(
             yield _Reached(who, informed, _share(mine, draws), _chance(mine))
 
 
+def _own(fold: FoldResult, way: str, game: Game, whose: Whose) -> list[Attempt]:
+    """A fold's attempts at a game."""
+    return [
+        attempt
+        for attempt in fold.attempts
+        if (attempt.speech, attempt.game, attempt.whose) == (way, game, whose)
+    ]
+
+
 def _chance(attempts: Sequence[Attempt]) -> float:
     """Over all utterances, since folds differ in how many speakers there are to choose from."""
     tried = [sum(each.tried) for each in attempts]
@@ -127,7 +140,7 @@ def _chance(attempts: Sequence[Attempt]) -> float:
 
 
 def _share(attempts: Sequence[Attempt], draws: np.random.Generator) -> Estimate:
-    """Of utterances named right, with an interval over speakers."""
+    """Of utterances named right, with an interval over speakers, where these differ at all."""
     names = sorted({speaker for each in attempts for speaker in each.speakers})
     counts = np.zeros((2, len(names)))
     for each in attempts:
@@ -136,7 +149,9 @@ def _share(attempts: Sequence[Attempt], draws: np.random.Generator) -> Estimate:
         np.add.at(counts, (1, rows), each.tried)
     weights = speaker_weights(len(names), draws)
     shares = (weights @ counts[0]) / (weights @ counts[1])
-    return Estimate(mean=float(shares[0]), interval=share_interval(shares, len(names)))
+    # As many of everybody, such as all, says nothing of how many of others it would be.
+    interval = share_interval(shares, len(names)) if np.ptp(shares) > TINY else None
+    return Estimate(mean=float(shares[0]), interval=interval)
 
 
 def _rate(attempts: Sequence[Attempt]) -> Estimate:
