@@ -27,6 +27,11 @@ def main() -> None:
     tensors = load_file(arguments.set / "set.safetensors")
     manifest = json.loads((arguments.set / "manifest.json").read_text())
     emotions = manifest["emotions"]
+    if dimensions := manifest.get("dimensions"):
+        told = ", ".join(dimensions["names"])
+        parser.error(
+            f"{arguments.set} tells {told}, and this program names emotions: its README.md has code"
+        )
     model = train(features_in(tensors, manifest), tensors["targets"], arguments.steps)
     print(f"trained on {len(tensors['targets'])} items of {', '.join(emotions)}")
 
@@ -39,16 +44,41 @@ def main() -> None:
 
 def features_in(tensors: dict[str, Tensor], manifest: dict[str, Any]) -> Tensor:
     """The items [item, mel, frame]; a set's README.md shows how its own are decoded."""
-    if manifest["codec"] is None:
+    codec, frames = manifest["codec"], manifest["features"]["frames"]
+    if codec is None:
         return tensors["features"]
+    if "frames" not in codec:
+        raise SystemExit("a network makes the items of this set: its README.md has the code")
     values = tensors["features.values"].float()
-    if manifest["codec"]["numbers"] == "int8":
+    if codec["numbers"] == "int8":
         scale, offset = (tensors["features." + name].float() for name in ("scale", "offset"))
         values = values * scale[:, None, None] + offset[:, None, None]
-    lines = nn.functional.interpolate(
-        values, scale_factor=float(manifest["codec"]["shorter"]), mode="linear"
-    )
-    return lines[:, :, : manifest["features"]["frames"]]
+    if codec["frames"] == "cosines":
+        return from_cosines(values, frames)
+    if codec["frames"] == "means":
+        by = float(codec["shorter"])
+        values = nn.functional.interpolate(values, scale_factor=by, mode="linear")
+    # The middle of an utterance is repeated, and of whatever there is no more than this is needed.
+    return values.repeat(1, 1, -(-frames // values.shape[2]))[:, :, :frames]
+
+
+def from_cosines(values: Tensor, frames: int) -> Tensor:
+    """Items of which these numbers are the cosines of lowest frequency, over bands and frames."""
+    mels = values.shape[1]
+    cross = torch.outer(torch.arange(mels) + 1, torch.arange(frames) + 1).flatten()
+    kept = cross.argsort(stable=True)[: values[0].numel()]
+    envelope = cross.double() ** -0.75
+    envelope = envelope * (len(cross) / envelope.square().sum()).sqrt()
+    whole = torch.zeros(len(values), len(cross), dtype=torch.float64)
+    whole[:, kept] = values.flatten(1).double() * envelope[kept]
+    return (waves(mels).T @ whole.reshape(-1, mels, frames) @ waves(frames)).float()
+
+
+def waves(size: int) -> Tensor:
+    """An orthonormal discrete cosine transform."""
+    rate, place = torch.arange(size).double()[:, None], torch.arange(size).double() + 0.5
+    wave = torch.cos(torch.pi / size * rate * place) * (2 / size) ** 0.5
+    return torch.where(rate == 0, size**-0.5, wave)
 
 
 def train(features: Tensor, targets: Tensor, steps: int) -> nn.Module:

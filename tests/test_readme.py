@@ -11,10 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
-from small_sets import small_set
 from small_teachers import save_speech, save_text, small_corpus
 from trees import Turn, emodb_tree, iemocap_tree, noise, ravdess_tree
 
@@ -222,24 +219,6 @@ def test_what_other_python_imports_is_there():
     assert lines
     for line in lines:
         exec(line, {})
-
-
-def test_train_on_a_set_recognises(tmp_path, monkeypatch, capsys):
-    small_set().save(tmp_path / "set")
-    noise(tmp_path / "one.wav")
-    sweep = np.sin(np.cumsum(np.linspace(0.05, 1.0, 8000)))
-    soundfile.write(tmp_path / "two.flac", 0.5 * sweep, 8000)
-    recordings = [str(tmp_path / name) for name in ("one.wav", "two.flac")]
-    script = str(ROOT / "examples" / "train_on_a_set.py")
-    monkeypatch.setattr(sys, "argv", [script, str(tmp_path / "set"), *recordings, "--steps", "3"])
-    runpy.run_path(script, run_name="__main__")
-    first, *heard = capsys.readouterr().out.splitlines()
-    assert first == "trained on 6 items of anger, neutral, sadness"
-    assert len(heard) == 2
-    for line, recording in zip(heard, recordings, strict=True):
-        assert re.fullmatch(
-            rf"{re.escape(recording)}: (anger|neutral|sadness) \([01]\.\d\d\)", line
-        )
 
 
 def test_results_are_made_by_commands_that_run(place, monkeypatch, capsys):
