@@ -29,6 +29,7 @@ Loss = Callable[[Mapping[str, Tensor], Tensor, Tensor], Tensor]
 Rows = Tensor  # of utterances, int64
 
 CHUNK = 128  # utterances per pass: bounds memory, and fits the caches of a small machine
+FEWEST = 32  # utterances of an emotion in an exact answer, where it has so many
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,11 @@ class Mechanism(ABC):
 
 @dataclass(frozen=True)
 class Exact(Mechanism):
-    """Plain means, at the speed of a batched pass; an empty group's is zero."""
+    """Plain means, at the speed of a batched pass.
+
+    Of an emotion that few utterances were drawn of, more are asked: a few do not stand for it, and
+    of none the mean would be zero, which objectives would take for what its speech is like.
+    """
 
     exact: ClassVar[bool] = True
 
@@ -211,15 +216,23 @@ def _rows_of(real: RealSet, unit: Unit) -> list[Rows]:
 
 
 def _groups(real: RealSet, question: Question) -> list[Tensor]:
-    """The rows of each emotion, or of all, as far as they are in the sample."""
-    chosen = torch.ones(len(real), dtype=torch.bool)
+    """The rows of all that are in the sample, or of each emotion, at least so many."""
+    drawn, share = torch.zeros(len(real)), 1.0
     if isinstance(sample := question.sample, Draw):
+        share = sample.sampling_probability
         drawn = torch.rand(len(real), generator=sample.generator)
-        chosen = drawn < sample.sampling_probability
     if not question.per_class:
-        return [chosen.nonzero().flatten()]
-    of = real.task.group_of(real.targets).cpu()  # where `chosen` is drawn
-    return [((of == g) & chosen).nonzero().flatten() for g in range(len(real.task.groups))]
+        return [(drawn < share).nonzero().flatten()]
+    of = real.task.group_of(real.targets).cpu()  # where `drawn` is
+    groups = []
+    for group in range(len(real.task.groups)):
+        members = (of == group).nonzero().flatten()
+        rows = members[drawn[members] < share]
+        if len(rows) < FEWEST:
+            first = drawn[members].argsort(stable=True)[:FEWEST]
+            rows = members[first].sort().values
+        groups.append(rows)
+    return groups
 
 
 def _means(

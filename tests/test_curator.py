@@ -85,7 +85,9 @@ def test_a_draw_with_probability_one_is_everything():
     curator = Curator(fake_speech())
 
     def means(sample: Sample) -> Tensor:
-        return curator.mean(lambda features, _: features, purpose="means", sample=sample)
+        return curator.mean(
+            lambda features, _: features, purpose="means", sample=sample, per_class=False
+        )
 
     assert torch.equal(means(Draw(1.0, torch.Generator().manual_seed(0))), means(All()))
     assert not torch.equal(means(Draw(0.5, torch.Generator().manual_seed(0))), means(All()))
@@ -115,28 +117,45 @@ def test_of_a_large_corpus_a_sample_is_no_larger_than_it_may_be():
     assert curator.sample(1.0, 50, draws) == Draw(0.5, draws)
 
 
-def test_an_emotion_without_a_drawn_utterance_answers_zero():
-    curator = Curator(fake_speech((30, 1, 30)))
-    draws = torch.Generator().manual_seed(0)
+def test_of_a_rare_emotion_more_are_asked_than_were_drawn():
+    """Of forty utterances 32 are enough, of five all are needed; of many the draw says."""
+    curator = Curator(fake_speech((40, 5, 400)))
+    counts: list[int] = []
 
     def ask(probability: float) -> tuple[Tensor, Tensor]:
-        sample = Draw(probability, draws)
-        means = curator.mean(lambda features, _: features, purpose="means", sample=sample)
+        counts.clear()
+        sample = Draw(probability, torch.Generator().manual_seed(0))
+        means = curator.mean(
+            lambda features, _: counts.append(len(features)) or features,
+            purpose="means",
+            sample=sample,
+        )
         gradients = curator.mean_gradient(
             lambda at, features, _: at["w"] * features.mean(dim=(1, 2)),
             {"w": torch.ones(())},
             purpose="slopes",
-            sample=sample,
+            sample=Draw(probability, torch.Generator().manual_seed(0)),
         )
         return means, gradients["w"]
 
-    means, gradients = ask(1e-9)
-    assert means.shape == (3, *SPEC.shape)
-    assert not means.any()
-    assert not gradients.any()
-    means, gradients = ask(1.0)
-    assert means.any()
-    assert gradients.all()
+    means, gradients = ask(0.25)
+    assert counts[:2] == [32, 5]
+    assert 60 < sum(counts[2:]) < 140
+    every = curator.mean(lambda features, _: features, purpose="means")
+    assert torch.equal(means[1], every[1])
+    assert torch.allclose(gradients, means.mean(dim=(1, 2)), atol=1e-6)
+    ask(1e-9)
+    assert counts == [32, 5, 32]
+
+
+def test_of_all_emotions_together_nobody_may_be_drawn():
+    nothing = Curator(fake_speech()).mean(
+        lambda features, _: features,
+        purpose="means",
+        sample=Draw(1e-9, torch.Generator().manual_seed(0)),
+        per_class=False,
+    )
+    assert not nothing.any()
 
 
 def test_class_shares_sum_to_one():
