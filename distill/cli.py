@@ -366,6 +366,8 @@ def _print_plan(experiment: Experiment, json: bool) -> None:
     print(line)
     print(config.toml(), end="")
     print(f"# {estimate}")
+    if short := estimate.too_short(config.max_minutes):
+        print(f"# {short}")
     if private is not None:
         print(f"# {private}")
         try:
@@ -408,6 +410,8 @@ def _carry_out(experiment: Experiment, resume: bool, json: bool) -> None:
         print(line, flush=True)
     estimate = plan(config, real, len(folds) or 1, bool(folds), public)
     experiment.say(f"{estimate}; results in {experiment.out}")
+    if short := estimate.too_short(config.max_minutes):
+        experiment.say(short)
     if before := experiment.spent_in_all(real):
         experiment.say(f"before this run: {before}")
     run_folder.begin(experiment.out, config, real.content, public.content if public else None)

@@ -1,10 +1,13 @@
 """What a run will cost, before it starts."""
 
+import time
 from dataclasses import asdict, dataclass
 from functools import partial
 
+import torch
 from joblib import cpu_count
 
+from distill.candidate import Parameterisation
 from distill.config import RunConfig
 from distill.initialisations import INITIALISATIONS
 from distill.nested import prefixes_of
@@ -15,6 +18,7 @@ from evaluation.forecast import CROWDED, in_words, pace, trained_steps
 from evaluation.networks import skeleton
 from synth_data.curator import Curator
 from synth_data.real import RealSet
+from synth_data.representation import Representation
 
 LIBRARIES = 450e6  # bytes that a process holds once torch is imported
 TOGETHER = 16  # items that an objective's pass is about as efficient as
@@ -34,6 +38,7 @@ class Plan:
         cores: they are spread over.
         memory: bytes, of all processes.
         set_bytes: of each set.
+        before: of `distilling`, what passes before the first outer step.
     """
 
     features: float
@@ -43,6 +48,7 @@ class Plan:
     cores: int
     memory: float
     set_bytes: int
+    before: float = 0.0
 
     @property
     def seconds(self) -> float:
@@ -51,6 +57,16 @@ class Plan:
         rounds = -(-self.folds // side_by_side)
         spread = self.cores // side_by_side
         return self.features + rounds * (self.distilling + self.students / spread)
+
+    def too_short(self, minutes: float | None) -> str:
+        """What to say where a limit leaves no time for steps; empty where it does, or is none."""
+        if minutes is None or self.before < 60 * minutes:
+            return ""
+        return (
+            f"what is asked of the recordings before the first outer step takes about "
+            f"{in_words(self.before)}, and --max-minutes allows {minutes:g} min: sets will be as "
+            f"they start; give more, or fewer experts and steps"
+        )
 
     def as_json(self) -> dict[str, float]:
         """The figures by name, with the total."""
@@ -113,18 +129,18 @@ def plan(
         else 0.0
     )
     met_by_step = sum(costs[size].step_passes * size for size in sizes) / len(sizes) * groups
-    distilling = judging + per_item * (
-        cost.real_passes + loop.steps * (met_by_step + cost.step_real_passes)
-    )
     native = config.build_native()
     experts = experts_needed(config.build_expert(), objective, parameterisation, native)
-    if experts is not None:
-        distilling += per_item * experts.passes
-    if (disentangler := config.build_disentangler()) is not None:
-        distilling += per_item * disentangler.passes
-    distilling += per_item * native.passes(sizes[0], groups)
-    if config.max_minutes is not None:
-        distilling = min(distilling, 60 * config.max_minutes)
+    disentangler = config.build_disentangler()
+    asked = cost.real_passes
+    asked += 0 if experts is None else experts.passes
+    asked += 0 if disentangler is None else disentangler.passes
+    before = per_item * asked
+    steps = loop.steps * (met_by_step + cost.step_real_passes)
+    distilling = before + judging + per_item * (steps + native.passes(sizes[0], groups))
+    distilling += loop.steps * items * _decoding(parameterisation, spec)
+    if config.max_minutes is not None:  # which nobody waits for before the first step
+        distilling = max(before, min(distilling, 60 * config.max_minutes))
     side_by_side = min(cpu_count(), max(1, folds))
     weights = sum(w.numel() for w in skeleton(config.student, spec.mels, columns).parameters())
     state = cost.checkpoints * weights * 4 * (1 + groups * cost.gradients)
@@ -144,7 +160,23 @@ def plan(
             + (HELD * met + 10 * items) * item
         ),
         set_bytes=parameterisation.bytes(items, spec, groups) + 4 * items * columns,
+        before=before,
     )
+
+
+def _decoding(parameterisation: Parameterisation, spec: Representation) -> float:
+    """Seconds that an item's decoding takes in an outer step, with its way back; timed here."""
+    if parameterisation.build_decoder() is not None:
+        return 0.0  # a small network's, beside those that hear what it makes
+    frames = parameterisation.codec.frames
+    short = frames.shorten(torch.zeros(TOGETHER, *spec.shape)).requires_grad_()
+    taken = []
+    for _ in range(3):  # the first prepares what the others use
+        began = time.perf_counter()
+        frames.lengthen(short, spec.frames).sum().backward()
+        frames.within(short.detach(), parameterisation.limit, spec.frames)
+        taken.append(time.perf_counter() - began)
+    return min(taken) / TOGETHER
 
 
 def _learned_from(config: RunConfig, real: RealSet) -> RealSet:

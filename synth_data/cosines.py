@@ -67,10 +67,17 @@ class Cross:
         kept = whole.flatten(1)[:, self.places.to(whole.device)]
         return (kept / self.envelope.to(whole.device)).to(features.dtype)
 
-    def synthesise(self, coefficients: Float[Tensor, "n count"]) -> Float[Tensor, "n mel frame"]:
-        """The items of which these are all coefficients, over their envelope."""
-        over_mels, over_frames = self._bases(coefficients)
-        kept = coefficients.double() * self.envelope.to(coefficients.device)
+    def synthesise(
+        self, coefficients: Float[Tensor, "n count"], precision: torch.dtype = torch.float64
+    ) -> Float[Tensor, "n mel frame"]:
+        """The items of which these are all coefficients, over their envelope.
+
+        Args:
+            coefficients: of the items.
+            precision: to compute in; in single precision items are right to five digits or so.
+        """
+        over_mels, over_frames = (basis.to(precision) for basis in self._bases(coefficients))
+        kept = coefficients.to(precision) * self.envelope.to(coefficients.device, precision)
         rows = []
         for size, columns, which, where in self._blocks:
             block = kept.new_zeros(len(kept), size * columns)

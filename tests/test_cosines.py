@@ -155,6 +155,18 @@ def test_limits_of_cosines_are_those_of_features():
     assert torch.equal(frames.within(nothing, 4.0, FRAMES), nothing)
 
 
+def test_who_is_near_the_limit_is_told_in_double_precision():
+    """The same bits as if all had been; items far from the limit are as they were."""
+    frames = Cosines(3)
+    short = frames.shorten(gaussian(40, MELS, FRAMES))
+    farthest = frames.lengthen(short, FRAMES).abs().amax(dim=(1, 2), keepdim=True)
+    limit = float(farthest.flatten().median())
+    whole = short * (limit / farthest).clamp_max(1.0)
+    assert torch.equal(frames.within(short, limit, FRAMES), whole)
+    assert not torch.equal(whole, short)
+    assert frames.within(short, 100.0, FRAMES) is short
+
+
 @pytest.mark.parametrize(("mels", "frames"), [(1, LONGEST + 1), (LONGEST + 1, 1)])
 def test_items_that_are_too_large_are_refused(mels, frames):
     with pytest.raises(

@@ -186,6 +186,13 @@ def test_a_dry_run_reads_no_speech_and_writes_nothing(run, tmp_path, monkeypatch
     more = json.loads(run("out", *words).out)
     assert more["settings"]["native"]["steps"] == 1
     assert more["estimate"]["distilling"] > 3 * for_machines["estimate"]["distilling"]
+    # A limit does not end what is asked before the first step.
+    hurried = run("out", *words, "--max-minutes", 0.001)
+    limited = json.loads(hurried.out)["estimate"]
+    assert limited["distilling"] == limited["before"] > 1
+    told = run("out", *words[:1], *words[2:], "--max-minutes", 0.001).lines[-1]
+    assert re.match(r"# what is asked of .* takes about .*, and --max-minutes allows 0.001", told)
+    assert not any("--max-minutes" in line for line in done.lines)
     assert sorted(tmp_path.rglob("*")) == before
 
 

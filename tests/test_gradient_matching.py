@@ -197,12 +197,12 @@ def test_the_stated_cost_is_the_work_done():
 def test_a_large_corpus_costs_no_more_than_it_may():
     model, seen = student(), []
     model.network.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
-    objective = replace(SMALL, checkpoints=6, stride=4, at_a_step=20, at_a_checkpoint=60)
+    objective = replace(SMALL, checkpoints=6, stride=4, at_a_step=20, at_a_checkpoint=180)
     for count in (200, 800):
         real = fake_speech((count, count, count))
         objective.init(Curator(real), model, 0)
         stated = objective.cost(1, len(real)).real_passes
-        assert stated == 2 * (6 * 60 + 5 * 4 * 20)
+        assert stated == 2 * (6 * 180 + 5 * 4 * 20)
         assert sum(seen) == pytest.approx(stated, rel=0.15)
         seen.clear()
 
