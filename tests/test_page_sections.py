@@ -55,12 +55,13 @@ def test_the_headline_counts_items_that_are_stored_small(report: Report) -> None
         for row in report.rows
     )
     claim, *_ = headline(first_view(report.model_copy(update={"rows": rows})))
-    assert claim.claim.startswith("16 items per class, in the bytes of 1, keep ")
+    assert claim.claim.startswith("16 items per class, in no more than the bytes of 1, keep ")
 
 
 @pytest.mark.parametrize(("items", "each"), [(225, 32), (224, 32), (222, 32)])
 def test_folds_whose_sets_differ_in_size_have_a_mean_size(items: int, each: int) -> None:
-    assert in_the_bytes_of(10, items, 7, "class") == f"{each} items per class, in the bytes of 10,"
+    said = in_the_bytes_of(10, items, 7, "class")
+    assert said == f"{each} items per class, in no more than the bytes of 10,"
 
 
 def test_the_headline_without_full_data_makes_no_comparison(report: Report) -> None:
