@@ -25,6 +25,7 @@ from distill.private import Feasibility, account_of, feasibility
 from distill.public import in_words, record, under_emotions_of
 from distill.rivals import stored_small
 from distill.worth import AnyReport, Result, in_short, judged, load_report, load_result, report_of
+from evaluation.claims import guaranteed
 from evaluation.dimensional import page as dimensional
 from evaluation.dimensional.results import DimensionalResult
 from evaluation.files import write_atomically
@@ -35,7 +36,7 @@ from evaluation.outcomes import Outcomes
 from evaluation.page.page import write
 from evaluation.report import Report
 from evaluation.runs import DISTILLED, FULL, RANDOM_SUBSET, RUNS
-from evaluation.session import exhibit, guaranteed
+from evaluation.session import exhibit
 from synth_data.account import epsilon_of_corpus, forget_answers, ledger_of_corpus, other_units
 from synth_data.codecs import Codec
 from synth_data.console import set_up_logging

@@ -9,13 +9,15 @@ AS_COSINES = "cosines-int8"
 
 
 def stored_small(codec: Codec | Decoder) -> tuple[str, ...]:
-    """Baselines of as many real items as fit into a set's bytes, stored small as the set's are.
+    """Baselines of as many real items as fit into a set's bytes when they are stored small.
+
+    They are stored in their own ways, not in the set's.
 
     Args:
-        codec: how the set's items are stored; if as they are, there are no such baselines.
+        codec: how the set's items are stored. Beside items as they are there are no such baselines;
+            beside items as cosines, real items as cosines too.
     """
     if codec == Codec():
         return ()
-    # More items fit in as cosines than in any other way.
     cosines = isinstance(codec, Codec) and isinstance(codec.frames, Cosines)
     return (STORED_SMALL, AS_COSINES) if cosines else (STORED_SMALL,)

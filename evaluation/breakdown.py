@@ -67,4 +67,5 @@ def _group(
         group=name,
         uar=float(metrics.uar(counts).mean()),
         utterances=int(counts[0].sum()),
+        chance=1 / int(metrics.classes_present(counts[0])),
     )

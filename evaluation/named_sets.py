@@ -85,6 +85,14 @@ def load_sets(words: Sequence[str]) -> list[NamedSet]:
     return sets
 
 
+def titles(sets: Sequence[NamedSet]) -> list[str]:
+    """What each is called where its size does not stand beside it: one name may have several."""
+    sizes: dict[str, set[int]] = {}
+    for one in sets:
+        sizes.setdefault(one.name, set()).add(one.ipc)
+    return [one.name if len(sizes[one.name]) == 1 else f"{one.name}, ipc {one.ipc}" for one in sets]
+
+
 def budgets_of(sets: Sequence[NamedSet]) -> tuple[PrivacyBudget, ...]:
     """Under which sets are private, each once."""
     guarantees = [one.synthetic.guarantee for one in sets]

@@ -133,6 +133,9 @@ class Group(Key):
     """Mean over runs, over the emotions that the group's test utterances have."""
     utterances: int
     """Test utterances of the group."""
+    chance: float | None = None
+    """The UAR of guessing, one over the number of emotions that these have; null in older
+    reports."""
 
 
 class Score(Key):

@@ -47,30 +47,41 @@ def reasons(texts: Sequence[Sequence[str]], folds: Sequence[int]) -> tuple[str, 
     )
 
 
-def not_pooled(incomplete: Sequence[Condition]) -> list[str]:
-    """Conditions with rows per fold, but none over all of them."""
-    return _once(
-        f"{_in_words(one)} over all folds: some folds lack it, or have other draws or seeds of it; "
-        f"see the rows per fold"
-        for one in incomplete
-    )
+def not_pooled(
+    incomplete: Sequence[Condition], pooled: Iterable[Condition], metric: str
+) -> list[str]:
+    """Sets with rows per fold, but none over all of them; with whose students, if not with any.
+
+    Args:
+        incomplete: conditions that are not pooled.
+        pooled: those that are.
+        metric: that the report's text gives fold by fold.
+    """
+    missing: dict[str, dict[str, None]] = {}
+    for one in incomplete:
+        missing.setdefault(_called(one), {})[_students(one)] = None
+    somewhere = {_called(one) for one in pooled}
+    whose = {name: f" ({'; '.join(missing[name])})" for name in missing if name in somewhere}
+    return [
+        f"{name}{whose.get(name, '')} over all folds: some folds lack it, or have other draws or "
+        f"seeds of it; for single folds see {metric} per fold in report.md, or report.json"
+        for name in missing
+    ]
 
 
 def partly_pooled(partial: Mapping[Condition, int]) -> list[str]:
     """Conditions of which some students are only in the rows per fold; how many are pooled."""
-    return _once(
-        f"{_in_words(one)} over all folds: only what every fold has, students per fold: {pooled}"
+    remarks = (
+        f"{_called(one)} ({_students(one)}) over all folds: only what every fold has, students per "
+        f"fold: {pooled}"
         for one, pooled in partial.items()
     )
+    return list(dict.fromkeys(remarks))  # one for all the ways in which the test speech is heard
 
 
-def _once(remarks: Iterable[str]) -> list[str]:
-    """One for all the ways in which the test speech is heard."""
-    return list(dict.fromkeys(remarks))
+def _called(one: Condition) -> str:
+    return one.set if one.ipc is None else f"{one.set}, ipc {one.ipc}"
 
 
-def _in_words(one: Condition) -> str:
-    return (
-        f"{one.set}{'' if one.ipc is None else f', ipc {one.ipc}'} ({one.student}, "
-        f"{one.initialisation} initialisation, {one.recipe} recipe)"
-    )
+def _students(one: Condition) -> str:
+    return f"{one.student}, {one.initialisation} initialisation, {one.recipe} recipe"

@@ -98,7 +98,7 @@ class Report(SavedReport):
             attacks=tuple(attacks(folds if pooled else folds[:1], generator)),
             unavailable=(
                 *reasons([result.unavailable for result in folds], numbers),
-                *not_pooled(first.incomplete),
+                *not_pooled(first.incomplete, first.samples, "UAR"),
             ),
             failed=reasons([result.failed for result in folds], numbers),
         )

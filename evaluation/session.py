@@ -12,6 +12,7 @@ import torch
 from joblib import cpu_count
 
 from evaluation import forecast
+from evaluation.claims import guarantees
 from evaluation.dimensional import page as dimensional
 from evaluation.dimensional.evaluate import evaluate_dimensional, require_possible
 from evaluation.dimensional.report import DimensionalReport
@@ -19,7 +20,7 @@ from evaluation.dimensional.results import DimensionalResult
 from evaluation.dimensional.systems import NO_ENCODERS, Encoders, read_systems
 from evaluation.evaluate import evaluate
 from evaluation.hearing import by_hearing
-from evaluation.named_sets import NamedSet, budgets_of, by_fold
+from evaluation.named_sets import NamedSet, budgets_of, by_fold, titles
 from evaluation.options import Options
 from evaluation.outcomes import Outcomes
 from evaluation.page.exhibit import Exhibit
@@ -39,7 +40,6 @@ from synth_data.corpus import load, protocol_line, protocol_of
 from synth_data.degradation import DEGRADATIONS, Degradation, degraded_set
 from synth_data.errors import SetError, UserError
 from synth_data.features import FeatureSpec
-from synth_data.guarantee import Guarantee
 from synth_data.label_map import relabelled
 from synth_data.mcadams import McAdams
 from synth_data.mechanism import units_of
@@ -299,7 +299,7 @@ class Session:
                 f"beside sets",
             )
         line = self.protocol_line(real)
-        about = self._about(notes) | {"pooled": together}
+        about = self._about(notes, _every(folds)) | {"pooled": together}
         page = self.out / "report.html"
         told = [result for result in results if isinstance(result, DimensionalResult)]
         if told:
@@ -315,12 +315,12 @@ class Session:
         write(page, report, self._exhibits(real, folds))
         return report
 
-    def _about(self, notes: Sequence[str]) -> dict[str, Any]:
+    def _about(self, notes: Sequence[str], judged: Sequence[NamedSet]) -> dict[str, Any]:
         return {
             "corpus": self.corpus.name,
             "command": self.command,
             "notes": notes,
-            "guarantees": guarantees(self.sets),
+            "guarantees": guarantees(judged),
         }
 
     def say_done(self, fold: int) -> None:
@@ -332,22 +332,13 @@ class Session:
         """The sets of the first fold, to be looked at and listened to."""
         number, sets = next(iter(folds.items()))
         train, _, _ = self.sides(real, number)
-        return [exhibit(one, train) for one in sets]
+        # As the whole report calls them; those of the first fold come first.
+        named = zip(sets, titles(_every(folds)), strict=False)
+        return [replace(exhibit(one, train), name=title) for one, title in named]
 
 
-def guarantees(sets: Sequence[NamedSet]) -> tuple[str, ...]:
-    """What is guaranteed about the speakers of which sets, each thing once."""
-    said = [
-        guaranteed(one.name, guarantee)
-        for one in sets
-        if (guarantee := one.synthetic.guarantee) is not None
-    ]
-    return tuple(dict.fromkeys(said))
-
-
-def guaranteed(name: str, guarantee: Guarantee) -> str:
-    """The claim of a set, in a report."""
-    return f"{name} is {guarantee.statement}, from noisy answers alone"
+def _every(folds: Mapping[int, Sequence[NamedSet]]) -> list[NamedSet]:
+    return [one for sets in folds.values() for one in sets]
 
 
 def exhibit(one: NamedSet, train: RealSet) -> Exhibit:

@@ -22,6 +22,8 @@ CODECS = {
     "compressed-int8": Codec(Int8(), Means()),
     "cosines-int8": Codec(Int8(), Cosines(16)),
 }
+# As it is chosen where all utterances fit into the set's bytes.
+FINEST = CODECS | {"cosines-int8": Codec(Int8(), Cosines(4))}
 CORESETS = ("k-means", "herding", "k-center")
 OF_IPC_UTTERANCES = ("random", "random-soft", *CORESETS)
 

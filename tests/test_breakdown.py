@@ -32,6 +32,15 @@ def test_each_speaker_and_gender_has_the_uar_of_its_own_utterances() -> None:
     assert found["female"].uar == pytest.approx(((1 + 2 / 3) / 2 + 2 / 3) / 2)
     assert found["male"].uar == found["bob"].uar
     assert [one.utterances for one in found.values()] == [4, 2, 2, 6, 2]
+    assert {one.chance for one in found.values()} == {0.5}
+
+
+def test_chance_is_over_the_emotions_that_somebody_has() -> None:
+    one, two = folds()
+    found = groups_of([one, replace(two, truth=(0, 1, 0, 1))], "full")  # Bob is calm, Eve angry
+    assert {name: group.chance for name, group in found.items()} == {
+        "ada": 0.5, "bob": 1.0, "eve": 1.0, "female": 0.5, "male": 1.0
+    }  # fmt: skip
 
 
 def test_speakers_of_unknown_gender_are_in_no_gender() -> None:

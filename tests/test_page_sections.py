@@ -55,12 +55,13 @@ def test_the_headline_counts_items_that_are_stored_small(report: Report) -> None
         for row in report.rows
     )
     claim, *_ = headline(first_view(report.model_copy(update={"rows": rows})))
-    assert claim.claim.startswith("16 items per class, in the bytes of 1, keep ")
+    assert claim.claim.startswith("16 items per class, in no more than the bytes of 1, keep ")
 
 
 @pytest.mark.parametrize(("items", "each"), [(225, 32), (224, 32), (222, 32)])
 def test_folds_whose_sets_differ_in_size_have_a_mean_size(items: int, each: int) -> None:
-    assert in_the_bytes_of(10, items, 7, "class") == f"{each} items per class, in the bytes of 10,"
+    said = in_the_bytes_of(10, items, 7, "class")
+    assert said == f"{each} items per class, in no more than the bytes of 10,"
 
 
 def test_the_headline_without_full_data_makes_no_comparison(report: Report) -> None:
@@ -199,6 +200,21 @@ def test_speakers_stand_by_their_loss(view: View) -> None:
         assert change == pytest.approx(own - full, abs=0.0011)
         assert row[6].plot is not None
         assert len(row[6].plot.marks) == 3
+        assert row[6].plot.label.endswith("; chance 0.143")
+
+
+def test_each_speakers_own_chance_is_drawn(report: Report) -> None:
+    """Whoever has fewer of the emotions is right more often by guessing."""
+    groups = tuple(
+        one.model_copy(update={"chance": 0.5 if one.group == "03" else one.chance})
+        for one in report.groups
+    )
+    part = speakers(first_view(report.model_copy(update={"groups": groups})))[0]
+    places = {row[0].text: row[6].plot for row in part.tables[0].bodies[0].rows}
+    assert {name for name, plot in places.items() if "chance 0.500" in plot.label} == {"03"}
+    at = {name: plot.lines[0].at for name, plot in places.items()}
+    assert len(set(at.values())) == 2
+    assert at["03"] > at["08"]
 
 
 def test_robustness_has_a_column_per_way_of_hearing(view: View) -> None:

@@ -25,9 +25,9 @@ from distill.objectives.released_moments import MIDDLE, MOMENTS, ReleasedMoments
 from distill.outer_loop import Loop
 from distill.private import account_of
 from distill.spectrum import SPECTRUM
+from evaluation.claims import guarantees
 from evaluation.named_sets import NamedSet
 from evaluation.report import Report
-from evaluation.session import guarantees
 from evaluation.session_checks import require_same
 from evaluation.students import Recipe
 from synth_data.account import Account, read_charges

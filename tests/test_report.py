@@ -191,9 +191,10 @@ def test_a_set_that_some_folds_lack_is_not_pooled() -> None:
     assert [row.fold for row in made.rows if row.set == "random"] == [1]
     assert [comparison.against for comparison in made.comparisons] == ["full"]
     assert made.unavailable == (
-        "random, ipc 1 (tdnn, fixed initialisation, generic recipe) over all folds: some folds "
-        "lack it, or have other draws or seeds of it; see the rows per fold",
+        "random, ipc 1 over all folds: some folds lack it, or have other draws or seeds of it; for "
+        "single folds see UAR per fold in report.md, or report.json",
     )
+    assert "UAR per fold:" in made.markdown()
     assert made.unavailable[0][:60] in made.table()
 
 

@@ -3,7 +3,7 @@
 Before somebody distils, they would pack: this is what a set of the same bytes has to beat.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, zip_longest
 
 import torch
@@ -13,11 +13,18 @@ from torch import Tensor
 from evaluation.baselines.competitor import Competitor, NotAvailable, Stock
 from evaluation.students import Examples
 from synth_data.codecs import Codec, size
+from synth_data.real import RealSet
 from synth_data.task import Task
 
 
-def encoded(name: str, codec: Codec) -> Callable[[Stock], Iterator[Competitor]]:
-    """The baseline of this name in the report."""
+def encoded(name: str, codecs: Sequence[Codec]) -> Callable[[Stock], Iterator[Competitor]]:
+    """The baseline of this name in the report.
+
+    Args:
+        name: of the baseline.
+        codecs: to store items by, the finest first. The first by which all utterances fit into the
+            set's bytes is taken, as coarser ones would leave bytes unused; else the last.
+    """
 
     def baseline(stock: Stock) -> Iterator[Competitor]:
         """One draw without replacement.
@@ -27,7 +34,11 @@ def encoded(name: str, codec: Codec) -> Callable[[Stock], Iterator[Competitor]]:
         """
         train = stock.train
         by_class = stock.rows_by_class()
-        per_item = size(codec.encode(train.features[:1])) + packed(train.task, train.targets[:1])[1]
+        whole = sum(map(len, by_class))
+        sizes = {codec: _bytes_of_one(train, codec) for codec in codecs}
+        fitting = (codec for codec in codecs if whole * sizes[codec] <= stock.bytes)
+        codec = next(fitting, codecs[-1])
+        per_item = sizes[codec]
         if (needed := len(by_class) * per_item) > stock.bytes:
             raise NotAvailable(
                 f"one utterance for each of {len(by_class)} emotions takes {needed} bytes, "
@@ -42,6 +53,11 @@ def encoded(name: str, codec: Codec) -> Callable[[Stock], Iterator[Competitor]]:
         )
 
     return baseline
+
+
+def _bytes_of_one(train: RealSet, codec: Codec) -> int:
+    """Of an utterance with its targets, as the codec stores it; of all it is the same."""
+    return size(codec.encode(train.features[:1])) + packed(train.task, train.targets[:1])[1]
 
 
 def packed(task: Task, targets: Float[Tensor, "n column"]) -> tuple[Float[Tensor, "n column"], int]:

@@ -115,7 +115,7 @@ class DimensionalReport(SavedReport):
             encoders=encoders,
             unavailable=(
                 *reasons([result.unavailable for result in folds], numbers),
-                *not_pooled(main[0].pool.incomplete),
+                *not_pooled(main[0].pool.incomplete, main[0].samples, "mean CCC"),
             ),
             failed=reasons([result.failed for result in folds], numbers),
         )

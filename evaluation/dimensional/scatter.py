@@ -41,8 +41,11 @@ def scatters(results: Sequence[DimensionalResult], looks: Mapping[str, Look]) ->
         looks: of the sets.
     """
     first = [run for run in results[0].runs if run.speech == CLEAN]
-    home = next((run.made_for for run in first if run.judged and run.made_for), first[0].student)
-    own = [run for run in first if run.student == home] or first
+    # The student that a set was made for may not be among those who were trained.
+    names = {run.student for run in first}
+    made_for = (run.made_for for run in first if run.judged and run.made_for in names)
+    home = next(made_for, first[0].student)
+    own = [run for run in first if run.student == home]
     found = []
     for start in dict.fromkeys(run.initialisation for run in own if run.judged):
         shown = [
@@ -55,7 +58,7 @@ def scatters(results: Sequence[DimensionalResult], looks: Mapping[str, Look]) ->
         conditions = sorted(dict.fromkeys(shown), key=lambda one: (one.set != FULL,))[:MOST]
         told = {one: _told(results, one) for one in conditions}
         complete = {one: numbers for one, numbers in told.items() if numbers is not None}
-        name = f"{own[0].student}, {start} initialisation"
+        name = f"{home}, {start} initialisation"
         found.append(Scatter(name, *_picture(results, complete, looks)))
     return found
 

@@ -1,17 +1,15 @@
 """Who is speaking? The strongest attackers, and what of the emotion is left where they fail."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib import rc_context
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
 
 from evaluation.attack_section import emotion_kept, heard_as
 from evaluation.page.colours import QUIET, Look
 from evaluation.page.curves import HEIGHT, MARKERS, STYLE, WIDTH
-from evaluation.page.picture import Picture, data_uri
+from evaluation.page.legend import blank, labelled, under_legend
+from evaluation.page.picture import Picture
 from evaluation.page.table import Body, Cell, Column, Table
 from evaluation.page.view import View
 from evaluation.page.wording import NONE, interval
@@ -104,8 +102,7 @@ def _trade_off(view: View, points: Sequence[tuple[Attack, float]]) -> Picture:
     ]
     whose, chance = points[0][0].whose, points[0][0].chance
     with rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
-        FigureCanvasSVG(figure)
+        figure = blank(WIDTH, HEIGHT)
         axes = figure.add_subplot()
         for one, uar in points:
             look = _look(view, one.speech)
@@ -116,7 +113,7 @@ def _trade_off(view: View, points: Sequence[tuple[Attack, float]]) -> Picture:
                 markersize=8,
                 markeredgewidth=2,  # of a bar it is all there is
                 linestyle="none",
-                label=heard_as(one.speech),
+                label=labelled(heard_as(one.speech)),
             )
             if one.success.interval is not None:
                 axes.plot(one.success.interval, [uar, uar], color=look.colour, linewidth=1)
@@ -126,13 +123,8 @@ def _trade_off(view: View, points: Sequence[tuple[Attack, float]]) -> Picture:
         axes.set_ylim(0, 1.15 * max([view.chance, *(uar for _, uar in points)]))
         axes.set_xlabel(f"share of utterances of {whose} speakers that are named right")
         axes.set_ylabel("emotion UAR")
-        figure.legend(frameon=False, fontsize=9, loc="outside upper left", ncols=3)
-        file = io.BytesIO()
-        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-    return Picture(
-        data_uri(file.getvalue(), "image/svg+xml"),
-        f"Emotion UAR over success of the strongest attacker on {whose} voices. "
-        f"{'; '.join(words)}. Chance: {chance:.3f}.",
-        round(96 * WIDTH),
-        round(96 * HEIGHT),
-    )
+        return under_legend(
+            figure,
+            f"Emotion UAR over success of the strongest attacker on {whose} voices. "
+            f"{'; '.join(words)}. Chance: {chance:.3f}.",
+        )

@@ -1,24 +1,22 @@
 """UAR along an axis: a line and a band for each set, and the same in numbers and in words."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from evaluation.page.colours import QUIET, Look
-from evaluation.page.picture import Picture, data_uri
+from evaluation.page.legend import blank, labelled, under_legend
+from evaluation.page.picture import Picture
 from evaluation.page.table import Body, Cell, Column, Table
 from evaluation.page.view import View
 from evaluation.page.wording import NONE, interval, spread
 from evaluation.records import Row
 
-WIDTH, HEIGHT = 5.0, 3.4  # inches; one is 96 CSS pixels
+WIDTH, HEIGHT = 5.0, 3.1  # inches, without the legend; one is 96 CSS pixels
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "distill-data",  # names inside the file, which are random without it
     "svg.fonttype": "path",  # looks the same wherever it is opened
@@ -98,8 +96,7 @@ def picture(
         across: rows that are the same all along the axis.
     """
     with rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
-        FigureCanvasSVG(figure)
+        figure = blank(WIDTH, HEIGHT)
         axes = figure.add_subplot()
         for row in across:
             _across(axes, view, row)
@@ -113,12 +110,7 @@ def picture(
         axes.set_ylim(0, top)
         axes.set_xlabel(axis.label)
         axes.set_ylabel("UAR")
-        figure.legend(frameon=False, fontsize=9, loc="outside upper left", ncols=4)
-        file = io.BytesIO()
-        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-    return Picture(
-        data_uri(file.getvalue(), "image/svg+xml"), alt, round(96 * WIDTH), round(96 * HEIGHT)
-    )
+        return under_legend(figure, alt)
 
 
 def numbers(curves: Sequence[Curve], axis: Axis, first: Column, label: str) -> Table:
@@ -151,7 +143,7 @@ def numbers(curves: Sequence[Curve], axis: Axis, first: Column, label: str) -> T
 
 def _across(axes: Axes, view: View, row: Row) -> None:
     look = view.looks[row.set]
-    axes.axhline(row.uar.mean, color=look.colour, linewidth=1.5, label=row.set)
+    axes.axhline(row.uar.mean, color=look.colour, linewidth=1.5, label=labelled(row.set))
     if row.uar.interval is not None:
         axes.axhspan(*row.uar.interval, color=look.colour, alpha=0.1, linewidth=0)
 
@@ -166,7 +158,7 @@ def _along(axes: Axes, curve: Curve) -> None:
         marker=MARKERS[look.shape],
         markersize=6,
         linewidth=1.5,
-        label=curve.label,
+        label=labelled(curve.label),
     )
     reaches = [
         (place, *row.uar.interval)

@@ -53,21 +53,21 @@ def _items(row: Row, classes: int) -> str:
 
 
 def in_the_bytes_of(ipc: int, items: int, groups: int, group: str) -> str:
-    """How many items of each class or cell, and in the bytes of how many, if those differ.
+    """How many items of each class or cell, and in the bytes of how many at most, if those differ.
 
     Args:
-        ipc: whose bytes there are.
+        ipc: whose bytes there are; items may be too few to fill them.
         items: in the set; of pooled folds, a mean over their sets.
         groups: classes or cells.
         group: what one is called.
 
     >>> in_the_bytes_of(10, 225, 7, "class"), in_the_bytes_of(1, 8, 8, "cell")
-    ('32 items per class, in the bytes of 10,', '1 item per cell')
+    ('32 items per class, in no more than the bytes of 10,', '1 item per cell')
     """
     each = round(items / groups)
     if each == ipc:
         return f"{count(ipc, 'item')} per {group}"
-    return f"{count(each, 'item')} per {group}, in the bytes of {ipc},"
+    return f"{count(each, 'item')} per {group}, in no more than the bytes of {ipc},"
 
 
 def share(share: float) -> str:

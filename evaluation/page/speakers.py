@@ -35,9 +35,10 @@ def _table(view: View, judged: Key, groups: Mapping[Key, Mapping[Place, Group]])
     full: Mapping[Place, Group] = next(
         (found for key, found in groups.items() if key.set == FULL), {}
     )
-    scale = Scale.around(
-        [view.chance, *(group.uar for found in groups.values() for group in found.values())]
-    )
+    # A speaker who has fewer of the emotions has a higher chance.
+    chances = {place: group.chance or view.chance for place, group in own.items()}
+    uars = [group.uar for found in groups.values() for group in found.values()]
+    scale = Scale.around([*chances.values(), *uars])
 
     def loss(place: Place) -> float:
         return full[place].uar - own[place].uar if place in full else 0.0
@@ -46,7 +47,8 @@ def _table(view: View, judged: Key, groups: Mapping[Key, Mapping[Place, Group]])
         present = {key: found[place] for key, found in groups.items() if place in found}
         marks = [Mark(view.looks[key.set], scale.percent(x.uar)) for key, x in present.items()]
         words = ", ".join(f"{name(key)} {group.uar:.3f}" for key, group in present.items())
-        chance = Line(scale.percent(view.chance), dashed=True)
+        chance = Line(scale.percent(chances[place]), dashed=True)
+        words += f"; chance {chances[place]:.3f}"
         return [
             Cell(place[1]),
             Cell(f"{own[place].utterances:,}"),
