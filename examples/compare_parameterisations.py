@@ -8,7 +8,7 @@ mean CCC, with `--task dimensional`) of students on *validation* speakers, train
 setting of the generic recipe, half of them from the fixed initialisation and half from random ones.
 After no step at all the items are real utterances, stored so, under their own labels. With a file
 for results, a command that was interrupted goes on where it was, and commands with other options
-add to it.
+or recordings add to it.
 """
 
 import json
@@ -33,6 +33,7 @@ from synth_data.console import command_line, run
 from synth_data.corpus import load, protocol_line
 from synth_data.curator import Curator
 from synth_data.errors import UserError, unknown_name
+from synth_data.provenance import package_version
 from synth_data.real import RealSet
 
 # Settings of [parameterisation], by name.
@@ -87,8 +88,10 @@ def compare(
         results: a file that knows what was found before, and is told what is found now.
     """
     known = json.loads(results.read_text()) if results is not None and results.exists() else {}
+    heard = f"{train.content}, judged on {validation.content}, by version {package_version()}"
     for steps, (way, config) in product(lengths, ways.items()):
-        asked = f"{way}, {steps} steps: {config.model_dump_json(exclude={'data_root', 'device'})}"
+        settings = config.model_dump_json(exclude={"data_root", "device"})
+        asked = f"{way}, {steps} steps on {heard}: {settings}"
         if asked not in known:
             known[asked] = asdict(one(train, validation, way, config, steps))
             if results is not None:

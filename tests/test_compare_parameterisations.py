@@ -1,24 +1,18 @@
 """The comparison of parameterisations: every way in its table, at equal bytes, and resumed."""
 
-import importlib.util
 import json
-import sys
-from pathlib import Path
 
 import pytest
 from commands import Outcome, run_here
+from fake_speech import fake_speech
+from scripts import script
 
 from distill.config import RunConfig
 from distill.engine import distill
 from evaluation.students import RECIPES, Recipe
 from synth_data.console import run
 
-PATH = Path(__file__).parents[1] / "examples" / "compare_parameterisations.py"
-_spec = importlib.util.spec_from_file_location(PATH.stem, PATH)
-comparison = importlib.util.module_from_spec(_spec)
-sys.modules[PATH.stem] = comparison
-sys.path.append(str(PATH.parent))  # where a script finds what lies beside it
-_spec.loader.exec_module(comparison)
+comparison = script("compare_parameterisations")
 
 
 @pytest.fixture
@@ -45,6 +39,28 @@ def test_every_way_can_be_made(way):
     given = {"parameterisation": comparison.WAYS[way]}
     made = RunConfig.of(None, given).resolved().build_parameterisation()
     assert all(getattr(made, name) == value for name, value in comparison.WAYS[way].items())
+
+
+def test_what_is_known_is_of_the_recordings_and_the_version(tmp_path, monkeypatch):
+    worth = iter((0.1, 0.2, 0.3, 0.4))
+    monkeypatch.setattr(
+        comparison,
+        "one",
+        lambda _train, _validation, way, _config, steps: comparison.Found(
+            way, steps, 1, 1, next(worth), 0.5, 1.0
+        ),
+    )
+    file, ways = tmp_path / "found.json", {"a way": RunConfig()}
+    first, second = fake_speech(seed=1), fake_speech(seed=2)
+
+    def found(train, validation):
+        (only,) = comparison.compare(train, validation, ways, [0], file)
+        return only.fixed
+
+    assert [found(first, first), found(first, first)] == [0.1, 0.1]
+    assert [found(second, first), found(first, second)] == [0.2, 0.3]
+    monkeypatch.setattr(comparison, "package_version", lambda: "another")
+    assert found(first, first) == 0.4
 
 
 @pytest.mark.slow
