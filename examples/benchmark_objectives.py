@@ -4,9 +4,10 @@
 
 All run in one process on one thread, from the same items, on the same real tensors, for the same
 network. Items are worth the UAR of students on *validation* speakers, trained by the first setting
-of the generic recipe, half of them from the fixed initialisation and half from random ones; that
-takes no part in the CPU time. Each point of an objective is a run of its own, `init` included,
-since the learning rate's schedule depends on the number of steps.
+of the generic recipe (`[recipe]` of `--config` changes that), half of them from the fixed
+initialisation and half from random ones; that takes no part in the CPU time. Each point of an
+objective is a run of its own, `init` included, since the learning rate's schedule depends on the
+number of steps.
 
 The reference is the loop of Zhao et al. 2021 ("Dataset condensation with gradient matching") as
 its authors run it: a second backward pass at networks that are drawn afresh and trained on the
@@ -41,7 +42,7 @@ from evaluation.concordance import ccc
 from evaluation.files import write_atomically
 from evaluation.metrics import confusion, uar
 from evaluation.networks import Weights, draw_weights, skeleton
-from evaluation.students import RECIPES, CannotTrain, Examples, logits_of
+from evaluation.students import CannotTrain, Examples, logits_of
 from synth_data.console import command_line, run
 from synth_data.corpus import load, protocol_line
 from synth_data.curator import Curator
@@ -100,7 +101,7 @@ def judged(
     examples: Examples, start: Weights, validation: RealSet, config: RunConfig
 ) -> tuple[float, float]:
     """Mean UAR, or CCC of dimensions, of students from the fixed weights, and from random ones."""
-    recipe, task = RECIPES[config.student], validation.task
+    recipe, task = config.build_recipe(), validation.task
     network = skeleton(config.student, validation.spec.mels, len(task.columns))
 
     def one(weights: Weights, n: int) -> float:
@@ -182,6 +183,24 @@ def benchmark(
     return curves
 
 
+def judging(asked: RunConfig) -> RunConfig:
+    """The run with every default, whose students learn by the generic recipe on every corpus.
+
+    What is asked of their recipe changes that one.
+    """
+    config = asked.resolved()
+    recipe = config.model_copy(update={"recipe": asked.recipe}).build_recipe()
+    return config.model_copy(update={"recipe": asdict(recipe)})
+
+
+def require_known(settings: Mapping[str, Any]) -> None:
+    """Raises `UserError` if no objective at all has one of these settings."""
+    known = sorted({field.name for each in OBJECTIVES.values() for field in fields(each)})
+    for name in settings:
+        if name not in known:
+            raise unknown_name("setting", name, known, " of objectives")
+
+
 def objective_of(asked: RunConfig, name: str) -> Objective:
     """An objective by name, with those of the settings asked for that it has."""
     settings: Mapping[str, Any] = asked.settings
@@ -239,17 +258,19 @@ def main(
     given |= {"ipc": ipc, "student": student, "seed": seed, "seeds": seeds}
     given |= {"parameterisation": {"slices": slices, "numbers": numbers, "labels": "hard"}}
     asked = RunConfig.of(config_file, given)
-    config = asked.resolved()
+    require_known(asked.settings)
+    chosen = {name: objective_of(asked, name) for name in names}
+    # Settings are of the objectives that are compared, not of the one that "auto" would be here.
+    config = judging(asked.model_copy(update={"settings": {}}))
     real = load(config.corpus, config.data_root, config.spec, progress=sys.stderr.isatty())
     train, validation, _ = real.fold(config.corpus_protocol, fold)
-    chosen = {name: objective_of(asked, name) for name in names}
     budget = 60 * minutes
     curves = benchmark(train, validation, chosen, config, lengths, budget, reference_rate)
     matches, epochs = loops(ipc)
     protocol = (
         f"{protocol_line(real, config.corpus_protocol, config.feature_name)} · validation speakers "
-        f"of fold {fold} · ipc {ipc}, slices {slices}, {numbers} · {student}, "
-        f"{RECIPES[student].settings[0]} · {seeds} students per initialisation"
+        f"of fold {fold} · ipc {ipc}, slices {slices}, {numbers} · {config.student}, "
+        f"{config.build_recipe().settings[0]} · {seeds} students per initialisation"
     )
     how = (
         f"Reference: matches per network: {matches}; epochs of its training between two: {epochs}; "

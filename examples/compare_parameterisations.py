@@ -5,10 +5,10 @@
 
 Each way is made as `distill-data` makes a set, but for a native schedule, and judged by the UAR (or
 mean CCC, with `--task dimensional`) of students on *validation* speakers, trained by the first
-setting of the generic recipe, half of them from the fixed initialisation and half from random ones.
-After no step at all the items are real utterances, stored so, under their own labels. With a file
-for results, a command that was interrupted goes on where it was, and commands with other options
-add to it.
+setting of the generic recipe (`[recipe]` of `--config` changes that), half of them from the fixed
+initialisation and half from random ones. After no step at all the items are real utterances, stored
+so, under their own labels. With a file for results, a command that was interrupted goes on where it
+was, and commands with other options or recordings add to it.
 """
 
 import json
@@ -21,19 +21,22 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-from benchmark_objectives import judged, progress
+from benchmark_objectives import judged, judging, progress
 from typer import Option
 
 from distill.choice import AUTO
 from distill.config import RunConfig
 from distill.engine import distill
+from distill.experiment import Experiment
 from evaluation.files import write_atomically
-from evaluation.students import RECIPES, Examples
+from evaluation.students import Examples
 from synth_data.console import command_line, run
-from synth_data.corpus import load, protocol_line
+from synth_data.corpus import protocol_line
 from synth_data.curator import Curator
 from synth_data.errors import UserError, unknown_name
+from synth_data.provenance import package_version
 from synth_data.real import RealSet
+from synth_data.transforms import hear
 
 # Settings of [parameterisation], by name.
 WAYS: dict[str, dict[str, Any]] = {
@@ -45,6 +48,8 @@ WAYS: dict[str, dict[str, Any]] = {
     f"whole-{numbers}": {"slices": 1, "numbers": numbers}
     for numbers in ("float32", "float16", "int8")
 }
+# Settings of a run that have no part here: sets of all ways are made without them.
+LEFT_OUT = ("epsilon", "public_dataset", "max_minutes")
 
 
 @dataclass(frozen=True)
@@ -87,8 +92,10 @@ def compare(
         results: a file that knows what was found before, and is told what is found now.
     """
     known = json.loads(results.read_text()) if results is not None and results.exists() else {}
+    heard = f"{train.content}, judged on {validation.content}, by version {package_version()}"
     for steps, (way, config) in product(lengths, ways.items()):
-        asked = f"{way}, {steps} steps: {config.model_dump_json(exclude={'data_root', 'device'})}"
+        settings = config.model_dump_json(exclude={"data_root", "device"})
+        asked = f"{way}, {steps} steps on {heard}: {settings}"
         if asked not in known:
             known[asked] = asdict(one(train, validation, way, config, steps))
             if results is not None:
@@ -104,19 +111,34 @@ def one(train: RealSet, validation: RealSet, way: str, config: RunConfig, steps:
         config.build_objective(),
         config.student,
         ipc=config.ipc,
+        nested=config.nested,
         seed=config.seed,
         loop=replace(config.build_loop(), steps=steps),
         parameterisation=config.build_parameterisation(),
         expert=config.build_expert(),
+        disentangler=config.build_disentangler(),
+        speaker_penalty=config.speaker_penalty,
         progress=progress(f"{way}, {steps} steps"),
     )
     seconds = time.process_time() - began
     assert made.start is not None
-    heard = replace(validation, features=made.transform(validation.features))
+    told = hear(made.transforms, validation.features, validation.speakers)
+    heard = replace(validation, features=told)
     examples = Examples(made.features, made.targets, task=made.task)
     fixed, random = judged(examples, made.start.weights, heard, config)
     per_class = len(made) // len(made.task.groups)
     return Found(way, steps, per_class, made.bytes, fixed, random, seconds)
+
+
+def require_comparable(asked: RunConfig) -> None:
+    """Raises `UserError` if settings are asked for that sets are made without here."""
+    given = [name for name in LEFT_OUT if getattr(asked, name) is not None]
+    if given:
+        raise UserError(
+            f"sets are compared here without a privacy budget, public speech or a limit of time; "
+            f"found {', '.join(given)} in the file of --config: leave it out, or make single sets "
+            f"with distill-data"
+        )
 
 
 def row(found: Found) -> str:
@@ -157,26 +179,22 @@ def main(
         raise UserError(f"--steps takes numbers of outer steps, such as 0,600; found '{steps}'")
     given = {"dataset": dataset, "data_root": data_root, "feature": feature, "fold": fold}
     given |= {"ipc": ipc, "student": student, "seed": seed, "seeds": seeds, "task": task}
-    several = "," in objectives
-    chosen = {
-        f"{objective}, {way}" if several else way: RunConfig.of(
-            config_file, {**given, "objective": objective, "parameterisation": WAYS[way]}
-        ).resolved()
-        for objective, way in product(objectives.split(","), ways.split(","))
-    }
+    several, chosen = "," in objectives, {}
+    for objective, way in product(objectives.split(","), ways.split(",")):
+        changed = {"objective": objective, "parameterisation": WAYS[way]}
+        asked = RunConfig.of(config_file, given | changed)
+        require_comparable(asked)
+        chosen[f"{objective}, {way}" if several else way] = judging(asked)
     config = next(iter(chosen.values()))
-    real = load(
-        *(config.corpus, config.data_root, config.spec),
-        task=config.task,
-        progress=sys.stderr.isatty(),
-    )
+    # Which says how recordings are read, and has no folder here.
+    real = Experiment(config, Path(), "", show_progress=sys.stderr.isatty()).load()
     metric = "CCC" if real.task.dimensions else "UAR"
     train, validation, _ = real.fold(config.corpus_protocol, fold)
     labels = config.build_parameterisation().labels
     print(
         f"{protocol_line(real, config.corpus_protocol, config.feature_name)} · validation speakers "
         f"of fold {fold} · ipc {ipc}, {labels} labels · {config.student}, "
-        f"{RECIPES[config.student].settings[0]} · {config.seeds} students per "
+        f"{config.build_recipe().settings[0]} · {config.seeds} students per "
         f"initialisation\n\n"
         f"| way | outer steps | items per class | bytes | {metric}, fixed | {metric}, random "
         f"| {metric} | CPU s |\n"

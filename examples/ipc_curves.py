@@ -194,7 +194,13 @@ def main(
         if name not in OBJECTIVES:
             raise unknown_name("objective", name, OBJECTIVES)
     given = {"dataset": dataset, "data_root": data_root, "seed": seed, "seeds": seeds, "fold": 1}
-    first = RunConfig.of(config_file, given).resolved()
+    asked = RunConfig.of(config_file, given)
+    if asked.task != "categorical":
+        raise UserError(
+            f'the curves are of UAR, so of sets of emotions alone; found task = "{asked.task}" in '
+            f"{config_file}: leave it out, or judge sets of dimensions with evaluate-data"
+        )
+    first = asked.resolved()
     options = Options(
         students=(first.student,),
         baselines=(FULL, *(() if baselines == "none" else baselines.split(","))),

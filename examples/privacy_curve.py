@@ -15,14 +15,15 @@ those of their weights. The reports of the commands have more of them, and inter
 of the noise have no seed: another run gives other figures.
 """
 
-import argparse
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Annotated, cast, get_args
 
 import torch
+from typer import Option
 
 from distill.candidate import Parameterisation
 from distill.engine import distill
@@ -43,18 +44,23 @@ from evaluation.students import (
     StudentRecipe,
     logits_of,
 )
+from evaluation.students.dp_sgd import noise_multiplier
+from synth_data.console import command_line, run
 from synth_data.corpora.toy import TOY, toy_utterances
 from synth_data.corpus import known_corpus, load, protocol_of
 from synth_data.curator import Curator
+from synth_data.errors import UserError, unknown_name
 from synth_data.features import FEATURES
 from synth_data.gaussian import Gaussian
-from synth_data.ledger import PrivacyBudget
+from synth_data.ledger import PrivacyBudget, Unit
 from synth_data.mechanism import units_of
 from synth_data.protocol import speaker_split
 from synth_data.randomness import generator
 from synth_data.real import RealSet
+from synth_data.task import TaskName, task_named
 
 PER_EMOTION = 5  # utterances of each toy speaker
+LEAST_HELD = 20  # toy speakers who test, and as many who validate
 MATCHING = Loop(steps=400, learning_rate=0.1)
 PRIVATE = Loop(steps=60, learning_rate=0.1, initialisation="spectrum")
 SMALL = Parameterisation(slices=4, numbers="int8")
@@ -99,27 +105,76 @@ class Fold:
     recipe: StudentRecipe
 
 
-def folds_of(arguments: argparse.Namespace) -> list[Fold]:
-    """The folds that the options name."""
-    if arguments.dataset != "toy":
-        corpus = known_corpus(arguments.dataset)
-        spec = FEATURES["logmel64"]
-        real = load(corpus, arguments.data_root, spec, task=arguments.task, progress=True)
-        folds = [int(word) for word in arguments.folds.split(",")]
-        protocol = protocol_of(corpus, None, arguments.data_root)
-        return [Fold(*real.fold(protocol, fold), RECIPES["tdnn"]) for fold in folds]
-    speakers = arguments.speakers
+def budgets_of(epsilons: str, delta: float, unit: str, sets_only: bool) -> list[PrivacyBudget]:
+    """The budgets that the options name, which all that is to be made can be made under.
+
+    Raises:
+        UserError: they are none, or too large or too small to be spent.
+    """
+    if unit not in get_args(Unit):
+        raise unknown_name("unit", unit, get_args(Unit))
+    try:
+        numbers = [float(word) for word in epsilons.split(",")]
+    except ValueError as error:
+        raise UserError(
+            f"--epsilons takes numbers between commas, such as 8,3,1; found '{epsilons}'"
+        ) from error
+    budgets = [PrivacyBudget(number, delta, cast(Unit, unit)) for number in numbers]
+    for budget in budgets:
+        account_of(budget, ReleasedMoments(), PRIVATE)
+        if not sets_only:
+            noise_multiplier(budget)
+    return budgets
+
+
+def task_of(name: str, sets_alone: bool) -> TaskName:
+    """A task by its name, if there are rows for it."""
+    task = task_named(name)
+    if task == "both":
+        raise UserError("--task takes categorical or dimensional here; found 'both'")
+    if task == "dimensional" and not sets_alone:
+        raise UserError("--task dimensional goes with --private-only --sets-only: give both")
+    return task
+
+
+def folds_of(dataset: str, data_root: Path | None, task: TaskName, folds: str) -> list[Fold]:
+    """These folds of a real corpus' default protocol.
+
+    Raises:
+        UserError: the corpus is unknown or not there, or has no such fold.
+    """
+    if not all(word.isdecimal() and int(word) for word in folds.split(",")):
+        raise UserError(
+            f"--folds takes numbers from 1 between commas, such as 1,2; found '{folds}'"
+        )
+    corpus = known_corpus(dataset)
+    real = load(corpus, data_root, FEATURES["logmel64"], task=task, progress=True)
+    protocol = protocol_of(corpus, None, data_root)
+    return [Fold(*real.fold(protocol, int(word)), RECIPES["tdnn"]) for word in folds.split(",")]
+
+
+def toy_fold(speakers: int, task: TaskName) -> Fold:
+    """The toy corpus with so many speakers, of whom the last ones test.
+
+    Raises:
+        UserError: none are left to learn from.
+    """
+    if speakers <= 2 * LEAST_HELD:
+        raise UserError(
+            f"--speakers takes a number above {2 * LEAST_HELD}, since {LEAST_HELD} toy speakers "
+            f"test and {LEAST_HELD} validate; found {speakers}"
+        )
     large = replace(
         TOY,
         counts={},
         speakers=None,
         read=lambda _root, _allow: toy_utterances(speakers, PER_EMOTION),
     )
-    real = load(large, spec=FEATURES["logmel64-short"], task=arguments.task, progress=True)
+    real = load(large, spec=FEATURES["logmel64-short"], task=task, progress=True)
     names = sorted(set(real.speakers))
-    held = max(20, speakers // 40)
+    held = max(LEAST_HELD, speakers // 40)
     split = speaker_split("last speakers", names[-held:], names[-2 * held : -held])
-    return [Fold(*real.fold(split, 1), RECIPE)]
+    return Fold(*real.fold(split, 1), RECIPE)
 
 
 def worth(fitted: Fitted, heard: RealSet) -> float:
@@ -185,59 +240,61 @@ def private_students(budget: PrivacyBudget, fold: Fold, seeds: int) -> tuple[int
     return size, students(examples, fold, recipe, seeds)
 
 
-def main() -> None:
-    """Prints a row per way."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--dataset", default="toy")
-    parser.add_argument("--data-root", type=Path)
-    parser.add_argument("--task", default="categorical", choices=["categorical", "dimensional"])
-    parser.add_argument("--folds", default="1", help="of a real corpus' default protocol")
-    parser.add_argument("--speakers", type=int, default=440, help="of the toy corpus")
-    parser.add_argument("--epsilons", default="8,3,1")
-    parser.add_argument("--delta", type=float, default=1e-4)
-    parser.add_argument("--unit", default="speaker", choices=["speaker", "utterance", "session"])
-    parser.add_argument("--ipc", type=int, default=10)
-    parser.add_argument("--sets", type=int, default=1, help="in a row, each with the budget")
-    parser.add_argument("--seeds", type=int, default=2, help="students of each set")
-    parser.add_argument("--private-only", action="store_true", help="no other objectives")
-    parser.add_argument("--sets-only", action="store_true", help="no students of DP-SGD")
-    arguments = parser.parse_args()
-    if arguments.task == "dimensional" and not (arguments.private_only and arguments.sets_only):
-        parser.error("--task dimensional goes with --private-only --sets-only")
+app = command_line("What a privacy budget costs.")
+
+
+@app.command()
+def main(
+    dataset: str = "toy",
+    data_root: Path | None = None,
+    task: Annotated[str, Option(help="categorical or dimensional.")] = "categorical",
+    folds: Annotated[str, Option(metavar="N,M", help="Of a real corpus' default protocol.")] = "1",
+    speakers: Annotated[int, Option(help="Of the toy corpus.")] = 440,
+    epsilons: Annotated[str, Option(metavar="A,B")] = "8,3,1",
+    delta: float = 1e-4,
+    unit: Annotated[str, Option(help="speaker, utterance or session.")] = "speaker",
+    ipc: Annotated[int, Option(min=1)] = 10,
+    sets: Annotated[int, Option(min=1, help="In a row, each with the budget.")] = 1,
+    seeds: Annotated[int, Option(min=1, help="Students of each set.")] = 2,
+    private_only: Annotated[bool, Option("--private-only", help="No other objectives.")] = False,
+    sets_only: Annotated[bool, Option("--sets-only", help="No students of DP-SGD.")] = False,
+) -> None:
+    """Print what students of sets are worth, under privacy budgets and without."""
     torch.set_num_threads(1)
-    folds, seeds = folds_of(arguments), arguments.seeds
-    for fold in folds:
-        units = len(units_of(fold.train, arguments.unit))
+    told = task_of(task, private_only and sets_only)
+    budgets = budgets_of(epsilons, delta, unit, sets_only)
+    if dataset == "toy":
+        chosen = [toy_fold(speakers, told)]
+    else:
+        chosen = folds_of(dataset, data_root, told, folds)
+    for fold in chosen:
+        units = len(units_of(fold.train, budgets[0].unit))
         print(
             f"{fold.train.facts.title}, fold {fold.train.fold_number}: {len(fold.train)} "
-            f"utterances of {units} {arguments.unit}s to learn from"
+            f"utterances of {units} {unit}s to learn from"
         )
-    metric = "CCC" if arguments.task == "dimensional" else "UAR"
+    metric = "CCC" if told == "dimensional" else "UAR"
     print(f"| set | bytes | {metric} | relative to full data | seconds |")
     print("|---|---:|---:|---:|---:|")
     reference = 0.0
 
     def row(name: str, of_fold: Callable[[Fold], tuple[int, list[float]]]) -> float:
         began = time.monotonic()
-        sizes, found = zip(*map(of_fold, folds), strict=True)
-        seconds = (time.monotonic() - began) / len(folds)
+        sizes, found = zip(*map(of_fold, chosen), strict=True)
+        seconds = (time.monotonic() - began) / len(chosen)
         mean = sum(map(sum, found)) / sum(map(len, found))
         relative = mean / (reference or mean)
         print(f"| {name} | {sizes[0]} | {mean:.3f} | {relative:.2f} | {seconds:.0f} |", flush=True)
         return mean
 
     reference = row("full data", partial(everything, seeds=seeds))
-    budgets = [
-        PrivacyBudget(float(word), arguments.delta, arguments.unit)
-        for word in arguments.epsilons.split(",")
-    ]
-    usual = [] if arguments.private_only else [*usual_ways()]
+    usual = [] if private_only else [*usual_ways()]
     for way in [*usual, *private_ways(budgets)]:
-        row(way.name, partial(judged, way, ipc=arguments.ipc, sets=arguments.sets, seeds=seeds))
-    for budget in [] if arguments.sets_only else budgets:
+        row(way.name, partial(judged, way, ipc=ipc, sets=sets, seeds=seeds))
+    for budget in [] if sets_only else budgets:
         name = f"DP-SGD student, epsilon {budget.epsilon:g}"
         row(name, partial(private_students, budget, seeds=seeds))
 
 
 if __name__ == "__main__":
-    main()
+    run(app)

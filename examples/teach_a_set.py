@@ -47,10 +47,15 @@ def main(
         open_encoder(encoder)  # so that it is found where a set names it
     corpus = known_corpus(dataset)
     for one in bar("sets")(load_sets([str(run_folder)])):
-        made, fold = one.synthetic.provenance, one.synthetic.provenance.fold
+        made, task = one.synthetic.provenance, one.synthetic.task
+        fold = made.fold
         if fold is None:
             raise UserError(f"{one.folder} is of all speakers: give a run over folds")
-        real = load(corpus, data_root, one.synthetic.spec, task=one.synthetic.task.name)
+        real = load(
+            *(corpus, data_root, one.synthetic.spec),
+            task=task.name,
+            scale=task.scale if task.dimensions else None,
+        ).weighed(task.weights)
         require_same(one, real)
         began = time.perf_counter()
         train, validation, _ = real.fold(protocol_of(corpus, made.protocol), fold)

@@ -1,6 +1,7 @@
 """The benchmark's reference is plain dataset condensation, and its table says who is faster."""
 
 import json
+from dataclasses import replace
 from itertools import count, islice
 
 import pytest
@@ -257,6 +258,51 @@ def test_objectives_take_the_settings_that_they_have():
     for name in ("distribution-matching", "auto"):
         assert benchmark.objective_of(asked, name).classification == 0.25
     assert benchmark.objective_of(RunConfig(ipc=6), "auto").classification == 0.5
+
+
+@pytest.fixture
+def without_work(tmp_path, monkeypatch, capsys):
+    """Runs the command with a file of settings, but for the work, and says what there was to do."""
+    asked = []
+    curve = cpu_curves.Curve("nothing", (point(0, 0, 0.3), point(1, 1, 0.3)))
+
+    def nothing(_train, _validation, objectives, config, *_):
+        asked.append((objectives, config))
+        return [curve, curve]
+
+    monkeypatch.setattr(benchmark, "benchmark", nothing)
+
+    def command(settings: str, *words: object):
+        (tmp_path / "settings.toml").write_text(settings)
+        words = ("--config", tmp_path / "settings.toml", *words)
+        outcome = run_here(lambda: run(benchmark.app), words, monkeypatch, capsys)
+        return outcome, *(asked[-1] if asked else (None, None))
+
+    return command
+
+
+def test_the_student_may_be_auto(without_work):
+    outcome, _, config = without_work("", "--student", "auto", "--objectives", "unrolled")
+    assert outcome.code == 0, outcome.err
+    assert config.student == "tdnn"
+    assert f" · tdnn, {RECIPES['tdnn'].settings[0]} · " in outcome.lines[0]
+
+
+def test_settings_may_be_of_objectives_that_auto_would_not_choose(without_work):
+    words = ("--objectives", "unrolled,distribution-matching")
+    settings = "[settings]\nclassification = 0.25\nwindow = 3\n[recipe]\nbatch = 5\n"
+    outcome, objectives, config = without_work(settings, *words)
+    assert outcome.code == 0, outcome.err
+    assert objectives["unrolled"].window == 3
+    assert objectives["distribution-matching"].classification == 0.25
+    assert config.build_recipe() == replace(RECIPES["tdnn"], batch=5)
+
+
+def test_a_setting_that_no_objective_has_is_refused(without_work):
+    outcome, objectives, _ = without_work("[settings]\nclasification = 0.25\n")
+    assert outcome.code == 2
+    assert "unknown setting 'clasification' of objectives: did you mean" in outcome.err
+    assert objectives is None
 
 
 @pytest.mark.slow

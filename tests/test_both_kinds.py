@@ -40,13 +40,15 @@ def test_sets_in_an_encoders_representation_stand_side_by_side(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("DISTILL_DATA_CACHE", str(tmp_path / "cache" / "features"))
-    monkeypatch.setitem(CORPORA, "toy-words", small_corpus())
+    corpus = small_corpus()  # whose scale is open here, as that of a table is
+    monkeypatch.setitem(CORPORA, "toy-words", replace(corpus, scales=(corpus.scale,)))
     speech, plain, taught = (tmp_path / name for name in ("speech", "plain", "taught"))
     save_speech(speech)
     of_words = ("--dataset", "toy-words")
     made = distill_data(
         *(*of_words, "--task", "dimensional", "--feature", f"hubert:{speech},pool=sequence"),
         *("--fold", 1, "--config", small_config(tmp_path), "--native-steps", 0, "--out", plain),
+        *("--scale=-9,9", "--dimension-weights", "2,1,1"),  # by which the teacher is to learn
     )
     assert made.code == 0, made.err
 
@@ -56,11 +58,12 @@ def test_sets_in_an_encoders_representation_stand_side_by_side(
     before, after = (SyntheticSet.load(run / "fold-1" / "set") for run in (plain, taught))
     assert torch.equal(before.features, after.features)
     assert not torch.equal(before.targets, after.targets)
+    assert (after.task.scale, after.task.weights) == ((-9, 9), (2, 1, 1))
     assert json.loads((taught / "fold-1" / "cost.json").read_text())["distilling_seconds"] > 0
 
     (tmp_path / "quick.toml").write_text(QUICK + REPRESENTATION)
     words = ("--system", "representation", *of_words, "--teacher", speech, "--seeds", 1)
-    words += ("--config", tmp_path / "quick.toml", "--out", tmp_path / "model")
+    words += ("--scale=-9,9", "--config", tmp_path / "quick.toml", "--out", tmp_path / "model")
     modelled = run_here(cli.main, words, monkeypatch, capsys)  # on all folds
     assert modelled.code == 0, modelled.err
 

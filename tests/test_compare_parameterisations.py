@@ -1,24 +1,22 @@
 """The comparison of parameterisations: every way in its table, at equal bytes, and resumed."""
 
-import importlib.util
 import json
-import sys
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
+import torch
 from commands import Outcome, run_here
+from fake_speech import fake_speech
+from scripts import script
+from trees import emodb_tree
 
 from distill.config import RunConfig
 from distill.engine import distill
 from evaluation.students import RECIPES, Recipe
 from synth_data.console import run
+from synth_data.errors import UserError
 
-PATH = Path(__file__).parents[1] / "examples" / "compare_parameterisations.py"
-_spec = importlib.util.spec_from_file_location(PATH.stem, PATH)
-comparison = importlib.util.module_from_spec(_spec)
-sys.modules[PATH.stem] = comparison
-sys.path.append(str(PATH.parent))  # where a script finds what lies beside it
-_spec.loader.exec_module(comparison)
+comparison = script("compare_parameterisations")
 
 
 @pytest.fixture
@@ -45,6 +43,111 @@ def test_every_way_can_be_made(way):
     given = {"parameterisation": comparison.WAYS[way]}
     made = RunConfig.of(None, given).resolved().build_parameterisation()
     assert all(getattr(made, name) == value for name, value in comparison.WAYS[way].items())
+
+
+@pytest.fixture
+def asked_with(compare, tmp_path, monkeypatch):
+    """Runs the command with a file of settings, until a set would be made: what that is given."""
+    asked = []
+
+    def making(curator, *_, **named):
+        asked.append((curator, named))
+        raise UserError("far enough")
+
+    def command(settings: str, *words: object) -> tuple:
+        monkeypatch.setattr(comparison, "distill", making)
+        (tmp_path / "settings.toml").write_text(settings)
+        given = ("--config", tmp_path / "settings.toml", "--ways", "means-4-int8", "--steps", 2)
+        outcome = compare(*given, *words)
+        assert "far enough" in outcome.err
+        return asked.pop()
+
+    return command
+
+
+def test_settings_of_the_file_reach_the_making_of_sets(asked_with):
+    _, named = asked_with('nested = [1]\ndisentangle = "leace"\n', "--ipc", 3)
+    assert named["nested"] == (1,)
+    assert named["disentangler"].name == "leace"
+    _, named = asked_with("speaker_penalty = 0.5\n")
+    assert (named["speaker_penalty"], named["disentangler"]) == (0.5, None)
+    curator, _ = asked_with("dimension_weights = [5, 1, 1]\n", "--task", "dimensional")
+    assert curator.task.weights == (5, 1, 1)
+
+
+def test_settings_of_the_file_say_how_recordings_are_read(asked_with, compare, tmp_path):
+    emodb_tree(tmp_path / "emodb", ("03", "08", "09", "10"))
+    bad = next((tmp_path / "emodb").rglob("*.wav"))
+    bad.write_bytes(b"no sound")
+    given = ("--dataset", "emodb", "--data-root", tmp_path / "emodb")
+    refused = compare(*given, "--ways", "means-4-int8", "--steps", 2)
+    assert refused.code == 2
+    assert "cannot be used" in refused.err
+    curator, _ = asked_with("skip_bad = true\n", *given)
+    assert curator.exact
+
+
+def test_students_that_judge_learn_by_the_recipe_of_the_file():
+    given = {"student": "tdnn", "recipe": {"batch": 5}}
+    config = comparison.judging(RunConfig.of(None, given))
+    assert config.build_recipe() == replace(RECIPES["tdnn"], batch=5)
+    generic = comparison.judging(RunConfig(student="tdnn"))  # on the built-in corpus as well
+    assert generic.build_recipe() == RECIPES["tdnn"]
+
+
+@pytest.mark.slow
+def test_speech_without_its_speakers_is_judged_by_such_speech(compare, tmp_path, monkeypatch):
+    heard = []
+
+    def judging(_examples, _weights, validation, _config):
+        heard.append(validation)
+        return 0.5, 0.5
+
+    monkeypatch.setattr(comparison, "judged", judging)
+    (tmp_path / "speakers.toml").write_text('disentangle = "speaker-normalisation"\n')
+    words = ("--config", tmp_path / "speakers.toml", "--ways", "means-4-int8", "--steps", 0)
+    assert len(rows(compare(*words))) == 1
+    (validation,) = heard
+    speakers = validation.speakers
+    own = validation.features[[row for row, one in enumerate(speakers) if one == speakers[0]]]
+    torch.testing.assert_close(own.mean(dim=(0, 2)), torch.zeros(own.shape[1]), atol=1e-4, rtol=0.0)
+    assert own.mean(dim=2).abs().max() > 0.1  # as no utterance is taken for all of its speaker's
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ("epsilon = 8.0\naccept_low_utility = true\n", "epsilon"),
+        ('public_dataset = "emodb"\nmax_minutes = 5\n', "public_dataset, max_minutes"),
+    ],
+)
+def test_settings_that_sets_are_made_without_here_are_refused(settings, named, compare, tmp_path):
+    (tmp_path / "more.toml").write_text(settings)
+    outcome = compare("--config", tmp_path / "more.toml")
+    assert outcome.code == 2
+    assert f"found {named} in the file of --config: leave it out" in outcome.err
+
+
+def test_what_is_known_is_of_the_recordings_and_the_version(tmp_path, monkeypatch):
+    worth = iter((0.1, 0.2, 0.3, 0.4))
+    monkeypatch.setattr(
+        comparison,
+        "one",
+        lambda _train, _validation, way, _config, steps: comparison.Found(
+            way, steps, 1, 1, next(worth), 0.5, 1.0
+        ),
+    )
+    file, ways = tmp_path / "found.json", {"a way": RunConfig()}
+    first, second = fake_speech(seed=1), fake_speech(seed=2)
+
+    def found(train, validation):
+        (only,) = comparison.compare(train, validation, ways, [0], file)
+        return only.fixed
+
+    assert [found(first, first), found(first, first)] == [0.1, 0.1]
+    assert [found(second, first), found(first, second)] == [0.2, 0.3]
+    monkeypatch.setattr(comparison, "package_version", lambda: "another")
+    assert found(first, first) == 0.4
 
 
 @pytest.mark.slow

@@ -73,6 +73,15 @@ def test_the_largest_size_is_that_of_the_rarest_emotion():
     assert curves.sizes("5,largest,1", toy, config, [1]) == [1, 5, rarest]
 
 
+@pytest.mark.parametrize("task", ["dimensional", "both"])
+def test_curves_of_dimensions_are_refused_before_any_work(task, command, tmp_path):
+    (tmp_path / "felt.toml").write_text(f'task = "{task}"\n')
+    outcome = command("--config", tmp_path / "felt.toml")
+    assert outcome.code == 2
+    assert f'so of sets of emotions alone; found task = "{task}" in' in outcome.err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

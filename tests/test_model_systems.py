@@ -394,6 +394,10 @@ def test_a_teacher_labels_the_items_of_a_set():
     assert "teacher" in found.provenance.notes[-1]
     with pytest.raises(SetError, match="feature recipe"):
         teach(synthetic, felt_speech((9, 8, 8), task="dimensional"), validation)
+    with pytest.raises(SetError, match=r"5, weighed 5:1:1\): load .* real\.weighed\(\(\)\)"):
+        teach(synthetic, train.weighed((5.0, 1.0, 1.0)), validation)
+    with pytest.raises(SetError, match=r"\(1 to 7\): load the recordings with scale=\(1.0, 5"):
+        teach(synthetic, replace(train, task=replace(train.task, scale=(1.0, 7.0))), validation)
     with pytest.raises(SetError, match="has nested sizes"):
         teach(replace(synthetic, nested=(1,)), train, validation)
     with pytest.raises(SetError, match="only sets that tell dimensions"):

@@ -1,9 +1,7 @@
 """`distill-data --epsilon`: what is said beforehand, what is refused, what a set's folder tells."""
 
-import importlib
 import json
 import re
-import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -29,7 +27,6 @@ from evaluation.claims import guarantees
 from evaluation.named_sets import NamedSet
 from evaluation.report import Report
 from evaluation.session_checks import require_same
-from evaluation.students import Recipe
 from synth_data.account import Account, read_charges
 from synth_data.curator import Curator
 from synth_data.errors import SetError, UserError
@@ -370,21 +367,3 @@ def test_a_private_set_is_told_from_another_corpus_by_its_name():
     other = replace(one, synthetic=replace(made, provenance=replace(hidden, corpus="emodb")))
     with pytest.raises(SetError, match="was made from emodb, and these recordings are toy: give"):
         require_same(other, fake_speech())
-
-
-def test_the_curve_has_a_row_for_every_way(monkeypatch, capsys):
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "examples"))
-    curve = importlib.import_module("privacy_curve")
-    monkeypatch.setattr(curve, "PER_EMOTION", 1)
-    monkeypatch.setattr(curve, "RECIPE", Recipe.single(steps=2))
-    monkeypatch.setattr(curve, "MATCHING", Loop(steps=1))
-    monkeypatch.setattr(curve, "PRIVATE", Loop(steps=1, initialisation="spectrum"))
-    monkeypatch.setattr(sys, "argv", ["curve", "--speakers", "44", "--epsilons", "8", "--ipc", "1"])
-    curve.main()
-    rows = capsys.readouterr().out.splitlines()
-    assert "16 utterances of 4 speakers to learn from" in rows[0]
-    names = [row.split("|")[1].strip() for row in rows[3:]]
-    assert names[0] == "full data"
-    private = ["epsilon 8", "DP-SGD student, epsilon 8"]
-    assert names[-3:] == ["released-moments, without noise", *private]
-    assert len(names) == 7

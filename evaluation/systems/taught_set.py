@@ -46,8 +46,9 @@ def teach(
         seed: of everything random.
 
     Raises:
-        SetError: the set tells no dimensions, the recordings are in another representation or tell
-            something else, or the set holds what would no longer be true.
+        SetError: the set tells no dimensions, the recordings are in another representation, tell
+            something else or on another scale, or weigh it otherwise, or the set holds what would
+            no longer be true.
     """
     task = synthetic.task
     if not task.dimensions:
@@ -56,6 +57,12 @@ def teach(
         raise SetError(
             "the teacher must hear what the set is made of, and tell the same: load the "
             "recordings in the set's own feature recipe and for its task"
+        )
+    if (train.task.scale, train.task.weights) != (task.scale, task.weights):
+        raise SetError(
+            f"the set was made to tell {task.told}, and its teacher would learn to tell "
+            f"{train.task.told}: load the recordings with scale={task.scale}, and use "
+            f"real.weighed({task.weights})"
         )
     held = [
         name
