@@ -106,6 +106,9 @@ def compare(
 def one(train: RealSet, validation: RealSet, way: str, config: RunConfig, steps: int) -> Found:
     """Makes a set and judges it."""
     began = time.process_time()
+    parameterisation = config.build_parameterisation()
+    if not steps and parameterisation.labels == "taught":
+        parameterisation = replace(parameterisation, labels="hard")
     made = distill(
         Curator(train.to(torch.device(config.device))),
         config.build_objective(),
@@ -114,7 +117,7 @@ def one(train: RealSet, validation: RealSet, way: str, config: RunConfig, steps:
         nested=config.nested,
         seed=config.seed,
         loop=replace(config.build_loop(), steps=steps),
-        parameterisation=config.build_parameterisation(),
+        parameterisation=parameterisation,
         expert=config.build_expert(),
         disentangler=config.build_disentangler(),
         speaker_penalty=config.speaker_penalty,

@@ -75,6 +75,12 @@ def test_settings_of_the_file_reach_the_making_of_sets(asked_with):
     assert curator.task.weights == (5, 1, 1)
 
 
+@pytest.mark.parametrize(("steps", "labels"), [(0, "hard"), (2, "taught")])
+def test_without_steps_utterances_keep_their_own_labels(steps, labels, asked_with):
+    _, named = asked_with('[parameterisation]\nlabels = "taught"\n', "--steps", steps)
+    assert named["parameterisation"].labels == labels
+
+
 def test_settings_of_the_file_say_how_recordings_are_read(asked_with, compare, tmp_path):
     emodb_tree(tmp_path / "emodb", ("03", "08", "09", "10"))
     bad = next((tmp_path / "emodb").rglob("*.wav"))
