@@ -317,12 +317,9 @@ class RunConfig(BaseModel):
     def build_parameterisation(self) -> Parameterisation:
         """What is learned."""
         whole = self.corpus.access == "built-in" and self.budget is None
-        small = small_items(
-            self.ipc,
-            self.spec.frames,
-            named="slices" in self.parameterisation,
-            private=self.budget is not None,
-        )
+        named = "slices" in self.parameterisation
+        untried = self.budget is not None or self.task != "categorical"
+        small = small_items(self.ipc, self.spec.frames, means=named or untried)
         usual = HALF_NUMBERS if self._decodes else {} if whole else small
         labels = TAUGHT if self._expert_by_default or self._answers_teach else {}
         if self._learns_labels_by_default:

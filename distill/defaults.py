@@ -24,21 +24,19 @@ TAUGHT, NATIVE_STEPS = {"labels": "taught"}, 3
 LEARNED = {"labels": "soft"}  # where dimensions are told: worth 0.01 to 0.07 of CCC
 
 
-def small_items(ipc: int, frames: int, *, named: bool, private: bool) -> dict[str, Any]:
+def small_items(ipc: int, frames: int, *, means: bool) -> dict[str, Any]:
     """How sets of recordings store their items: as cosines of low frequency, many in one's bytes.
 
     There is room for some thirty items for each of `ipc`, and for sixty where that is one (README,
-    "Which way to store items?"). Under a privacy budget that was not tried: there, and where
-    somebody says how many slices there are, slices are means of frames. Items of fewer frames than
-    slices are stored whole.
+    "Which way to store items?"). Items of fewer frames than slices are stored whole.
 
     Args:
         ipc: whose bytes there are.
         frames: of an item.
-        named: whether somebody said how many slices there are.
-        private: whether there is a privacy budget.
+        means: to be stored as means of frames instead: since somebody says how many slices there
+            are, or where cosines were not tried, under a privacy budget and for dimensions.
     """
     cosines = COSINES | (FEWEST_BYTES if ipc == 1 else {})
-    if named or private or cosines["slices"] > frames:
+    if means or cosines["slices"] > frames:
         return SMALL_ITEMS | {"slices": min(SMALL_ITEMS["slices"], frames)}
     return cosines

@@ -198,7 +198,7 @@ def test_auto_is_what_was_measured(tmp_path):
 def test_sets_of_recordings_are_stored_small_unless_told_otherwise(tmp_path):
     real = f"dataset = 'emodb'\ndata_root = '{tmp_path}'\n"
     given = "[parameterisation]\nslices = 2\n"
-    # As cosines; but not where slices are named, or under a budget.
+    # As cosines; but not where slices are named, under a budget, or where dimensions are told.
     for ipc, slices in ((1, 16), (2, 8), (10, 8)):
         plain, named = (config_of(f"ipc = {ipc}\n{real}{said}", tmp_path) for said in ("", given))
         cosines = Parameterisation(slices, "int8", "taught", frames="cosines")
@@ -210,6 +210,8 @@ def test_sets_of_recordings_are_stored_small_unless_told_otherwise(tmp_path):
     assert longer.loop["steps"] == 7
     private = config_of("ipc = 1\nepsilon = 8.0\n" + real, tmp_path).build_parameterisation()
     assert (private.frames, private.slices) == ("means", 4)
+    felt = config_of("ipc = 1\ntask = 'dimensional'\n" + real, tmp_path).build_parameterisation()
+    assert (felt.frames, felt.slices, felt.labels) == ("means", 4, "soft")
     assert config_of("", tmp_path).build_parameterisation() == Parameterisation()
 
 
