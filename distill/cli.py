@@ -145,8 +145,8 @@ def distill_data(
         int | None,
         typer.Option(
             help="Store this many items in the frames of one, as means of frames.  [default: 8 as "
-            "cosines, 16 with --ipc 1; under --epsilon and for dimensions 4; toy without "
-            "--epsilon, and features of one frame: 1]"
+            "cosines, 16 with --ipc 1; under --epsilon, for dimensions and for other features "
+            "than log-mels 4; toy without --epsilon, and features of one frame: 1]"
         ),
     ] = None,
     numbers: Annotated[

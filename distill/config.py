@@ -48,6 +48,7 @@ from evaluation.students import RECIPES, Recipe
 from synth_data.corpora.facts import Corpus
 from synth_data.corpus import find_root, known_corpus, protocol_of
 from synth_data.errors import UserError, unknown_name
+from synth_data.features import FeatureSpec
 from synth_data.ledger import PrivacyBudget, Unit
 from synth_data.protocol import Protocol
 from synth_data.representation import Representation
@@ -318,7 +319,11 @@ class RunConfig(BaseModel):
         """What is learned."""
         whole = self.corpus.access == "built-in" and self.budget is None
         named = "slices" in self.parameterisation
-        untried = self.budget is not None or self.task != "categorical"
+        untried = (
+            self.budget is not None
+            or self.task != "categorical"
+            or not isinstance(self.spec, FeatureSpec)  # whose numbers may stand in any order
+        )
         small = small_items(self.ipc, self.spec.frames, means=named or untried)
         usual = HALF_NUMBERS if self._decodes else {} if whole else small
         labels = TAUGHT if self._expert_by_default or self._answers_teach else {}

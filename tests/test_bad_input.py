@@ -155,7 +155,7 @@ def test_more_items_than_there_are_utterances(distil, tmp_path):
     report = report_in(tmp_path)
     assert [reason.partition(":")[0] for reason in report.unavailable] == ["random"]
     sets = {row.set for row in report.rows}
-    assert sets == {"full", "distilled", "compressed-int8", "untrained"}
+    assert sets == {"full", "distilled", "compressed-int8", "cosines-int8", "untrained"}
     card = (tmp_path / "out" / "fold-1" / "set" / "README.md").read_text()
     assert "every item started as one real utterance" in card
 

@@ -212,6 +212,8 @@ def test_sets_of_recordings_are_stored_small_unless_told_otherwise(tmp_path):
     assert (private.frames, private.slices) == ("means", 4)
     felt = config_of("ipc = 1\ntask = 'dimensional'\n" + real, tmp_path).build_parameterisation()
     assert (felt.frames, felt.slices, felt.labels) == ("means", 4, "soft")
+    other = config_of("feature = 'fbank80'\n" + real, tmp_path).build_parameterisation()
+    assert (other.frames, other.slices) == ("means", 4)
     assert config_of("", tmp_path).build_parameterisation() == Parameterisation()
 
 

@@ -41,7 +41,7 @@ def test_a_tree_of_iemocap_made_from_real_recordings(
     judged = evaluate_data(
         *(out / "fold-5" / "set", "--dataset", "iemocap", "--data-root", tree),
         *("--seeds", 1, "--recipe", config, "--out", tmp_path / "judged"),
-        *("--baselines", "random,compressed-int8", "--teachers", "none"),
+        *("--baselines", "random,compressed-int8,cosines-int8", "--teachers", "none"),
         *("--speech", "none", "--no-scores"),
     )
     assert judged.code == 0, judged.err
