@@ -275,10 +275,7 @@ def distill(
             | {
                 "questions asked of the real speech": dict(sorted(curator.questions.items())),
                 f"{metric} of validation speakers after so many steps": {
-                    "0, under their own labels" if look.real else str(look.step): round(
-                        look.score, 4
-                    )
-                    for look in ended.looks
+                    look.moment: round(look.score, 4) for look in ended.looks
                 },
                 f"{metric} of validation speakers after so many steps of the native schedule": {
                     str(step): round(score, 4) for step, score in enumerate(guided.scores, 1)

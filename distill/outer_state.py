@@ -26,6 +26,11 @@ class Look:
     score: float
     real: bool = False
 
+    @property
+    def moment(self) -> str:
+        """When it was, as a set's manifest names it."""
+        return f"{self.step}, under their own labels" if self.real else str(self.step)
+
 
 @dataclass
 class OuterState:
