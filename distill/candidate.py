@@ -109,8 +109,10 @@ class Parameterisation:
             ipc: how many.
             spec: of an item.
             emotions: how many there are, or cells.
-            real: utterances of the rarest emotion, where items start as such: then there are no
-                more items than that, but for `ipc` themselves.
+            real: how many utterances there are, where items start as such: then there are no more
+                items than that, but for `ipc` themselves. (Of a rare emotion, utterances are then
+                taken more than once; never more items than the rarest emotion has utterances would
+                leave most of the bytes unused for the sake of one.)
             columns: of targets, if they are not the emotions.
 
         Raises:
@@ -130,7 +132,7 @@ class Parameterisation:
                     f"a smaller width or code, or a larger ipc"
                 )
             fit = min(fit, ipc * self.decoder_items)
-        return fit if real is None else min(fit, max(ipc, real))
+        return fit if real is None else min(fit, max(ipc, real // emotions))
 
     def bytes(self, items: int, spec: Representation, emotions: int) -> int:
         """That so many items take, without their targets."""

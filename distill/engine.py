@@ -71,8 +71,8 @@ def distill(
         student: the network it is made for, by name; its initial weights, drawn from the seed,
             become the set's fixed initialisation.
         ipc: items per class, at least 1; in other parameterisations their bytes, and more items.
-            Where those start as real utterances there are not more of them than the rarest
-            emotion has utterances, as long as that is at least `ipc`. Where dimensions are told the
+            Where those start as real utterances there are not more of them than utterances of an
+            emotion on average, as long as that is at least `ipc`. Where dimensions are told the
             classes are cells of the label space, of which those without speech are left out.
         nested: smaller sizes, each in the same terms as `ipc` and below it: the first items of each
             class, as many as there are in such a set, are to be a set as well
@@ -188,12 +188,12 @@ def distill(
     model = Student(network, weights, task)
     way = INITIALISATIONS[loop.initialisation]
     origin = freely if way.public else curator
-    fewest = origin.fewest_of_an_emotion() if origin and (way.real or way.public) else None
+    sources = origin.count_utterances() if origin and (way.real or way.public) else None
     items_of = partial(
         parameterisation.per_class,
         spec=curator.spec,
         emotions=len(task.groups),
-        real=fewest,
+        real=sources,
         columns=len(task.columns),
     )
     per_class, prefixes = items_of(ipc), prefixes_of(nested, ipc, items_of)

@@ -102,9 +102,9 @@ def plan(
     item = spec.mels * spec.frames * 4
     way = INITIALISATIONS[loop.initialisation]
     origin = public if way.public else _learned_from(config, real) if way.real else None
-    fewest = None if origin is None else Curator(origin).narrowed().fewest_of_an_emotion()
+    sources = None if origin is None else len(origin)
     items_of = partial(
-        parameterisation.per_class, spec=spec, emotions=groups, real=fewest, columns=columns
+        parameterisation.per_class, spec=spec, emotions=groups, real=sources, columns=columns
     )
     per_class = items_of(config.ipc)
     items = per_class * groups

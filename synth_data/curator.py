@@ -5,7 +5,7 @@ questions, and every question is a mean over utterances of a statistic of one ut
 speakers of a statistic of one speaker. So what privacy costs is decided in one place, the
 mechanism, and what was asked can be listed.
 
-What is not a mean is a separate, named method of the door (`choose_real`, `fewest_of_an_emotion`,
+What is not a mean is a separate, named method of the door (`choose_real`, `count_utterances`,
 ...), which a mechanism that is not exact refuses.
 """
 
@@ -334,12 +334,6 @@ class Curator:
         self.questions["real utterances, as they are"] += len(set(rows))
         real = self._real
         return real.features[rows].clone(), real.targets[rows].clone(), torch.tensor(again)
-
-    def fewest_of_an_emotion(self) -> int:
-        """How many utterances the rarest emotion (or cell) has: not a mean."""
-        self.require_exact("counting utterances", "say how many items there should be")
-        self.questions["utterances of the rarest emotion"] += 1
-        return int(self.task.in_groups(self._real.targets).sum(dim=0).min())
 
     def count_utterances(self) -> int:
         """How many utterances there are: not a mean."""

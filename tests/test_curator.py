@@ -240,12 +240,6 @@ def test_all_of_an_emotion_come_in_the_order_in_which_they_are_chosen():
     assert torch.equal(chosen[4:8], neutral.flip(0))
 
 
-def test_the_size_of_the_smallest_class():
-    curator = Curator(fake_speech((6, 4, 5)))
-    assert curator.fewest_of_an_emotion() == 4
-    assert curator.questions.total() == 1
-
-
 def test_others_are_seen_as_those_behind_the_door():
     halve = Standardise(torch.zeros(16), torch.full((16,), 2.0))
     other = fake_speech(seed=1)

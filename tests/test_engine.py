@@ -288,7 +288,16 @@ def test_bytes_for_more_items_than_there_are_utterances_are_left():
     real = fake_speech((6, 4, 5))
     packed = Parameterisation(slices=4, numbers="int8")
     synthetic = made(ipc=1, loop=Loop(steps=0), curator=Curator(real), parameterisation=packed)
-    assert synthetic.per_class == dict.fromkeys(EMOTIONS, 4)  # not 16
+    assert synthetic.per_class == dict.fromkeys(EMOTIONS, 5)  # not 16
+
+
+def test_a_rare_emotion_leaves_no_bytes_unused():
+    """Its utterances are taken again, so that the others are not held to as many as it has."""
+    curator = Curator(fake_speech((1, 18, 11)))
+    packed = Parameterisation(slices=4, numbers="int8")
+    synthetic = made(ipc=1, loop=Loop(steps=0), curator=curator, parameterisation=packed)
+    assert synthetic.per_class == dict.fromkeys(EMOTIONS, 10)
+    assert len(synthetic.features[:10].unique(dim=0)) == 10  # with noise
 
 
 def test_the_set_says_how_it_was_made():

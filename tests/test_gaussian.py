@@ -189,7 +189,6 @@ def test_what_is_no_mean_is_refused():
     guarded = door(real)
     for ask in (
         lambda: guarded.choose_real(1, lambda _, count: range(count)),
-        guarded.fewest_of_an_emotion,
         guarded.count_utterances,
         guarded.count_speakers,
         guarded.corpus_digest,

@@ -114,13 +114,13 @@ def test_sizes_are_in_the_bytes_of_items():
 
     assert prefixes((5, 1, 1), Parameterisation()) == (1, 5)
     assert prefixes((5, 1), INT8) == (4, 19)  # scales and targets count as well
-    assert prefixes((5, 1), INT8, real=19) == (4,)
-    assert prefixes((5, 1), INT8, real=3) == (3, 5)
+    assert prefixes((5, 1), INT8, real=3 * 19) == (4,)
+    assert prefixes((5, 1), INT8, real=3 * 3) == (3, 5)
 
 
 def test_a_size_that_is_the_whole_is_left_out_and_told():
     synthetic = made(Push(), parameterisation=INT8)
-    assert (len(synthetic), synthetic.nested) == (3 * 7, (4,))
+    assert (len(synthetic), synthetic.nested) == (3 * 8, (4,))
     told = synthetic.provenance.notes[-1]
     assert "in the bytes of 1, 2 items per emotion were asked for, and come to 4 below" in told
     assert not any("asked for" in note for note in made(Push()).provenance.notes)
