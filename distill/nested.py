@@ -71,5 +71,5 @@ def notes(asked: Sequence[int], prefixes: Sequence[int], per_class: int) -> Iter
         yield (
             f"smaller sizes in the bytes of {', '.join(map(str, sorted({*asked})))} items per "
             f"emotion were asked for, and come to {there} below the {per_class} items that there "
-            f"are of each: items start as utterances, and there are no more of an emotion on average"
+            f"are of each: items start as utterances, and an emotion has no more on average"
         )
