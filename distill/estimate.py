@@ -2,26 +2,45 @@
 
 from evaluation.dimensional.records import DimensionalRow
 from evaluation.dimensional.report import DimensionalReport
-from evaluation.options import NATIVE
+from evaluation.options import CUSTOM, GENERIC, NATIVE
 from evaluation.records import Row
 from evaluation.report import Report
-from evaluation.runs import DISTILLED
+from evaluation.runs import CLEAN, DISTILLED
+from evaluation.starts import noise_of
 
 
-def cross_validated(report: Report | DimensionalReport, folds: int) -> str:
+def cross_validated(report: Report | DimensionalReport, folds: int) -> str | None:
     """The estimate that goes on the card of the set made from all speakers.
+
+    It is of the students that the set is made for, on the speech as it is; None where the report
+    has none of them.
 
     Args:
         report: on sets made without the speakers they were tested on.
         folds: that the protocol has; the report may hold fewer, which the estimate says.
     """
-    first = report.rows[0].fold  # pooled rows come first
-    rows = [row for row in report.rows if row.set == DISTILLED and row.fold == first]
     done = sorted({row.fold for row in report.rows if isinstance(row.fold, int)})
-    listed = ", ".join(str(fold) for fold in done)
-    scope = "All folds pooled" if len(done) == folds else f"Only folds {listed} of {folds}"
-    found = "; ".join(f"{_start(row)}: {_in_words(row)}" for row in rows)
-    return f"{report.protocol}. {scope}: {found}."
+    found = []
+    for fold in report.main_folds:
+        rows = [row for row in report.rows if row.fold == fold and _is_of_the_set(row)]
+        if fold != "all":
+            scope = f"{report.tested(fold)} of {folds}"
+        elif len(done) == folds:
+            scope = "all folds pooled"
+        else:
+            scope = f"only folds {', '.join(map(str, done))} of {folds}"
+        if rows:
+            worth = "; ".join(f"{_start(row)}: {_in_words(row)}" for row in rows)
+            found.append(f"{scope[0].upper()}{scope[1:]}: {worth}.")
+    if not found:
+        return None
+    return " ".join([f"{report.protocol}.", *found])
+
+
+def _is_of_the_set(row: Row | DimensionalRow) -> bool:
+    common = row.recipe in (GENERIC, CUSTOM, NATIVE) and noise_of(row.initialisation) is None
+    own = row.set == DISTILLED and row.student == row.made_for
+    return own and common and row.speech == CLEAN
 
 
 def _start(row: Row | DimensionalRow) -> str:

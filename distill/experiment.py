@@ -29,7 +29,7 @@ from evaluation.claims import guaranteed
 from evaluation.dimensional import page as dimensional
 from evaluation.dimensional.results import DimensionalResult
 from evaluation.files import write_atomically
-from evaluation.named_sets import COST, SECONDS, NamedSet
+from evaluation.named_sets import COST, SECONDS, NamedSet, making_seconds
 from evaluation.networks import skeleton
 from evaluation.options import Options
 from evaluation.outcomes import Outcomes
@@ -329,14 +329,7 @@ class Experiment:
             synthetic.save(target)
             progress.unlink()
             forget_answers(folder / RELEASES)
-        try:
-            seconds = float(json.loads(cost.read_text(encoding="utf-8"))[SECONDS])
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            raise UserError(
-                f"{cost}: damaged or missing ({error}). Delete the folder {folder} and run the "
-                f"same command with --resume"
-            ) from error
-        return SyntheticSet.load(target), seconds
+        return SyntheticSet.load(target), making_seconds(target)
 
     def make_shipped_set(self, real: RealSet) -> Path:
         """The set made from all speakers, with the cross-validated estimate where there is one."""

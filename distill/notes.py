@@ -9,7 +9,7 @@ from torch import Tensor
 from distill.disentangle.disentangler import Disentangler
 from distill.initialisations import INITIALISATIONS
 from distill.outer_loop import Loop, Made
-from synth_data.provenance import PublicSpeech
+from synth_data.provenance import FROM_REAL, PublicSpeech
 
 
 def notes_of(
@@ -28,7 +28,7 @@ def notes_of(
         )
     if way.real:
         yield (
-            f"every item started as one real utterance and stays close to it (mean correlation "
+            f"{FROM_REAL} and stays close to it (mean correlation "
             f"{_correlation(features, initial):.2f}): whoever has that recording can recognise it "
             f"in the set"
         )

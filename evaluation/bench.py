@@ -16,6 +16,7 @@ from evaluation.baselines import (
     Reference,
     Stock,
 )
+from evaluation.baselines.competitor import hardened
 from evaluation.jobs import Heard, Job
 from evaluation.named_sets import NamedSet
 from evaluation.networks import NETWORKS, draw_weights, skeleton, usual_student
@@ -33,7 +34,7 @@ from evaluation.options import (
     Options,
 )
 from evaluation.runner import Done, Runner
-from evaluation.runs import FULL, RANDOM_SUBSET, Run
+from evaluation.runs import FULL, RANDOM_SUBSET, Run, Ships
 from evaluation.starts import nearby
 from evaluation.student_runs import runs_of
 from evaluation.students import (
@@ -45,6 +46,7 @@ from evaluation.students import (
     embeddings_of,
     logits_of,
 )
+from synth_data.provenance import Provenance
 from synth_data.randomness import generator
 from synth_data.real import RealSet
 
@@ -139,7 +141,7 @@ class Bench:
     def _tell_whose_start(self) -> None:
         """Names the sets whose fixed weights are not those that others start from."""
         first: dict[str, NamedSet] = {}
-        for one in self.own:
+        for one in self.judged:
             if (start := one.synthetic.start) is None or start.network not in self.students:
                 continue
             beside = first.setdefault(start.network, one)
@@ -296,12 +298,18 @@ def _competitor(one: NamedSet) -> Competitor:
         one.name,
         Examples(synthetic.features, synthetic.targets, task=synthetic.task),
         one.ipc,
-        "synthetic items",
+        _ships(synthetic.provenance),
         bytes=synthetic.bytes,
         making_seconds=one.making_seconds,
         judged=True,
         made_for=one.network,
     )
+
+
+def _ships(made: Provenance) -> Ships:
+    if made.imported:
+        return "items of unknown origin"
+    return "synthetic items near real ones" if made.near_real else "synthetic items"
 
 
 def _in_every_report(one: Competitor) -> bool:
@@ -311,8 +319,6 @@ def _in_every_report(one: Competitor) -> bool:
 
 def _hardened(one: Competitor) -> Competitor | None:
     """The same items with hard labels; None if they have them already."""
-    targets = one.examples.targets
-    hard = torch.eye(targets.shape[1])[targets.argmax(dim=1)]
-    if torch.equal(hard, targets):
+    if not one.soft_labels:
         return None
-    return replace(one, examples=replace(one.examples, targets=hard))
+    return replace(one, examples=replace(one.examples, targets=hardened(one.examples.targets)))

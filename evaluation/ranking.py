@@ -61,7 +61,7 @@ def _label_robust(scope: Scope, condition: Condition) -> Estimate | None:
     full = scope.samples.get(condition._replace(set=FULL, ipc=None))
     random = scope.samples.get(condition._replace(set=RANDOM_SUBSET))
     hard = scope.samples.get(condition._replace(recipe=HARD_LABELS))
-    if hard is None and not _has_soft_labels(scope, condition):
+    if hard is None and not scope.samples[condition].runs[0].soft_labels:
         hard = scope.samples[condition]
     if full is None or random is None or hard is None:
         return None
@@ -80,14 +80,6 @@ def _augmentation_robust(scope: Scope, condition: Condition) -> Estimate | None:
     masked = augmented.uar - random_augmented.uar
     lead = AUGMENTATION_WEIGHT * masked + (1 - AUGMENTATION_WEIGHT) * without
     return _score(scope, lead)
-
-
-def _has_soft_labels(scope: Scope, condition: Condition) -> bool:
-    """Whether the set was also trained on with hard labels, from whichever initialisation."""
-    return any(
-        (other.set, other.ipc, other.recipe) == (condition.set, condition.ipc, HARD_LABELS)
-        for other in scope.samples
-    )
 
 
 def _score(scope: Scope, lead: Float[np.ndarray, " row"]) -> Estimate:

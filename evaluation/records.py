@@ -73,8 +73,9 @@ class Judged(Key):
     made_for: str | None
     """The network that a judged set was made for; null where there is none."""
     ships: str
-    """What leaves whoever holds the recordings: real items, synthetic items, means of items,
-    a generator, weights, or nothing."""
+    """What leaves whoever holds the recordings: real items, synthetic items, synthetic items near
+    real ones (which they started as), items of unknown origin, means of items, a generator,
+    weights, or nothing."""
     utterances: int
     """Items in the set, a mean over folds."""
     parameters: int

@@ -34,7 +34,14 @@ CLEAN = "clean"  # the test speech as it is; other names are of degradations
 
 # What leaves whoever holds the recordings, so that others can have a recogniser.
 Ships = Literal[
-    "real items", "synthetic items", "means of items", "a generator", "weights", "nothing"
+    "real items",
+    "synthetic items",
+    "synthetic items near real ones",
+    "items of unknown origin",
+    "means of items",
+    "a generator",
+    "weights",
+    "nothing",
 ]
 
 
@@ -82,9 +89,10 @@ class Run:
         predicted: a class index per test utterance; none where there are no emotions to tell.
         numbers: per test utterance, what was told of each dimension, on the corpus' scale; none
             where there are no dimensions to tell.
+        soft_labels: whether it is a judged set whose items may be of several emotions.
     """
 
-    __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
+    __pydantic_config__ = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
     set: str
     draw: int
@@ -107,6 +115,7 @@ class Run:
     peak_memory: int | None
     predicted: tuple[int, ...]
     numbers: tuple[tuple[float, ...], ...] = ()
+    soft_labels: bool = False  # earlier runs do not say
 
     @property
     def condition(self) -> Condition:
@@ -251,8 +260,9 @@ class FoldResult:
             )
         except (OSError, ValueError, LookupError, TypeError, csv.Error) as error:
             raise FoldError(
-                f"{folder / file}: damaged or missing. Delete the folder {folder} and run the same "
-                f"command with --resume ({type(error).__name__}: {error})"
+                f"{folder / file}: damaged or missing. Delete {folder / RUNS}, nothing else, and "
+                f"run the same command with --resume, which judges the set once more "
+                f"({type(error).__name__}: {error})"
             ) from error
 
 

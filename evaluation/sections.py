@@ -21,6 +21,7 @@ from evaluation.tables import (
 )
 
 LOSERS = 5  # speakers
+YES, NO = "yes", "no"
 
 
 class Allows(NamedTuple):
@@ -29,18 +30,20 @@ class Allows(NamedTuple):
     Whoever makes it has the recordings in every case.
     """
 
-    seeing_real_speech: bool  # single utterances, as features
-    other_architectures: bool
-    training_again: bool  # also with recordings of their own
+    seeing_real_speech: str  # single utterances, as features
+    other_architectures: str
+    training_again: str  # also with recordings of their own
 
 
 ALLOWS: dict[str, Allows] = {
-    "real items": Allows(True, True, True),
-    "synthetic items": Allows(False, True, True),
-    "means of items": Allows(False, True, True),
-    "a generator": Allows(False, True, True),
-    "weights": Allows(False, False, False),
-    "nothing": Allows(False, False, False),
+    "real items": Allows(YES, YES, YES),
+    "synthetic items": Allows(NO, YES, YES),
+    "synthetic items near real ones": Allows("nearly", YES, YES),
+    "items of unknown origin": Allows("unknown", YES, YES),
+    "means of items": Allows(NO, YES, YES),
+    "a generator": Allows(NO, YES, YES),
+    "weights": Allows(NO, NO, NO),
+    "nothing": Allows(NO, NO, NO),
 }
 
 
@@ -70,7 +73,7 @@ def students(rows: Sequence[Row]) -> str:
         for row in rows
         if row.speech == CLEAN
         and row.initialisation != FIXED
-        and ALLOWS[row.ships].other_architectures
+        and ALLOWS[row.ships].other_architectures == YES
     ]
     names = list(dict.fromkeys(row.student for row in shown))
     if len(names) < 2:
@@ -134,12 +137,15 @@ def who_loses(groups: Sequence[Group], student: str) -> str:
         [[*name, *(of[gender] for gender in genders)] for name, of in lines.items()],
     )
     losers = Table(("set", "ipc", "init", "speaker", "UAR", "full", "difference"), _losers(own))
+    by_speaker = [
+        f"Up to {LOSERS} speakers with the largest loss against full data, {student}:",
+        markdown(losers) if losers.lines else "No speaker loses.",
+    ]
     return "\n\n".join(
         [
             "## Who gains and who loses",
             *([f"UAR by gender, {student}:", markdown(by_gender)] if genders else []),
-            f"Up to {LOSERS} speakers with the largest loss against full data, {student}:",
-            markdown(losers) if losers.lines else "No speaker loses.",
+            *(by_speaker if any(group.set == FULL for group in own) else []),
         ]
     )
 
@@ -198,7 +204,7 @@ def needs(rows: Sequence[Row], student: str) -> str:
                     f"{row.steps:.0f}",
                     NONE if row.peak_memory is None else size(row.peak_memory),
                     f"{row.parameters:,}",
-                    *("yes" if allowed else "no" for allowed in ALLOWS[row.ships]),
+                    *ALLOWS[row.ships],
                 ]
                 for row in shown
             ],

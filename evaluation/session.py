@@ -31,6 +31,7 @@ from evaluation.session_checks import (
     not_another,
     require_distinct,
     require_fixed_start,
+    require_one_protocol,
     require_one_task,
     require_same,
 )
@@ -133,7 +134,9 @@ class Session:
                 and self.corpus.counts
             ):
                 raise not_another(one, self.corpus)
-        if self.label_map is not None:
+        if self.label_map is None:
+            require_one_protocol(self.sets)
+        else:
             require_distinct(self.sets)
             if self.options.attacks:
                 raise UserError(
@@ -202,29 +205,39 @@ class Session:
         """The sets to judge on each fold's test speakers, whom they were made without.
 
         Raises:
-            SetError: there is no such fold.
+            SetError: there is no such fold, or a set leaves nobody to test it on.
         """
         if self.label_map is not None:
-            numbers = range(1, len(self.protocol.folds(real.utterances)) + 1)
-            found = {number: list(self.sets) for number in numbers}
-        else:
-            found = {k: sets for k, sets in by_fold(self.sets).items() if k is not None}
-        if self.fold is not None:
-            found = {k: sets for k, sets in found.items() if k == self.fold}
-        if not found:
-            made = self.sets[0].synthetic.provenance
-            folds = sorted({k for k in by_fold(self.sets) if k is not None})
-            if self.fold is not None and folds:
-                listed = ", ".join(str(number) for number in folds)
+            return self._folds_of_another(real)
+        found: dict[int, list[NamedSet]] = {}
+        for number, sets in by_fold(self.sets).items():
+            if number is None:
                 raise SetError(
-                    f"no set is of fold {self.fold}: those given are of {listed}; leave out --fold"
+                    f"{sets[0].folder} was made from all speakers of {self.corpus.name}, which "
+                    f"leaves none to test it on: judge sets of single folds (distill-data --fold "
+                    f"all), which its card quotes, or this one on another corpus (--dataset OTHER "
+                    f"--label-map)"
                 )
+            found[number] = sets
+        if self.fold is None:
+            return dict(sorted(found.items()))
+        if self.fold not in found:
+            listed = ", ".join(str(number) for number in sorted(found))
             raise SetError(
-                f"the sets leave no speaker of {made.corpus} to test them on: a set made "
-                f"from all speakers is judged by the sets of single folds (distill-data --fold "
-                f"all), which its card quotes, or on another corpus (--dataset OTHER --label-map)"
+                f"no set is of fold {self.fold}: those given are of {listed}; leave out --fold"
             )
-        return dict(sorted(found.items()))
+        return {self.fold: found[self.fold]}
+
+    def _folds_of_another(self, real: RealSet) -> dict[int, list[NamedSet]]:
+        """All sets on each fold of a corpus that none of them was made from."""
+        count = len(self.protocol.folds(real.utterances))
+        if self.fold is not None and self.fold > count:
+            raise SetError(
+                f"fold {self.fold} does not exist: {self.protocol.name} on {self.corpus.name} has "
+                f"folds 1 to {count}; give one of these, or leave out --fold"
+            )
+        numbers = range(1, count + 1) if self.fold is None else [self.fold]
+        return {number: list(self.sets) for number in numbers}
 
     def sides(self, real: RealSet, fold: int) -> tuple[RealSet, RealSet, RealSet]:
         """(train, validation, test) of a fold; another corpus may lack some of the emotions."""
@@ -334,7 +347,11 @@ class Session:
         train, _, _ = self.sides(real, number)
         # As the whole report calls them; those of the first fold come first.
         named = zip(sets, titles(_every(folds)), strict=False)
-        return [replace(exhibit(one, train), name=title) for one, title in named]
+        shown = [replace(exhibit(one, train), name=title) for one, title in named]
+        if self.label_map is None:
+            return shown
+        # Real utterances of another corpus say nothing of what these items stand for.
+        return [replace(one, means=[None] * len(one.means)) for one in shown]
 
 
 def _every(folds: Mapping[int, Sequence[NamedSet]]) -> list[NamedSet]:

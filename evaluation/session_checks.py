@@ -67,6 +67,16 @@ def require_fit(synthetic: SyntheticSet, real: RealSet) -> None:
             f"the set's feature recipe is not that of the real speech: {synthetic.spec} "
             f"against {real.spec}; load the corpus with the set's recipe"
         )
+    made = synthetic.provenance
+    split, fold = real.protocol, real.fold_number
+    same = (made.protocol, made.fold) == (split, fold)
+    if fold is not None and made.is_from(real.corpus, real.digest) and not same:
+        of = "all speakers" if made.fold is None else f"fold {made.fold} of {made.protocol}"
+        raise SetError(
+            f"the set was made from {of}, and this is fold {fold} of {split} of the same "
+            f"recordings, whose test speakers may be among those it was made from: judge it on its "
+            f"own fold"
+        )
     if start := synthetic.start:
         network = skeleton(start.network, real.spec.mels, len(found.columns))
         expected = {name: weight.shape for name, weight in network.state_dict().items()}
@@ -98,6 +108,18 @@ def require_one_task(sets: Sequence[NamedSet]) -> None:
             raise SetError(
                 f"{first.folder} tells {told(one)}, and {other.folder} {told(another)}: what they "
                 f"are worth is no one number; judge them in separate reports"
+            )
+
+
+def require_one_protocol(sets: Sequence[NamedSet]) -> None:
+    """Raises `SetError` if sets were made for other splits: one's test speakers train another."""
+    first, named = sets[0], sets[0].synthetic.provenance.protocol
+    for other in sets[1:]:
+        if (another := other.synthetic.provenance.protocol) != named:
+            raise SetError(
+                f"{first.folder} was made by protocol {named}, and {other.folder} by {another}, so "
+                f"test speakers of one may be among the training speakers of the other: judge them "
+                f"in separate reports"
             )
 
 

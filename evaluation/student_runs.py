@@ -51,6 +51,7 @@ def runs_of(done: Done, task: Task, memory: bool) -> Iterator[Run]:
             making_seconds=competitor.making_seconds,
             student_seconds=done.outcome.seconds,
             peak_memory=peak,
+            soft_labels=competitor.soft_labels,
             **told(task, said),
         )
 

@@ -14,7 +14,9 @@ from synth_data.corpora.facts import Derivatives
 from synth_data.errors import SetError
 from synth_data.settings import Count
 
-IMPORTED = "made by another program and imported from"  # begins a note of such sets; a file follows
+# These begin a note of such sets; after the first, a file follows.
+IMPORTED = "made by another program and imported from"
+FROM_REAL = "every item started as one real utterance"
 
 
 def package_version() -> str:
@@ -165,6 +167,11 @@ class Provenance:
     def imported(self) -> bool:
         """Whether another program made the tensors: then little of all this is known."""
         return any(note.startswith(IMPORTED) for note in self.notes)
+
+    @property
+    def near_real(self) -> bool:
+        """Whether its items started as utterances of the corpus, which they stay close to."""
+        return any(note.startswith(FROM_REAL) for note in self.notes)
 
     @property
     def corpora(self) -> tuple[str, ...]:

@@ -33,6 +33,7 @@ def run(name: str, predicted: Sequence[int], **changes: Any) -> Run:
         "making_seconds": 60.0 if judged else 0.0,
         "student_seconds": 30.0,
         "peak_memory": None,
+        "soft_labels": False,
     }
     return Run(set=name, predicted=tuple(predicted), **(settings | changes))
 

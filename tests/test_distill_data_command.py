@@ -135,7 +135,7 @@ def test_a_set_to_share(run, evaluate_data, tmp_path):
     refused = evaluate_data(folder, "--dataset", "toy")
     assert refused.code == 2
     assert (
-        "the sets leave no speaker of toy to test them on: a set made from all speakers"
+        "was made from all speakers of toy, which leaves none to test it on: judge sets of"
         in refused.err
     )
 

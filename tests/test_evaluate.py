@@ -33,7 +33,7 @@ from evaluation.runs import CLEAN, DISTILLED, FULL, FoldResult
 from evaluation.students import Recipe
 from evaluation.students.network import Schedule
 from synth_data.errors import SetError, UserError
-from synth_data.provenance import Start
+from synth_data.provenance import FROM_REAL, IMPORTED, Start
 from synth_data.real import RealSet
 from synth_data.task import Task
 
@@ -221,6 +221,32 @@ def test_a_start_that_does_not_fit_its_network_is_refused():
     for network, weights in (("tdnn", short), ("tdnn", wide), ("resnet9-bn", no_statistics)):
         with pytest.raises(SetError, match=f"start weights do not fit its network {network}"):
             judged(a_set(start=Start(network, 7, weights)))
+
+
+@pytest.mark.parametrize(
+    ("made", "of"),
+    [
+        ({"fold": 2}, "fold 2 of made-up"),
+        ({"protocol": "another"}, "fold 1 of another"),
+        ({"fold": None}, "all speakers"),
+    ],
+)
+def test_a_set_is_not_judged_where_it_may_have_met_the_test_speakers(made, of):
+    own = {"corpus_digest": TRAIN.digest, "protocol": "made-up", "fold": 1}
+    with pytest.raises(SetError, match=f"was made from {of}, and this is fold 1 of made-up"):
+        judged(a_set(provenance=provenance(**own | made)))
+
+
+def test_what_of_real_speech_the_receiver_of_a_set_sees():
+    """Items that started as utterances stay close to them; of those of others nobody knows."""
+    for note, ships in (
+        ("530 utterances instead of 535", "synthetic items"),
+        (f"{FROM_REAL} and stays close to it", "synthetic items near real ones"),
+        (f"{IMPORTED} theirs.npz", "items of unknown origin"),
+    ):
+        one = a_set(provenance=provenance(notes=(note,)))
+        result = judged(one, seeds=1, baselines=(FULL,), recipe=Recipe.single(steps=1))
+        assert {run.ships for run in of(result, DISTILLED)} == {ships}
 
 
 def test_a_start_of_an_unknown_network_is_refused():

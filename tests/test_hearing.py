@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from small_evaluation import OTHERS, QUICK, TEST, TRAIN, VALIDATION, a_set, judged, of
+from small_evaluation import OTHERS, QUICK, TEST, TRAIN, VALIDATION, a_set, judged, of, start
 
 from distill.disentangle.adversarial import Adversarial
 from evaluation import students
@@ -51,6 +51,14 @@ def test_each_set_is_tested_on_speech_as_it_was_made():
     assert heard(together, f"{FULL}, erased") == heard(erased, FULL, RANDOM)
     assert heard(together, FULL) == heard(raw, FULL)
     assert heard(together, "random") == heard(raw, "random")
+
+
+def test_a_start_of_its_own_is_told_of_a_set_that_hears_otherwise():
+    """Full data and random subsets start from the first set's weights."""
+    sets = [NamedSet("raw", a_set()), NamedSet("erased", made_from(ERASE, start=start(seed=8)))]
+    result = judged(sets, seeds=1, baselines=(FULL,))
+    told = [why for why in result.unavailable if "those here start from raw's" in why]
+    assert ["the fixed weights of erased" in why for why in told] == [True]
 
 
 def test_a_set_alone_is_compared_with_speech_as_it_is():

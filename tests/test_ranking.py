@@ -62,14 +62,12 @@ def test_a_set_with_hard_labels_is_its_own_hard_labelled_set() -> None:
     assert found.augmentation_robust is None
 
 
-def test_soft_labels_do_not_pass_for_hard_ones_from_another_initialisation() -> None:
-    found = scores(
-        FULL,
-        heard("random", 1),
-        heard("distilled", 3),
-        heard("distilled", 2, initialisation="random", recipe="hard-labels"),
-    )
-    assert found == ()
+def test_soft_labels_do_not_pass_for_hard_ones() -> None:
+    """Whether students of hard labels were trained from another initialisation, or not at all."""
+    soft = heard("distilled", 3, soft_labels=True)
+    elsewhere = heard("distilled", 2, initialisation="random", recipe="hard-labels")
+    assert scores(FULL, heard("random", 1), soft, elsewhere) == ()
+    assert scores(FULL, heard("random", 1), soft) == ()
 
 
 @pytest.mark.parametrize("missing", [0, 1])

@@ -72,6 +72,10 @@ def test_predictions_are_a_table_with_emotions_by_name(tmp_path: Path) -> None:
         ("runs.json", lambda text: text.replace('"unavailable": []', '"unavailable": 3')),
         ("runs.json", lambda text: text.replace('"ships": "real items"', '"ships": "a van"')),
         ("runs.json", lambda text: text.replace('"fold": 1', '"fold": "one"')),
+        (
+            "runs.json",
+            lambda text: text.replace('"student_seconds": 30.0', '"student_seconds": NaN'),
+        ),
     ],
 )
 def test_a_damaged_fold_is_named_with_the_remedy(tmp_path: Path, file: str, damage: Any) -> None:
@@ -80,7 +84,7 @@ def test_a_damaged_fold_is_named_with_the_remedy(tmp_path: Path, file: str, dama
     text = (folder / file).read_text(encoding="utf-8")
     assert damage(text) != text
     (folder / file).write_text(damage(text), encoding="utf-8")
-    with pytest.raises(FoldError, match=rf"{file}.*Delete the folder .*fold-1 .*--resume"):
+    with pytest.raises(FoldError, match=rf"{file}.*Delete .*fold-1.runs.json, nothing else, and"):
         FoldResult.load(folder)
 
 

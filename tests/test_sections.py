@@ -93,6 +93,14 @@ def test_who_loses_is_said_of_genders_and_of_the_speakers_with_the_largest_loss(
     ]
 
 
+def test_nothing_is_said_of_losses_where_there_is_no_full_data() -> None:
+    one = fold()
+    without = replace(one, runs=tuple(run for run in one.runs if run.set != "full"))
+    lines = section("Who gains and who loses", without)
+    assert lines[0] == "UAR by gender, tdnn:"
+    assert not any("loss" in line or "loses" in line for line in lines)
+
+
 def test_at_most_five_speakers_are_named() -> None:
     one = folds()[0]
     speakers = tuple("abcdefgh")

@@ -75,10 +75,14 @@ def attacks(folds: Sequence[FoldResult], draws: np.random.Generator) -> Iterator
                 continue
             best = max(valid or all_of_them, key=lambda one: one.lead)
             where = [fold for fold in folds if _own(fold, way, game, whose)]
-            # On the same folds: others have other speakers.
-            plain = max(
-                (one.lead for one in _reached(where, FULL, game, whose, draws)), default=0.0
+            on_same = reached.get(FULL, [])
+            alike = all(
+                _own(fold, way, game, whose) for fold in folds if _own(fold, FULL, game, whose)
             )
+            if not alike:
+                # Not on others, which have other speakers.
+                on_same = list(_reached(where, FULL, game, whose, draws))
+            plain = max((one.lead for one in on_same), default=0.0)
             yield Attack(
                 speech=way,
                 game=game,

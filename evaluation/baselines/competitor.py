@@ -51,6 +51,13 @@ class Competitor:
         return len(self.examples.features)
 
     @cached_property
+    def soft_labels(self) -> bool:
+        """Whether it is judged, and its items may be of several emotions."""
+        targets = self.examples.targets
+        emotions = self.judged and not self.examples.told.dimensions
+        return emotions and not torch.equal(hardened(targets), targets)
+
+    @cached_property
     def digest(self) -> str:
         """Hexadecimal, of all that decides how a student is trained on it."""
         examples, lesson = self.examples, self.examples.lesson
@@ -65,6 +72,11 @@ class Competitor:
             content.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
             content.update(tensor.contiguous().numpy().data)
         return content.hexdigest()
+
+
+def hardened(targets: Float[Tensor, "n emotion"]) -> Float[Tensor, "n emotion"]:
+    """Each item's likeliest emotion alone."""
+    return torch.eye(targets.shape[1])[targets.argmax(dim=1)]
 
 
 @dataclass(frozen=True, eq=False)

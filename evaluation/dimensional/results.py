@@ -166,8 +166,9 @@ class DimensionalResult:
             )
         except (OSError, ValueError, LookupError, TypeError, csv.Error) as error:
             raise FoldError(
-                f"{folder / file}: damaged or missing. Delete the folder {folder} and run the same "
-                f"command with --resume ({type(error).__name__}: {error})"
+                f"{folder / file}: damaged or missing. Delete {folder / RUNS}, nothing else, and "
+                f"run the same command with --resume, which judges the set once more "
+                f"({type(error).__name__}: {error})"
             ) from error
 
 

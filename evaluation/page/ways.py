@@ -43,7 +43,7 @@ def ways(view: View) -> Table | None:
                         Cell(row.ships),
                         Cell(tables.size(row.bytes)),
                         Cell(f"{(row.seconds - row.student_seconds) / 60:.1f}"),
-                        *(Cell("yes" if allowed else "no") for allowed in ALLOWS[row.ships]),
+                        *map(Cell, ALLOWS[row.ships]),
                     ]
                     for label, row in lines.items()
                 ]
