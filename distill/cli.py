@@ -380,8 +380,13 @@ def _print_plan(experiment: Experiment, json: bool) -> None:
 
 
 def _carry_out(experiment: Experiment, resume: bool, json: bool) -> None:
+    run_folder.check(experiment.out, experiment.config, resume)
+    with run_folder.claimed(experiment.out):
+        _run(experiment, json)
+
+
+def _run(experiment: Experiment, json: bool) -> None:
     config = experiment.config
-    run_folder.check(experiment.out, config, resume)
     listed = experiment.listed()
     # So that errors come before the features.
     experiment.listed_public(listed)

@@ -1,9 +1,16 @@
 """The folder of a run: whose it is, and what its settings are."""
 
+import fcntl
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from distill.config import RunConfig
 from synth_data.errors import UserError
+
+log = logging.getLogger(__name__)
 
 SETTINGS = "run.toml"
 
@@ -40,6 +47,35 @@ def check(out: Path, config: RunConfig, resume: bool) -> None:
             f"{out} holds a run with other settings ({'; '.join(differing)}): resume "
             f"with those of {path}, or choose another --out"
         )
+
+
+@contextmanager
+def claimed(out: Path) -> Iterator[None]:
+    """The output folder, for this run alone as long as its process lives; made if it is not there.
+
+    Raises:
+        UserError: another run is at work there, or nothing can be written there.
+    """
+    new = not out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    if not os.access(out, os.W_OK):
+        raise UserError(f"{out} cannot be written to: choose another --out")
+    claim = os.open(out, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"another run is at work in {out}: wait until it has ended, or choose another --out"
+            ) from error
+        except OSError as error:  # there are file systems without locks
+            log.debug("%s is not locked: %s", out, error)
+        yield
+    finally:
+        os.close(claim)
+        if new:
+            with suppress(OSError):  # as it holds something
+                out.rmdir()
 
 
 def begin(out: Path, config: RunConfig, recordings: str, public: str | None) -> None:

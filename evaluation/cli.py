@@ -182,6 +182,11 @@ def evaluate_data(
         raise UserError(f"{out} is no folder: choose another --out")
     if out is not None and not overwrite and not _is_free(out):
         raise UserError(f"{out} exists already: choose another --out, or give --overwrite")
+    if out is not None and (out / "run.toml").exists():
+        raise UserError(
+            f"{out} holds a run of distill-data, whose own results would be lost: choose another "
+            f"--out"
+        )
     for where in encoder or ():
         open_encoder(where)
     corpus = known_corpus(dataset)

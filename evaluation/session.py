@@ -195,8 +195,13 @@ class Session:
             made = ", ".join(sorted({one.synthetic.provenance.corpus for one in self.sets}))
             mapped = relabelled(real, first.emotions, self.label_map, self.task.dimensions)
             mapped = mapped.weighed(self.task.weights)
-            note = f"sets made from {made}, full data and baselines from {self.corpus.name}"
-            return replace(mapped, notes=(*mapped.notes, note))
+            notes = [f"sets made from {made}, full data and baselines from {self.corpus.name}"]
+            if self.corpus.access == "own":
+                notes.append(
+                    "nobody but who made the sets knows whether these speakers are among those "
+                    "they were made from"
+                )
+            return replace(mapped, notes=(*mapped.notes, *notes))
         for one in self.sets:
             require_same(one, real)
         return real

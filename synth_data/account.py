@@ -213,13 +213,22 @@ def ledger_of_corpus(digest: str) -> Path:
     """The file that all private sets from a corpus, by its content, are charged to.
 
     In `$DISTILL_DATA_LEDGERS`, else where the platform keeps a user's data (XDG base directories).
+
+    Raises:
+        UserError: there is no such place, for somebody without a home.
     """
     if named := os.environ.get("DISTILL_DATA_LEDGERS"):
-        folder = Path(named).expanduser()
-    else:
-        base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-        folder = Path(base) / "distill-data" / "ledgers"
-    return folder / f"{digest}.jsonl"
+        return Path(named).expanduser() / f"{digest}.jsonl"
+    base = os.environ.get("XDG_DATA_HOME")
+    if not base:
+        try:
+            base = str(Path.home() / ".local" / "share")
+        except RuntimeError as error:
+            raise UserError(
+                "what private sets give away is written down in the home folder, and there is "
+                "none: set DISTILL_DATA_LEDGERS to a folder that stays"
+            ) from error
+    return Path(base) / "distill-data" / "ledgers" / f"{digest}.jsonl"
 
 
 def epsilon_of_corpus(path: Path, budget: PrivacyBudget) -> float:

@@ -76,6 +76,8 @@ def read(
     if not torch.isfinite(waveform).all():
         raise AudioError(f"{path}: holds values that are not finite")
     if (waveform - waveform.mean()).abs().max() < SILENCE:
+        if np.ptp(samples, axis=0).max() > 2 * SILENCE:
+            raise AudioError(f"{path}: its channels cancel each other out when they are averaged")
         raise AudioError(f"{path}: silent (never more than {SILENCE:g} of full scale)")
     return resample(waveform, rate, sample_rate)
 

@@ -1,6 +1,7 @@
 """What a card says of targets: their columns, what items are of, and the loss that teaches them."""
 
 import json
+import re
 
 from synth_data.manifest import DimensionsEntry, Manifest
 
@@ -48,10 +49,19 @@ def columns(manifest: Manifest) -> str:
 
 def counts(manifest: Manifest) -> str:
     """How many items there are of what, as a paragraph."""
-    listed = ", ".join(f"{name} {count}" for name, count in manifest.items.items())
+    listed = ", ".join(f"{plain(name)} {count}" for name, count in manifest.items.items())
     if manifest.dimensions is None:
         return f"Items per emotion, in the order of the targets' columns: {listed}."
     return f"Items per cell: {listed}."
+
+
+def plain(name: str) -> str:
+    r"""A name from a corpus, such that Markdown takes nothing in it for markup.
+
+    >>> print(plain("sad"), plain("<b>sad</b>"))
+    sad \<b\>sad\</b\>
+    """
+    return re.sub(r"([\\`*_\[\]<>!|#])", r"\\\1", name)
 
 
 def loss(manifest: Manifest, told: str, meant: str) -> str:

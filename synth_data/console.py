@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from safetensors import SafetensorError
 
 from synth_data.errors import UserError
 from synth_data.provenance import package_version
@@ -84,7 +85,7 @@ def run(app: typer.Typer) -> None:
         print(f"error: {printable(str(error))}", file=sys.stderr)
         log.debug("where it was raised:", exc_info=error)
         sys.exit(2)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # the latter for a full disk as well
         print(
             f"error: {printable(str(error))}: check the path, its rights and the disk",
             file=sys.stderr,

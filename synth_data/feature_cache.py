@@ -111,10 +111,18 @@ class FeatureCache:
 
 
 def default_folder() -> Path:
-    """`$DISTILL_DATA_CACHE`, else the platform's cache folder (XDG base directories)."""
+    """`$DISTILL_DATA_CACHE`, else the platform's cache folder (XDG base directories).
+
+    For somebody without a home, such as in a container, one for temporary files.
+    """
     if named := os.environ.get("DISTILL_DATA_CACHE"):
         return Path(named).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    base = os.environ.get("XDG_CACHE_HOME")
+    if not base:
+        try:
+            base = str(Path.home() / ".cache")
+        except RuntimeError:
+            base = tempfile.gettempdir()
     return Path(base) / "distill-data" / "features"
 
 

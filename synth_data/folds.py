@@ -82,6 +82,11 @@ class GroupFolds(Sequence[Fold]):
         for row, name in enumerate(keys):
             self._rows.setdefault(name, []).append(row)
         self._place = {name: place for place, name in enumerate(self._names)}
+        self._unknown = {
+            key
+            for key, one in zip(keys, utterances, strict=True)
+            if group == "speaker" and one.of_unknown_speaker
+        }
         if group != "speaker":
             _require_one_group_each(utterances, keys)
 
@@ -101,12 +106,24 @@ class GroupFolds(Sequence[Fold]):
         after = self._place[test[-1]] + 1
         tested = set(test)
         rest = [n for n in self._names[after:] + self._names[:after] if n not in tested]
-        held = rest[: max(1, round(self._share * len(rest)))]
+        held = self._held(rest)
         sides = self._rows_of(held), self._rows_of(test)
         trains = bytearray(b"\1") * self._size
         for row in chain(*sides):
             trains[row] = 0
         return Fold(tuple(compress(range(self._size), trains)), *sides)
+
+    def _held(self, rest: Sequence[str]) -> list[str]:
+        """A share of them to validate on.
+
+        Of known and of unknown speakers alike: one utterance of somebody unknown is little beside
+        all that somebody said.
+        """
+        held: list[str] = []
+        for unknown in (False, True):
+            alike = [name for name in rest if (name in self._unknown) == unknown]
+            held += alike[: round(self._share * len(alike))]
+        return held or [*rest[:1]]
 
     def _rows_of(self, names: Sequence[str]) -> tuple[int, ...]:
         return tuple(sorted(row for name in names for row in self._rows[name]))

@@ -1,15 +1,19 @@
 """Work side by side, in processes that leave Ctrl-C to the one that started them."""
 
+import os
 import signal
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from joblib import Parallel, delayed
 
 T = TypeVar("T")
+PATIENCE = 2.0  # seconds between two looks at whether the process that asked is there
 REPLACED = "A worker stopped while some jobs were given"  # how joblib's warning of it begins
 
 
@@ -27,6 +31,7 @@ def side_by_side(
         ordered: in the order of `arguments`; if not, as each is done.
     """
     how = "generator" if ordered else "generator_unordered"
+    work = _Attended(work, os.getpid())
     # A process that grew gives way to a new one. Joblib warns of it in the thread that hands out
     # the work: where warnings are errors that thread dies, and the results never come.
     warnings.filterwarnings("ignore", REPLACED, UserWarning)
@@ -35,6 +40,39 @@ def side_by_side(
             delayed(work)(*each) for each in arguments
         )
     return results
+
+
+@dataclass
+class _Attended(Generic[T]):
+    """Work that ends with the process that asked for it, even if that was killed.
+
+    Attributes:
+        work: what is to be done.
+        parent: the process that asked for it.
+    """
+
+    work: Callable[..., T]
+    parent: int
+
+    def __call__(self, *arguments: object) -> T:
+        if os.getppid() == self.parent and not any(
+            isinstance(one, _Attendant) for one in threading.enumerate()
+        ):
+            _Attendant(self.parent).start()
+        return self.work(*arguments)
+
+
+class _Attendant(threading.Thread):
+    """Ends this process when the one that started it has ended."""
+
+    def __init__(self, parent: int) -> None:
+        super().__init__(daemon=True)
+        self._parent = parent
+
+    def run(self) -> None:
+        while os.getppid() == self._parent:
+            time.sleep(PATIENCE)
+        os._exit(1)
 
 
 @contextmanager

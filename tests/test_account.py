@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict
 from functools import cache
+from pathlib import Path
 
 import pytest
 import torch
@@ -95,10 +96,19 @@ def test_all_sets_from_a_corpus_come_together(tmp_path):
     assert epsilon_of_corpus(tmp_path / "none.jsonl", BUDGET) == 0.0
 
 
+def homeless() -> Path:
+    raise RuntimeError("Could not determine home directory.")
+
+
 def test_the_ledger_of_a_corpus_has_a_place(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.delenv("DISTILL_DATA_LEDGERS", raising=False)
     assert ledger_of_corpus("abc") == tmp_path / "distill-data" / "ledgers" / "abc.jsonl"
+    with monkeypatch.context() as nobody:
+        nobody.delenv("XDG_DATA_HOME")
+        nobody.setattr(Path, "home", homeless)
+        with pytest.raises(UserError, match="there is none: set DISTILL_DATA_LEDGERS to a folder"):
+            ledger_of_corpus("abc")
     monkeypatch.setenv("DISTILL_DATA_LEDGERS", str(tmp_path / "mine"))
     assert ledger_of_corpus("abc") == tmp_path / "mine" / "abc.jsonl"
 

@@ -92,6 +92,13 @@ def test_empty_is_refused(tmp_path, name):
         audio.read(written(tmp_path / name, np.zeros(0, np.float32)), RATE)
 
 
+def test_channels_that_cancel_are_not_called_silent(tmp_path):
+    voice = np.sin(np.arange(RATE) / 9).astype(np.float32)
+    path = written(tmp_path / "a.wav", np.stack([voice, -voice], axis=1))
+    with pytest.raises(AudioError, match=r"a\.wav: its channels cancel each other out"):
+        audio.read(path, RATE)
+
+
 @pytest.mark.parametrize("level", [0.0, 5e-5, 0.3], ids=["zero", "faint", "constant"])
 def test_silence_is_refused(tmp_path, level):
     path = written(tmp_path / "a.wav", np.full(RATE, level, np.float32), subtype="FLOAT")

@@ -191,11 +191,12 @@ def test_a_mapped_door_answers_of_transformed_speech():
 
 
 def test_what_is_public_is_said():
-    curator = Curator(replace(fake_speech((6, 4, 5)), notes=("two files were empty",)))
+    notes = ("two files were empty (eva-klein.wav, ada.wav)",)
+    curator = Curator(replace(fake_speech((6, 4, 5)), notes=notes))
     source = curator.source
     assert (source.facts.name, source.protocol, source.fold) == ("toy", "made-up", 1)
     assert (curator.count_utterances(), curator.count_speakers()) == (15, 3)
-    assert curator.corpus_notes() == ("two files were empty",)
+    assert curator.corpus_notes() == ("two files were empty",)  # and nobody's name
     assert curator.corpus_digest() == "0" * 64
     assert curator.guarantee is None
 

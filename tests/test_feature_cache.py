@@ -2,6 +2,7 @@
 
 import logging
 import os
+import tempfile
 from dataclasses import replace
 from inspect import getsource
 from pathlib import Path
@@ -223,11 +224,18 @@ def test_two_processes_may_write_at_once(cache):
     assert len(list(cache.folder.iterdir())) == 1
 
 
+def homeless() -> Path:
+    raise RuntimeError("Could not determine home directory.")
+
+
 def test_default_folder(monkeypatch, tmp_path):
     for name in ("DISTILL_DATA_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", os.fspath(tmp_path))
     assert default_folder() == tmp_path / ".cache" / "distill-data" / "features"
+    with monkeypatch.context() as nobody:
+        nobody.setattr(Path, "home", homeless)
+        assert default_folder().is_relative_to(tempfile.gettempdir())
     monkeypatch.setenv("XDG_CACHE_HOME", os.fspath(tmp_path / "xdg"))
     assert default_folder() == tmp_path / "xdg" / "distill-data" / "features"
     monkeypatch.setenv("DISTILL_DATA_CACHE", "~/mine")

@@ -96,6 +96,17 @@ def test_unknown_speakers_are_left_out_together() -> None:
     assert tested == [{"a"}, {"b"}, {"c"}, {one.speaker for one in unknown}]
 
 
+def test_validation_hears_known_and_unknown_speakers_in_the_share_of_each() -> None:
+    """An utterance of somebody unknown is not worth all that somebody said."""
+    known, nobody = corpus("abcdefghijk"), corpus("x", per_speaker=30)
+    mixed = [*known, *(replace(one, speaker=UNKNOWN + one.name) for one in nobody)]
+    alone = leave_one_out("speaker").folds(known)
+    for fold, without in zip(leave_one_out("speaker").folds(mixed), alone, strict=False):
+        heard = [row for row in fold.validation if row < len(known)]
+        assert heard == [*without.validation]
+        assert len(fold.validation) - len(heard) == 6  # of 30
+
+
 def test_leave_one_out_validates_on_those_that_follow() -> None:
     utterances = corpus("abcdefghijk")
     folds = leave_one_out("speaker").folds(utterances)

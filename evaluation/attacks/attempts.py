@@ -58,7 +58,7 @@ class Attempt:
             named it is from an earlier version, which drew them again within the fold: no interval
             over folds can be made of that.
         voices: speakers that the rate is over.
-        linkability: D_sys of verification, in [0, 1].
+        linkability: D_sys of verification, in [0, 1]; None where trials are too few.
     """
 
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")

@@ -119,7 +119,8 @@ def _reached(
     for who, informed in dict.fromkeys((each.attacker, each.informed) for each in own):
         mine = [each for each in own if (each.attacker, each.informed) == (who, informed)]
         if game == "verification":
-            linkability = fmean(each.linkability or 0.0 for each in mine)
+            known = [each.linkability for each in mine if each.linkability is not None]
+            linkability = fmean(known) if known else None
             yield _Reached(who, informed, _rate(mine), 0.5, True, linkability)
         elif game == "membership":
             yield _Reached(who, informed, _rate(mine), 0.5)
