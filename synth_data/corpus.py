@@ -303,7 +303,9 @@ def _with_all_needed(
 
 def _refusal(corpus: Corpus, refused: Sequence[AudioError], listed: int) -> str:
     named = "".join(f"\n  {reason}" for reason in refused[:NAMED])
-    more = f"\n  and {len(refused) - NAMED} more" if len(refused) > NAMED else ""
+    for reason in refused[NAMED:]:
+        log.debug("cannot be used either: %s", reason)
+    more = f"\n  and {len(refused) - NAMED} more (-v names all)" if len(refused) > NAMED else ""
     return (
         f"{len(refused)} of {listed} recordings of {corpus.title} cannot be used:{named}{more}\n"
         "Mend or replace them, or leave them out with --skip-bad (skip_bad=True in Python)"

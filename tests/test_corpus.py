@@ -258,11 +258,13 @@ def test_all_bad_recordings_are_found_before_the_error(root):
     assert " more\n" not in message
 
 
-def test_only_the_first_bad_recordings_are_named(root):
+def test_only_the_first_bad_recordings_are_named_unless_all_are_asked_for(root, caplog):
     spoil(root, 6)
+    caplog.set_level("DEBUG", "synth_data.corpus")  # as by -v
     with pytest.raises(AudioError, match=r"(?s)^6 of 6 .*b-joy-1.*and 1 more") as error:
         load(TINY, root, SPEC)
     assert "c-joy-1" not in str(error.value)
+    assert any("c-joy-1" in message for message in caplog.messages)
 
 
 def test_a_recording_that_vanishes_is_a_bad_one(root):

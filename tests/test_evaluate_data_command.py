@@ -76,9 +76,7 @@ def test_the_same_predictions_as_the_run_that_made_the_set(
     refused = evaluate_data(*words, "--out", tmp_path / "again")
     assert refused.code == 2
     assert "exists already: choose another --out, or give --overwrite" in refused.err
-    own = evaluate_data(
-        toy_run / "run", "--dataset", "toy", "--out", toy_run / "run", "--overwrite"
-    )
+    own = evaluate_data(*words, "--out", run, "--overwrite")
     assert own.code == 2
     assert "holds a run of distill-data, whose own results would be lost" in own.err
 

@@ -255,8 +255,8 @@ def test_names_that_are_probably_one(tmp_path: Path, caplog: pytest.LogCaptureFi
     real = load(TABLE, table, SPEC)
     what = "that differ only in case or Unicode form"
     assert real.notes == (
-        rf"speakers {what}: 4 (Anna = anna, 'Ju\u0308rgen' = 'J\xfcrgen'; each counts as one)",
-        f"emotions {what}: 2 (Joy = joy; each counts as one)",
+        rf"speakers {what}: 4 (Anna = anna, 'Ju\u0308rgen' = 'J\xfcrgen'; they count as different)",
+        f"emotions {what}: 2 (Joy = joy; they count as different)",
     )
     assert all(note in caplog.text for note in real.notes)
     assert f"speakers {what}: 4 · emotions" in protocol_line(real, None, "own")

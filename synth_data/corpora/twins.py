@@ -18,7 +18,7 @@ def of_names(utterances: Sequence[Utterance]) -> list[str]:
     }
     return [
         f"{what} that differ only in case or Unicode form: {sum(map(len, groups))} "
-        f"({few(' = '.join(map(_shown, group)) for group in groups)}; each counts as one)"
+        f"({few(' = '.join(map(_shown, group)) for group in groups)}; they count as different)"
         for what, groups in found.items()
         if groups
     ]
