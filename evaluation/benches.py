@@ -8,7 +8,7 @@ from evaluation.bench import Bench
 from evaluation.choosing import chosen_by
 from evaluation.hearing import Hearing
 from evaluation.jobs import Heard
-from evaluation.named_sets import NamedSet
+from evaluation.named_sets import NamedSet, students_for
 from evaluation.options import Options
 from evaluation.outcomes import Outcomes
 from evaluation.runner import Runner
@@ -76,9 +76,8 @@ class Benches:
 
     @property
     def students(self) -> tuple[str, ...]:
-        """Those asked for, else the networks that sets were made for, else all."""
-        own = tuple(dict.fromkeys(one.network for one in self.judged if one.network))
-        return self.options.students or own or tuple(self.options.recipes)
+        """Those asked for, else those that the sets are for."""
+        return self.options.students or students_for(self.judged)
 
     def closed(self, runs: Sequence[Run]) -> dict[str, Any]:
         """What a fold's result holds: these runs, what could not be made and what failed."""

@@ -73,7 +73,8 @@ def evaluate_data(
         str | None,
         typer.Option(
             metavar="A,B",
-            help=f"{', '.join(RECIPES)}; or all.  [default: the network the set was made for]",
+            help=f"{', '.join(RECIPES)}; or all.  [default: the network the set was made for; if "
+            "it was made for none, tdnn, or mlp for features with few frames]",
         ),
     ] = None,
     baselines: Annotated[

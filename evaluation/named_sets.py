@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from evaluation.networks import usual_student
 from evaluation.options import DP_SGD, EVERY_BASELINE, PUPIL, TEACHER, UNTRAINED
 from evaluation.runs import DISTILLED, FULL_AS
 from synth_data.errors import SetError, UserError
@@ -91,6 +92,16 @@ def titles(sets: Sequence[NamedSet]) -> list[str]:
     for one in sets:
         sizes.setdefault(one.name, set()).add(one.ipc)
     return [one.name if len(sizes[one.name]) == 1 else f"{one.name}, ipc {one.ipc}" for one in sets]
+
+
+def students_for(sets: Sequence[NamedSet]) -> tuple[str, ...]:
+    """Who is trained, if nothing else is said: the networks that sets were made for.
+
+    Sets of other programs were made for none that is known here; if all are such, it is the usual
+    student of their features.
+    """
+    own = tuple(dict.fromkeys(one.network for one in sets if one.network))
+    return own or (usual_student(*sets[0].synthetic.spec.shape),)
 
 
 def budgets_of(sets: Sequence[NamedSet]) -> tuple[PrivacyBudget, ...]:

@@ -20,7 +20,7 @@ from evaluation.dimensional.results import DimensionalResult
 from evaluation.dimensional.systems import NO_ENCODERS, Encoders, read_systems
 from evaluation.evaluate import evaluate
 from evaluation.hearing import by_hearing
-from evaluation.named_sets import NamedSet, budgets_of, by_fold, titles
+from evaluation.named_sets import NamedSet, budgets_of, by_fold, students_for, titles
 from evaluation.options import Options
 from evaluation.outcomes import Outcomes
 from evaluation.page.exhibit import Exhibit
@@ -254,9 +254,9 @@ class Session:
 
     def students(self) -> tuple[str, ...]:
         """Who is trained."""
-        own = [one.synthetic.start.network for one in self.sets if one.synthetic.start]
-        students = self.options.students or tuple(dict.fromkeys(own)) or tuple(self.options.recipes)
+        students = self.options.students or students_for(self.sets)
         if self.options.start_noise:
+            own = [one.network for one in self.sets if one.network]
             require_fixed_start(own, students)
         return students
 
