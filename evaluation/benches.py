@@ -69,8 +69,11 @@ class Benches:
         # Sets that others are compared with, in size and start: at the first bench all of them.
         beside = hearing.sets if self.made else self.judged
         options = replace(self.options, baselines=()) if self.made else self.options
+        subsets = self.made[0].subsets if self.made else set()
         side = replace(sides[0], features=train)
-        bench = Bench(beside, hearing.sets, side, heard, self.students, options, runner, full)
+        bench = Bench(
+            beside, hearing.sets, side, heard, self.students, options, runner, full, subsets
+        )
         self.made.append(bench)
         return bench
 

@@ -15,7 +15,7 @@ from evaluation.baselines.random_subset import DRAWS
 from evaluation.baselines.wasserstein import WassersteinGAN
 from evaluation.networks import NETWORKS, draw_weights, has_room, skeleton, usual_student
 from evaluation.options import ALSO_FIXED, DP_SGD, GENERATIVE, Options
-from evaluation.runs import FULL
+from evaluation.runs import FULL, RANDOM_SUBSET
 from evaluation.students import RECIPES, Examples, Recipe, Setting, train
 from evaluation.students.dp_sgd import SAMPLING_PROBABILITY, STEPS
 from evaluation.teachers import FACULTY
@@ -144,7 +144,7 @@ def seconds(
         if DP_SGD in options.baselines:
             part = STEPS * SAMPLING_PROBABILITY * options.seeds
             total += part * sum(each * timed.step + utterances * timed.item for each in units)
-        if options.robust_scores:
+        if options.robust_scores and RANDOM_SUBSET in options.baselines:
             total += sum(cost(items, options.seeds) for items, _ in own)
             total += sum(cost(size, DRAWS) for size in sizes)
         if "architectures" in options.teachers:

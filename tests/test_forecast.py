@@ -102,6 +102,7 @@ def test_more_takes_longer(less, more):
         ({"baselines": (FULL, "herding", "noise", "model")}, 1e-6),
         ({"baselines": (*TIMES, "class-means")}, 0.2),  # how many items is rounded
         ({"robust_scores": True}, 1e-6),
+        ({"robust_scores": True, "baselines": (FULL,)}, 1e-6),
         ({"start_noise": (0.3, 1.0, 0.3)}, 1e-6),
         ({"teachers": ("ensemble",)}, 1e-6),
         ({"teachers": ("ensemble", "architectures")}, 1e-6),
