@@ -25,13 +25,13 @@ class NamedSet:
     Attributes:
         name: in the report.
         synthetic: the set.
-        making_seconds: it took to make; 0 if nobody knows.
+        making_seconds: it took to make; None if nobody knows.
         folder: it was loaded from.
     """
 
     name: str
     synthetic: SyntheticSet
-    making_seconds: float = 0.0
+    making_seconds: float | None = None
     folder: Path | None = None
 
     @property
@@ -110,13 +110,13 @@ def budgets_of(sets: Sequence[NamedSet]) -> tuple[PrivacyBudget, ...]:
     return tuple(dict.fromkeys(found.budget for found in guarantees if found is not None))
 
 
-def making_seconds(folder: Path) -> float:
-    """What a set took to make, as the run that made it noted beside it; 0 if nothing is there."""
+def making_seconds(folder: Path) -> float | None:
+    """What a set took to make, as the run that made it noted beside it; None if it did not."""
     try:
         seconds = float(json.loads((folder.parent / COST).read_text(encoding="utf-8"))[SECONDS])
     except (OSError, ValueError, LookupError, TypeError, OverflowError):
-        return 0.0
-    return seconds if 0 <= seconds < math.inf else 0.0
+        return None
+    return seconds if 0 <= seconds < math.inf else None
 
 
 def by_fold(sets: Sequence[NamedSet]) -> Mapping[int | None, list[NamedSet]]:
