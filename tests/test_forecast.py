@@ -11,11 +11,11 @@ from small_evaluation import QUICK, SCHEDULE, TRAIN, a_set, judged
 from evaluation import forecast
 from evaluation import runner as runner_module
 from evaluation.baselines import BASELINES
-from evaluation.forecast import CROWDED, FEW, SOLVER, TIMES, Native, Pace, pace, seconds
+from evaluation.forecast import CROWDED, FEW, TIMES, Native, Pace, Solver, pace, seconds, solver
 from evaluation.jobs import Heard, Job, Outcome, carry_out
 from evaluation.options import DP_SGD, Options
 from evaluation.runs import FULL
-from evaluation.students import RECIPES, NativeRecipe, Recipe, Setting
+from evaluation.students import RECIPES, NativeRecipe, PooledRecipe, Recipe, Setting
 from evaluation.students.dp_sgd import SAMPLING_PROBABILITY, STEPS
 from evaluation.students.network import Schedule
 
@@ -28,16 +28,19 @@ PRIVATE = {"units": (3,), "baselines": (FULL, DP_SGD)}
 @pytest.fixture(autouse=True)
 def _timed_afresh() -> Iterator[None]:
     """Some tests set the clock, and what it says then is for nobody else."""
-    measured = forecast.pace
-    measured.cache_clear()
+    measured = forecast.pace, forecast.solver
+    for one in measured:
+        one.cache_clear()
     yield
-    measured.cache_clear()
+    for one in measured:
+        one.cache_clear()
 
 
 @pytest.fixture
 def by_the_item(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An item takes a second, in whatever network."""
+    """An item takes a second, in whatever student."""
     monkeypatch.setattr(forecast, "pace", lambda *_: Pace(0.0, 1.0))
+    monkeypatch.setattr(forecast, "solver", lambda *_: Solver(1.0, 0.0, 1))
 
 
 def told(
@@ -106,6 +109,7 @@ def test_more_takes_longer(less, more):
         ({"start_noise": (0.3, 1.0, 0.3)}, 1e-6),
         ({"teachers": ("ensemble",)}, 1e-6),
         ({"teachers": ("ensemble", "architectures")}, 1e-6),
+        ({"students": ("linear", "svm"), "baselines": (FULL, "random", "noise")}, 1e-6),
     ],
 )
 def test_what_is_trained_is_what_was_told(monkeypatch, options, error):
@@ -115,6 +119,9 @@ def test_what_is_trained_is_what_was_told(monkeypatch, options, error):
     def counted(job: Job, setting: Setting, heard: Heard) -> Outcome:
         if isinstance(job.recipe, NativeRecipe):
             batch = job.recipe.together * len(EMOTIONS)
+        elif isinstance(job.recipe, PooledRecipe):
+            spent.append(len(job.competitor))
+            return carry_out(job, setting, heard)
         else:
             assert isinstance(job.recipe, Recipe)
             batch = job.recipe.batch_of(len(job.competitor))
@@ -150,9 +157,15 @@ def test_a_moment_in_which_the_machine_is_busy_does_not_count(monkeypatch):
     assert (found.step, found.item) == pytest.approx((0.01, 0.001))
 
 
-def test_a_solver_takes_about_a_second():
-    penalties = len(RECIPES["svm"].settings)
-    assert told(("svm",), baselines=(FULL,)) == pytest.approx(CROWDED * SOLVER * penalties * 2)
+@pytest.mark.parametrize(("student", "times"), [("linear", 2), ("svm", 4)])
+def test_twice_the_items_take_a_solver_more_than_twice_the_time(student, times):
+    """Where it looks at every pair of them: minutes on a large corpus, not a second."""
+    found = solver(student, SPEC.shape, len(EMOTIONS), RECIPES[student])
+    assert found.item > 0
+    assert 0 < found.solved < 10
+    solving = replace(found, item=0.0)
+    assert solving.of(8000) == pytest.approx(times * solving.of(4000))
+    assert found.of(500) - solving.of(500) == pytest.approx(500 * found.item)
 
 
 @pytest.mark.parametrize(
