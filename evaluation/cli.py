@@ -223,7 +223,7 @@ def evaluate_data(
         verbose=verbose,
         quiet=quiet,
     )
-    real = session.load()
+    real = session.listed() if dry_run else session.load()
     folds = session.folds(real)
     line = session.protocol_line(real)
     if not json:

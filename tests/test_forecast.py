@@ -5,19 +5,26 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
 from fake_speech import EMOTIONS, SPEC
-from small_evaluation import QUICK, SCHEDULE, TRAIN, a_set, judged
+from small_encoders import speech_encoder
+from small_evaluation import QUICK, SCHEDULE, TRAIN, a_set, judged, session
+from test_evaluate_data_command import toy_set
 
 from evaluation import forecast
 from evaluation import runner as runner_module
 from evaluation.baselines import BASELINES
 from evaluation.forecast import CROWDED, FEW, TIMES, Native, Pace, Solver, pace, seconds, solver
 from evaluation.jobs import Heard, Job, Outcome, carry_out
+from evaluation.named_sets import NamedSet
 from evaluation.options import DP_SGD, Options
 from evaluation.runs import FULL
 from evaluation.students import RECIPES, NativeRecipe, PooledRecipe, Recipe, Setting
 from evaluation.students.dp_sgd import SAMPLING_PROBABILITY, STEPS
 from evaluation.students.network import Schedule
+from synth_data import extraction_time
+from synth_data.corpora.toy import TOY
+from synth_data.representations import known_feature
 
 TWICE = replace(QUICK, schedules=(Schedule(3, 1e-2), Schedule(3, 1e-3)))
 SHORT = dict.fromkeys(RECIPES, TWICE) | {"linear": RECIPES["linear"], "svm": RECIPES["svm"]}
@@ -155,6 +162,53 @@ def test_a_moment_in_which_the_machine_is_busy_does_not_count(monkeypatch):
     monkeypatch.setattr(forecast.time, "perf_counter", lambda: now[0])
     found = pace("tdnn", SPEC.shape, len(EMOTIONS), QUICK)
     assert (found.step, found.item) == pytest.approx((0.01, 0.001))
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),  # of 640 utterances in four folds, 160 of each tested
+    [
+        ({}, 640),
+        ({"loaded": True}, 0),
+        ({"loaded": True, "speech": ("noise-0dB", "reverberation-1s")}, 2 * 160 * 11),
+        ({"loaded": True, "attacks": ("speaker",)}, 640 * 11),
+        ({"teachers": ("richer-features",)}, 2 * 640),
+    ],
+)
+def test_features_are_counted_that_are_still_to_be_computed(monkeypatch, asked, expected):
+    """An utterance takes a second, and ten to be degraded."""
+    monkeypatch.setattr(forecast, "seconds", lambda *_: 0.0)
+    monkeypatch.setattr(extraction_time, "seconds_each", lambda _: 1.0)
+    monkeypatch.setattr(extraction_time, "degrading_seconds", lambda _: 10.0)
+    options = Options(attacks=asked.get("attacks", ()), teachers=asked.get("teachers", ()))
+    one = NamedSet("mine", toy_set())
+    judging = session(one, TOY, speech=asked.get("speech", ()), options=options)
+    real = judging.listed()
+    if "loaded" in asked:
+        real = replace(real, features=torch.zeros(len(real), *judging.spec.shape))
+    assert judging.estimate(real, judging.folds(real)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("words", "least", "most"),
+    [
+        ("logmel64", 1e-3, 0.02),
+        ("egemaps", 0.02, 0.2),
+        ("egemaps+logmel64", 0.03, 0.3),
+    ],
+)
+def test_what_an_utterance_takes(words, least, most):
+    assert least < extraction_time.seconds_each(known_feature(words)) < most
+
+
+def test_an_encoder_takes_longer_the_larger_it_is(tmp_path):
+    small = known_feature(f"hubert:{speech_encoder(tmp_path / 'small')}")
+    base = replace(small, width=768, layers=(1 / 13,) * 13)
+    large = replace(small, width=1024, layers=(1 / 25,) * 25)
+    taken = [extraction_time.seconds_each(spec) for spec in (small, base, large)]
+    assert taken == sorted(taken)
+    assert 0.2 < taken[1] < 1.0  # 0.45 s where it was measured; the large one 1.3 s
+    assert 0.6 < taken[2] < 2.6
+    assert extraction_time.seconds(base, 10) == 10 * taken[1]
 
 
 @pytest.mark.parametrize(("student", "times"), [("linear", 2), ("svm", 4)])
