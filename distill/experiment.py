@@ -299,8 +299,11 @@ class Experiment:
 
     def make_set(
         self, train: RealSet, validation: RealSet | None, folder: Path, position: int = 0
-    ) -> tuple[SyntheticSet, float]:
-        """The set of one fold, and the seconds it took; taken from the folder if it is there."""
+    ) -> tuple[SyntheticSet, float | None]:
+        """The set of one fold, and the seconds it took; taken from the folder if it is there.
+
+        Of a set in the folder that nobody noted the seconds of, they are None.
+        """
         config, target, cost = self.config, folder / "set", folder / COST
         if not target.exists():
             progress = folder / "progress.safetensors"

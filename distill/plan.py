@@ -16,6 +16,7 @@ from distill.rivals import stored_small
 from evaluation.baselines.random_subset import DRAWS
 from evaluation.forecast import CROWDED, in_words, pace, trained_steps
 from evaluation.networks import skeleton
+from synth_data import extraction_time
 from synth_data.curator import Curator
 from synth_data.real import RealSet
 from synth_data.representation import Representation
@@ -23,7 +24,6 @@ from synth_data.representation import Representation
 LIBRARIES = 450e6  # bytes that a process holds once torch is imported
 TOGETHER = 16  # items that an objective's pass is about as efficient as
 HELD = 30  # times an item's own size, that its activations take; of the default student
-FEATURE_SECONDS = 4e-3  # to compute one utterance's features
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def plan(
     state = cost.checkpoints * weights * 4 * (1 + groups * cost.gradients)
     met = round(items * min(1.0, cost.step_passes))  # whose activations are held
     return Plan(
-        features=(utterances + heard) * FEATURE_SECONDS,
+        features=sum(extraction_time.seconds(spec, count) for count in (utterances, heard)),
         distilling=distilling,
         # From both initialisations, but for real items that are stored small.
         students=2 * sets + small * len(stored_small(codec)) if tested else 0.0,

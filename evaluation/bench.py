@@ -24,6 +24,7 @@ from evaluation.options import (
     ALSO_FIXED,
     AUGMENTED,
     CUSTOM,
+    DP_SGD,
     FIXED,
     GENERIC,
     HARD_LABELS,
@@ -64,6 +65,7 @@ class Bench:
         options: what to include.
         runner: trains them.
         full_name: in reports, of all real training data.
+        subsets: sizes of random subsets that students are trained on, here or at an earlier bench.
         full: the competitor of all real training data.
         graduation: its students, once they are trained.
         unavailable: what could not be made, and why.
@@ -79,6 +81,7 @@ class Bench:
     options: Options
     runner: Runner
     full_name: str = FULL
+    subsets: set[int] = field(default_factory=set)
     unavailable: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
 
@@ -93,6 +96,7 @@ class Bench:
         self.graduation = self.runner.run(list(self._jobs([self.full])))
         own = [_competitor(one) for one in self.own]
         others = self._baselines([_competitor(one) for one in self.judged])
+        self.subsets |= {one.ipc for one in others if one.name == RANDOM_SUBSET and one.ipc}
         jobs = [*self._jobs(own), *self._jobs(others), *self._for_scores([*own, *others])]
         jobs += self._natives(own)
         yield from self.in_order([*self.graduation, *self.runner.run(jobs)])
@@ -210,9 +214,18 @@ class Bench:
         return next((s.weights for s in starts if s and s.network == student), None)
 
     def _for_scores(self, competitors: Sequence[Competitor]) -> Iterator[Job]:
-        """Students with masks, and on hard labels, from random weights."""
+        """Students with masks, and on hard labels, from random weights.
+
+        No score can do without random subsets, so where there are none nobody is trained for one.
+        """
         if not self.options.robust_scores:
             return
+        without = {one.ipc for one in competitors if one.judged and one.ipc} - self.subsets
+        self.unavailable += [
+            f"DD-Ranking's scores of sets at ipc {ipc}: they compare with random subsets of that "
+            f"size, and there are none here"
+            for ipc in sorted(without)
+        ]
         draws = Counter((one.name, one.ipc) for one in competitors)
         for student in self.students:
             recipe = self.recipes[student]
@@ -220,6 +233,8 @@ class Bench:
                 continue
             masked = replace(recipe, augment=MASKS)
             for one in competitors:
+                if one.ipc in without:
+                    continue
                 seeds = range(self.options.seeds) if draws[one.name, one.ipc] == 1 else [one.draw]
                 if one.judged or one.name == RANDOM_SUBSET:
                     for seed in seeds:
@@ -237,7 +252,8 @@ class Bench:
             return Job(one, student, NONE, {}, recipe, recipe_name, seed, base)
         network = skeleton(student, self.train.spec.mels, len(self.train.task.columns))
         weights = draw_weights(network, generator(base, "student", student, seed))
-        keep = _in_every_report(one)
+        # Noise under a guarantee has no seed: only its weights make such a student again.
+        keep = _in_every_report(one) or recipe_name == DP_SGD
         return Job(one, student, RANDOM, weights, recipe, recipe_name, seed, base, keep)
 
     def recipe_name(self, student: str) -> str:

@@ -8,7 +8,7 @@ from evaluation.bench import Bench
 from evaluation.choosing import chosen_by
 from evaluation.hearing import Hearing
 from evaluation.jobs import Heard
-from evaluation.named_sets import NamedSet
+from evaluation.named_sets import NamedSet, students_for
 from evaluation.options import Options
 from evaluation.outcomes import Outcomes
 from evaluation.runner import Runner
@@ -69,16 +69,18 @@ class Benches:
         # Sets that others are compared with, in size and start: at the first bench all of them.
         beside = hearing.sets if self.made else self.judged
         options = replace(self.options, baselines=()) if self.made else self.options
+        subsets = self.made[0].subsets if self.made else set()
         side = replace(sides[0], features=train)
-        bench = Bench(beside, hearing.sets, side, heard, self.students, options, runner, full)
+        bench = Bench(
+            beside, hearing.sets, side, heard, self.students, options, runner, full, subsets
+        )
         self.made.append(bench)
         return bench
 
     @property
     def students(self) -> tuple[str, ...]:
-        """Those asked for, else the networks that sets were made for, else all."""
-        own = tuple(dict.fromkeys(one.network for one in self.judged if one.network))
-        return self.options.students or own or tuple(self.options.recipes)
+        """Those asked for, else those that the sets are for."""
+        return self.options.students or students_for(self.judged)
 
     def closed(self, runs: Sequence[Run]) -> dict[str, Any]:
         """What a fold's result holds: these runs, what could not be made and what failed."""

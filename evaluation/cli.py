@@ -73,7 +73,8 @@ def evaluate_data(
         str | None,
         typer.Option(
             metavar="A,B",
-            help=f"{', '.join(RECIPES)}; or all.  [default: the network the set was made for]",
+            help=f"{', '.join(RECIPES)}; or all.  [default: the network the set was made for; if "
+            "it was made for none, tdnn, or mlp for features with few frames]",
         ),
     ] = None,
     baselines: Annotated[
@@ -222,7 +223,7 @@ def evaluate_data(
         verbose=verbose,
         quiet=quiet,
     )
-    real = session.load()
+    real = session.listed() if dry_run else session.load()
     folds = session.folds(real)
     line = session.protocol_line(real)
     if not json:

@@ -1,7 +1,7 @@
 """How long an evaluation will take, before it starts."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import NamedTuple
@@ -15,15 +15,19 @@ from evaluation.baselines.random_subset import DRAWS
 from evaluation.baselines.wasserstein import WassersteinGAN
 from evaluation.networks import NETWORKS, draw_weights, has_room, skeleton, usual_student
 from evaluation.options import ALSO_FIXED, DP_SGD, GENERATIVE, Options
-from evaluation.runs import FULL
-from evaluation.students import RECIPES, Examples, Recipe, Setting, train
+from evaluation.runs import FULL, RANDOM_SUBSET
+from evaluation.students import RECIPES, Examples, PooledRecipe, Recipe, Setting, train
 from evaluation.students.dp_sgd import SAMPLING_PROBABILITY, STEPS
+from evaluation.students.pooled import pooled
 from evaluation.teachers import FACULTY
 from synth_data.randomness import generator
 from synth_data.synthetic import SyntheticSet
 
 CROWDED = 1.2  # all cores busy are slower than the one that is timed
-SOLVER = 1.0  # seconds, about, for a student that is no network
+ATTACKER = 1.0  # seconds, about, for one that is no network
+SOLVED = 1000  # items that students without a network are timed on
+DESCRIBED = 250  # items whose statistics are timed
+PAIRS = ("support vector machine",)  # solvers that look at every item beside every other
 FEW, MANY = 4, 32  # items of the steps that are timed
 SLOW = 0.5  # seconds that a step of few items may take, for many to be timed as well
 # Real items for each of the set's, where a baseline stores them smaller.
@@ -54,6 +58,25 @@ class Pace:
     def of(self, items: int) -> float:
         """Of a step on so many items."""
         return self.step + items * self.item
+
+
+@dataclass(frozen=True)
+class Solver:
+    """Seconds that a student without a network takes.
+
+    Attributes:
+        item: to describe one by its statistics.
+        solved: to solve for `SOLVED` of them.
+        power: of the number of items, that solving grows with.
+    """
+
+    item: float
+    solved: float
+    power: int
+
+    def of(self, items: int) -> float:
+        """On so many items."""
+        return items * self.item + self.solved * (items / SOLVED) ** self.power
 
 
 class Native(NamedTuple):
@@ -103,7 +126,7 @@ def seconds(
         recipe = RECIPES[name]
         assert isinstance(recipe, Recipe)  # as every network's is
         one = recipe.settings[0].steps * pace(name, shape, emotions, recipe).of(recipe.batch)
-        others = SOLVER * (len(ATTACKERS) - 1)
+        others = ATTACKER * (len(ATTACKERS) - 1)
         total += ways * SEEDS * len(VOICES) * (one + others)
     sizes = sorted({items for items, _ in own})
     fixed = any(has_start for _, has_start in own)
@@ -111,9 +134,15 @@ def seconds(
         total += len(sizes) * _generator(options, students, shape, emotions)
     for student in students:
         recipe = options.recipes[student]
-        if not isinstance(recipe, Recipe):
-            total += SOLVER * len(recipe.settings) * (1 + len(sizes) * len(options.baselines))
+        if isinstance(recipe, PooledRecipe):
+            solves = solver(student, shape, emotions, recipe)
+            trained = [(utterances, options.seeds)] * ways
+            trained += [(items, options.seeds) for items, _ in own]
+            trained += [(items, seeds) for _, items, seeds in _beside(options, sizes, utterances)]
+            trials = len(recipe.settings) - 1  # of the first; the others have the setting chosen
+            total += sum((trials + seeds) * solves.of(items) for items, seeds in trained)
             continue
+        assert isinstance(recipe, Recipe)  # as every network's is
         if not has_room(student, *shape):
             continue  # it will say so at once
         timed = pace(student, shape, emotions, recipe)
@@ -132,19 +161,13 @@ def seconds(
             for native in natives
             if native.student == student
         )
-        for size in sizes:
-            for name in options.baselines:
-                if name == FULL or name not in BASELINES:
-                    continue
-                whole = name in ("full-balanced", GENERATIVE)
-                items = utterances if whole else TIMES.get(name, 1) * size
-                seeds = DRAWS if name in MANY_DRAWS else options.seeds
-                starts = 1 + fixed * near if name in ALSO_FIXED else 1
-                total += starts * cost(min(items, utterances), seeds)
+        for name, items, seeds in _beside(options, sizes, utterances):
+            starts = 1 + fixed * near if name in ALSO_FIXED else 1
+            total += starts * cost(items, seeds)
         if DP_SGD in options.baselines:
             part = STEPS * SAMPLING_PROBABILITY * options.seeds
             total += part * sum(each * timed.step + utterances * timed.item for each in units)
-        if options.robust_scores:
+        if options.robust_scores and RANDOM_SUBSET in options.baselines:
             total += sum(cost(items, options.seeds) for items, _ in own)
             total += sum(cost(size, DRAWS) for size in sizes)
         if "architectures" in options.teachers:
@@ -153,6 +176,19 @@ def seconds(
             total += cost(utterances, 1) + full  # its pupils by features
         total += len(options.teachers) * full  # pupils by logits
     return CROWDED * total
+
+
+def _beside(
+    options: Options, sizes: Sequence[int], utterances: int
+) -> Iterator[tuple[str, int, int]]:
+    """Of each baseline at each size its name, its items, and its students from one start."""
+    for size in sizes:
+        for name in options.baselines:
+            if name == FULL or name not in BASELINES:
+                continue
+            whole = name in ("full-balanced", GENERATIVE)
+            items = utterances if whole else TIMES.get(name, 1) * size
+            yield name, min(items, utterances), DRAWS if name in MANY_DRAWS else options.seeds
 
 
 def _generator(
@@ -197,6 +233,24 @@ def pace(student: str, shape: tuple[int, int], emotions: int, recipe: Recipe) ->
     few, many = (min(timed(*shape), timed(*shape)) for shape in ((FEW, 10), (MANY, 5)))
     item = max(many - few, 0.0) / (MANY - FEW)
     return Pace(max(few - FEW * item, 0.0), item)
+
+
+@cache
+def solver(student: str, shape: tuple[int, int], emotions: int, recipe: PooledRecipe) -> Solver:
+    """How fast a student without a network is trained, timed on this machine; once by a process."""
+    draws = generator(0, "forecast")
+    classes = torch.arange(SOLVED) % max(2, emotions)
+    # Of three frames there are as many statistics as of more, and they are there at once.
+    features = torch.randn(SOLVED, shape[0], min(shape[1], 3), generator=draws)
+    examples = Examples(features, torch.eye(int(classes.max()) + 1)[classes])
+    began = time.perf_counter()
+    recipe.fit(student, {}, examples, recipe.settings[-1], draws)
+    solved = time.perf_counter() - began
+    whole = torch.randn(DESCRIBED, *shape, generator=draws)
+    began = time.perf_counter()
+    pooled(whole)
+    item = (time.perf_counter() - began) / DESCRIBED
+    return Solver(item, solved, 2 if recipe.classifier in PAIRS else 1)
 
 
 def in_words(seconds: float) -> str:

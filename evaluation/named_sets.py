@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from evaluation.networks import usual_student
 from evaluation.options import DP_SGD, EVERY_BASELINE, PUPIL, TEACHER, UNTRAINED
 from evaluation.runs import DISTILLED, FULL_AS
 from synth_data.errors import SetError, UserError
@@ -24,13 +25,13 @@ class NamedSet:
     Attributes:
         name: in the report.
         synthetic: the set.
-        making_seconds: it took to make; 0 if nobody knows.
+        making_seconds: it took to make; None if nobody knows.
         folder: it was loaded from.
     """
 
     name: str
     synthetic: SyntheticSet
-    making_seconds: float = 0.0
+    making_seconds: float | None = None
     folder: Path | None = None
 
     @property
@@ -93,19 +94,29 @@ def titles(sets: Sequence[NamedSet]) -> list[str]:
     return [one.name if len(sizes[one.name]) == 1 else f"{one.name}, ipc {one.ipc}" for one in sets]
 
 
+def students_for(sets: Sequence[NamedSet]) -> tuple[str, ...]:
+    """Who is trained, if nothing else is said: the networks that sets were made for.
+
+    Sets of other programs were made for none that is known here; if all are such, it is the usual
+    student of their features.
+    """
+    own = tuple(dict.fromkeys(one.network for one in sets if one.network))
+    return own or (usual_student(*sets[0].synthetic.spec.shape),)
+
+
 def budgets_of(sets: Sequence[NamedSet]) -> tuple[PrivacyBudget, ...]:
     """Under which sets are private, each once."""
     guarantees = [one.synthetic.guarantee for one in sets]
     return tuple(dict.fromkeys(found.budget for found in guarantees if found is not None))
 
 
-def making_seconds(folder: Path) -> float:
-    """What a set took to make, as the run that made it noted beside it; 0 if nothing is there."""
+def making_seconds(folder: Path) -> float | None:
+    """What a set took to make, as the run that made it noted beside it; None if it did not."""
     try:
         seconds = float(json.loads((folder.parent / COST).read_text(encoding="utf-8"))[SECONDS])
     except (OSError, ValueError, LookupError, TypeError, OverflowError):
-        return 0.0
-    return seconds if 0 <= seconds < math.inf else 0.0
+        return None
+    return seconds if 0 <= seconds < math.inf else None
 
 
 def by_fold(sets: Sequence[NamedSet]) -> Mapping[int | None, list[NamedSet]]:

@@ -39,7 +39,7 @@ class Options:
     """What an evaluation includes.
 
     Attributes:
-        students: by name; the network a set was made for, if empty.
+        students: by name; if empty, the networks that sets were made for, or the usual one.
         baselines: of `BASELINES`, with "model", "dp-sgd" and "majority"; full data are always
             there.
         teachers: of `TEACHERS`: model distillation.

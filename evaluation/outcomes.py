@@ -87,7 +87,8 @@ class Outcomes:
     def put(self, key: str, asked: Digests, outcome: Outcome) -> None:
         """Stores an outcome that is no failure; another process sees the whole of it or none.
 
-        What the same student said to other test speech is kept.
+        What the same student said to other test speech is kept. One without a seed may have been
+        trained again: it is the same if it says the same to all that both were asked.
 
         Args:
             key: of `Job.key`.
@@ -98,7 +99,9 @@ class Outcomes:
             return
         test = {asked.test[name]: predicted for name, predicted in outcome.test.items()}
         with suppress(OSError, ValueError):  # none there, or damaged
-            test = self._entry(key).test | test
+            before = self._entry(key)
+            if before.validation == outcome.validation and before.test | test == test | before.test:
+                test = before.test | test
         entry = asdict(Stored(outcome.validation, test, outcome.parameters, outcome.seconds))
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

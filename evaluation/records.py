@@ -82,8 +82,9 @@ class Judged(Key):
     """Parameters of the student."""
     bytes: int
     """Size of what is shipped, as stored; a mean over folds."""
-    seconds: float
-    """To make the set and train one student on it, a mean over runs and folds."""
+    seconds: float | None
+    """To make the set and train one student on it, a mean over runs and folds; null where nobody
+    noted what the set took."""
     student_seconds: float
     """The part of `seconds` that whoever receives the set spends on a student."""
     steps: float
@@ -96,6 +97,11 @@ class Judged(Key):
     """Students per fold: draws of the set times seeds."""
     speakers: int
     """Test speakers, which the intervals resample."""
+
+    @property
+    def making_seconds(self) -> float | None:
+        """The rest of `seconds`, which whoever makes the set spends."""
+        return None if self.seconds is None else self.seconds - self.student_seconds
 
 
 class Row(Judged):

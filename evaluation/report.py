@@ -23,7 +23,8 @@ from evaluation.starts import noise_of
 COLUMNS = (
     "UAR: mean ± standard deviation over draws of the set and seeds of the student. interval: of "
     "that mean, 95 %, over test speakers. ratio: UAR relative to full data. recovery: the same, "
-    "both above chance. minutes: to make the set and train one student on it, per fold."
+    "both above chance. minutes: to make the set and train one student on it, per fold; a dash "
+    "where nobody noted what the set took."
 )
 DIFFERENCES = "Differences of UAR on the same test speakers [95 % interval]"
 

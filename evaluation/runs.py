@@ -82,7 +82,7 @@ class Run:
         utterances: items in the set.
         parameters: of the student.
         bytes: of what is shipped, as stored.
-        making_seconds: to make the set; 0.0 where nothing is computed.
+        making_seconds: to make the set; 0.0 where nothing is computed, None if nobody knows.
         student_seconds: to train this student, for whoever receives what is shipped.
         peak_memory: bytes that training a student on the set takes beyond the loaded libraries;
             None where it was not measured.
@@ -110,7 +110,7 @@ class Run:
     utterances: int
     parameters: int
     bytes: int
-    making_seconds: float
+    making_seconds: float | None
     student_seconds: float
     peak_memory: int | None
     predicted: tuple[int, ...]

@@ -204,6 +204,7 @@ class Scope:
 def costs(runs: Sequence[Run]) -> dict[str, Any]:
     """What a row says of these runs beside how well they did."""
     memory = [run.peak_memory for run in runs if run.peak_memory is not None]
+    seconds = [r.making_seconds + r.student_seconds for r in runs if r.making_seconds is not None]
     settings = Counter(run.setting for run in runs if run.setting)
     return {
         "judged": runs[0].judged,
@@ -212,7 +213,7 @@ def costs(runs: Sequence[Run]) -> dict[str, Any]:
         "utterances": round(fmean(run.utterances for run in runs)),
         "parameters": runs[0].parameters,
         "bytes": round(fmean(run.bytes for run in runs)),
-        "seconds": fmean(run.making_seconds + run.student_seconds for run in runs),
+        "seconds": fmean(seconds) if len(seconds) == len(runs) else None,
         "student_seconds": fmean(run.student_seconds for run in runs),
         "steps": fmean(run.steps for run in runs),
         "settings": tuple(setting for setting, _ in settings.most_common()),

@@ -15,6 +15,7 @@ from evaluation.tables import (
     items,
     markdown,
     mean,
+    minutes,
     size,
     spread,
     start,
@@ -199,7 +200,7 @@ def needs(rows: Sequence[Row], student: str) -> str:
                     items(row.ipc),
                     row.ships,
                     size(row.bytes),
-                    f"{(row.seconds - row.student_seconds) / 60:.1f}",
+                    minutes(row.making_seconds),
                     f"{row.student_seconds:.1f}",
                     f"{row.steps:.0f}",
                     NONE if row.peak_memory is None else size(row.peak_memory),
@@ -250,7 +251,7 @@ def model_distillation(rows: Sequence[Row], comparisons: Sequence[Comparison]) -
                     leads.get((row.set, row.ipc, row.student, start(row)), NONE),
                     f"{row.parameters:,}",
                     size(row.bytes),
-                    f"{row.seconds / 60:.1f}",
+                    minutes(row.seconds),
                 ]
                 for row in sorted(shown, key=lambda row: row.set != FULL) + taught
             ],

@@ -1,5 +1,6 @@
 """An evaluation of stored sets on a corpus: every fold, side by side, to one report."""
 
+import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ from evaluation.dimensional.results import DimensionalResult
 from evaluation.dimensional.systems import NO_ENCODERS, Encoders, read_systems
 from evaluation.evaluate import evaluate
 from evaluation.hearing import by_hearing
-from evaluation.named_sets import NamedSet, budgets_of, by_fold, titles
+from evaluation.named_sets import NamedSet, budgets_of, by_fold, students_for, titles
 from evaluation.options import Options
 from evaluation.outcomes import Outcomes
 from evaluation.page.exhibit import Exhibit
@@ -35,9 +36,10 @@ from evaluation.session_checks import (
     require_one_task,
     require_same,
 )
+from synth_data import extraction_time
 from synth_data.console import set_up_logging
 from synth_data.corpora.facts import Corpus
-from synth_data.corpus import load, protocol_line, protocol_of
+from synth_data.corpus import listing, load, protocol_line, protocol_of
 from synth_data.degradation import DEGRADATIONS, Degradation, degraded_set
 from synth_data.errors import SetError, UserError
 from synth_data.features import FeatureSpec
@@ -177,34 +179,49 @@ class Session:
             SetError: it does not hold the recordings that the sets were made from; or, with a map
                 of labels, it does.
         """
+        spec = spec or self.spec
         real = load(
-            self.corpus,
-            self.data_root,
-            spec or self.spec,
-            task=self.task.name,
-            scale=self.task.scale if self.task.dimensions and self.label_map is None else None,
-            allow_missing=self.allow_missing,
-            skip_bad=self.skip_bad,
-            progress=self.show_progress,
-        ).weighed(self.task.weights if self.label_map is None else ())
-        first = self.sets[0].synthetic
-        if self.label_map is not None:
-            for one in self.sets:
-                if one.synthetic.provenance.holds(real.corpus, real.digest):
-                    raise not_another(one, self.corpus)
-            made = ", ".join(sorted({one.synthetic.provenance.corpus for one in self.sets}))
-            mapped = relabelled(real, first.emotions, self.label_map, self.task.dimensions)
-            mapped = mapped.weighed(self.task.weights)
-            notes = [f"sets made from {made}, full data and baselines from {self.corpus.name}"]
-            if self.corpus.access == "own":
-                notes.append(
-                    "nobody but who made the sets knows whether these speakers are among those "
-                    "they were made from"
-                )
-            return replace(mapped, notes=(*mapped.notes, *notes))
+            *(self.corpus, self.data_root, spec), **self._asked, progress=self.show_progress
+        )
         for one in self.sets:
-            require_same(one, real)
-        return real
+            if self.label_map is None:
+                require_same(one, real)
+            elif one.synthetic.provenance.holds(real.corpus, real.digest):
+                raise not_another(one, self.corpus)
+        return self._told(real)
+
+    def listed(self) -> RealSet:
+        """The corpus as its labels list it, under the emotions of the sets: without features.
+
+        Whether it holds the recordings that the sets were made from is not looked at.
+        """
+        self.spec.require_here()
+        return self._told(listing(self.corpus, self.data_root, self.spec, **self._asked))
+
+    @property
+    def _asked(self) -> dict[str, Any]:
+        """How the corpus is to be read."""
+        own = self.task.dimensions and self.label_map is None
+        return {
+            "task": self.task.name,
+            "scale": self.task.scale if own else None,
+            "allow_missing": self.allow_missing,
+            "skip_bad": self.skip_bad,
+        }
+
+    def _told(self, real: RealSet) -> RealSet:
+        """The utterances with what the sets tell, as they tell it."""
+        if self.label_map is None:
+            return real.weighed(self.task.weights)
+        made = ", ".join(sorted({one.synthetic.provenance.corpus for one in self.sets}))
+        mapped = relabelled(real, self.task.emotions, self.label_map, self.task.dimensions)
+        notes = [f"sets made from {made}, full data and baselines from {self.corpus.name}"]
+        if self.corpus.access == "own":
+            notes.append(
+                "nobody but who made the sets knows whether these speakers are among those they "
+                "were made from"
+            )
+        return replace(mapped.weighed(self.task.weights), notes=(*mapped.notes, *notes))
 
     def folds(self, real: RealSet) -> dict[int, list[NamedSet]]:
         """The sets to judge on each fold's test speakers, whom they were made without.
@@ -254,16 +271,22 @@ class Session:
 
     def students(self) -> tuple[str, ...]:
         """Who is trained."""
-        own = [one.synthetic.start.network for one in self.sets if one.synthetic.start]
-        students = self.options.students or tuple(dict.fromkeys(own)) or tuple(self.options.recipes)
+        students = self.options.students or students_for(self.sets)
         if self.options.start_noise:
+            own = [one.network for one in self.sets if one.network]
             require_fixed_start(own, students)
         return students
 
     def estimate(self, real: RealSet, folds: Mapping[int, Sequence[NamedSet]]) -> float:
-        """Seconds that all folds take on this machine, if nothing is known from before."""
+        """Seconds that all folds take on this machine, if nothing is known from before.
+
+        Args:
+            real: the corpus, of `load`, or of `listed`: then its features are still to be computed.
+            folds: of `folds`.
+        """
         number, sets = next(iter(folds.items()))
-        train = len(self.protocol.folds(real.utterances)[number - 1].train)
+        fold = self.protocol.folds(real.utterances)[number - 1]
+        train = len(fold.train)
         own = [(len(one.synthetic), one.synthetic.start is not None) for one in sets]
         students, shape, columns = self.students(), self.spec.shape, len(self.task.columns)
         natives = [found for one in sets if (found := forecast.Native.of(one.synthetic))]
@@ -277,7 +300,26 @@ class Session:
         one = forecast.seconds(
             *(self.options, students, own, train, shape, columns, natives, ways, units)
         )
-        return len(folds) * one / cpu_count()
+        one += self._hearing(len(fold.test), train + len(fold.validation) + len(fold.test))
+        first = 0.0 if real.features.shape[2] else extraction_time.seconds(self.spec, len(real))
+        if RICHER in self.options.teachers and isinstance(self.spec, FeatureSpec):
+            first += extraction_time.seconds(richer(self.spec), len(real))  # and then it is cached
+        return first + len(folds) * one / cpu_count()
+
+    def _hearing(self, tested: int, whole: int) -> float:
+        """Seconds that a fold takes on one core to hear speech as it is not.
+
+        Args:
+            tested: utterances that are heard under each degradation.
+            whole: utterances of all sides, which are heard as somebody else hides who speaks.
+        """
+        ways = [(tested, DEGRADATIONS[name]) for name in self.heard]
+        if VOICES in self.options.attacks and self.hears:
+            ways += [(whole, how) for how in ANCHORS.values()]
+        each = extraction_time.seconds_each(self.spec)
+        return math.fsum(
+            count * (each + extraction_time.degrading_seconds(how)) for count, how in ways
+        )
 
     def run(
         self, real: RealSet, folds: Mapping[int, Sequence[NamedSet]]

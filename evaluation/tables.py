@@ -75,7 +75,7 @@ def main_table(rows: Sequence[Row]) -> Table:
                 mean(row.relative_uar),
                 mean(row.recovery),
                 size(row.bytes),
-                f"{row.seconds / 60:.1f}",
+                minutes(row.seconds),
             ]
             for row in rows
         ],
@@ -147,6 +147,15 @@ def difference(value: Estimate) -> str:
     """
     reach = "" if value.interval is None else f" {interval(value, '+.3f')}"
     return f"{value.mean:+.3f}{reach}"
+
+
+def minutes(seconds: float | None) -> str:
+    """One decimal; a dash where nobody knows.
+
+    >>> minutes(90.0), minutes(None)
+    ('1.5', '-')
+    """
+    return NONE if seconds is None else f"{seconds / 60:.1f}"
 
 
 def size(count: int) -> str:

@@ -61,6 +61,8 @@ def main(
         train, validation, _ = real.fold(protocol_of(corpus, made.protocol), fold)
         taught = teach(one.synthetic, train, validation, seed=seed)
         taught.save(out / f"fold-{fold}" / "set")
+        if one.making_seconds is None:  # nor is it known what the taught one took in all
+            continue
         seconds = one.making_seconds + time.perf_counter() - began
         write_atomically(out / f"fold-{fold}" / COST, json.dumps({SECONDS: seconds}) + "\n")
     print(out)

@@ -37,6 +37,12 @@ def digests(sources: Sequence[Source]) -> list[bytes | AudioError]:
         return list(threads.map(digest, sources))
 
 
+def processes(utterances: int, spec: Representation) -> int:
+    """How many are worth starting: one for few utterances, one per core for many."""
+    slow = any(part.slow for part in spec.parts)
+    return 1 if utterances < (WORTH_PROCESSES_IF_SLOW if slow else WORTH_PROCESSES) else cpu_count()
+
+
 def extract(
     utterances: Mapping[int, Utterance],
     spec: Representation,
@@ -49,7 +55,7 @@ def extract(
     Args:
         utterances: by row.
         spec: the recipe.
-        jobs: processes; if None, one for few utterances and one per core for many.
+        jobs: processes; if None, as `processes` says.
         progress: show a bar on stderr.
         keep: what puts features by so that an interruption does not lose them, given all so far:
             every few minutes, less often where that takes long, and at the end, whatever ends it.
@@ -58,9 +64,7 @@ def extract(
         The features by row, and why the other rows have none.
     """
     if jobs is None:
-        slow = any(part.slow for part in spec.parts)
-        worth = WORTH_PROCESSES_IF_SLOW if slow else WORTH_PROCESSES
-        jobs = 1 if len(utterances) < worth else cpu_count()
+        jobs = processes(len(utterances), spec)
     results = side_by_side(jobs, _features, ((each, spec) for each in utterances.values()))
     rows: Rows = {}
     refused = []

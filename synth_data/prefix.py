@@ -7,8 +7,6 @@ from torch import Tensor
 from synth_data.errors import SetError
 from synth_data.task import Task
 
-FEW = 0.01  # of an item as it is: what scales and offsets take is not counted as one more
-
 
 def by_class(
     targets: Float[Tensor, "n column"], task: Task, distilled: bool
@@ -59,22 +57,6 @@ def require_sizes(sizes: tuple[int, ...], per_class: int) -> None:
         raise SetError(
             f"sizes of prefixes are named once each, from the smallest; found {list(sizes)}"
         )
-
-
-def as_they_are(stored: int, one: int, emotions: int) -> int:
-    """How many items of each class, as they are, have the bytes of those that are stored.
-
-    Rounded up, so that rivals of its size are no smaller.
-
-    Args:
-        stored: bytes of the items of all classes.
-        one: bytes of one item as it is.
-        emotions: how many classes.
-
-    >>> as_they_are(stored=8 * 4 * 4804, one=4 * 64 * 300, emotions=4)
-    1
-    """
-    return max(1, -int(-(stored / (one * emotions) - FEW) // 1))
 
 
 def note(size: int, per_class: int, digest: str, made_for: bool, schedule_lost: bool) -> str:

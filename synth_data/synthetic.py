@@ -22,6 +22,7 @@ from torch import Tensor
 from synth_data import set_folder
 from synth_data.card import card
 from synth_data.codecs import Packed, size
+from synth_data.decoder import Decoder
 from synth_data.errors import SetError
 from synth_data.guarantee import Guarantee
 from synth_data.manifest import (
@@ -36,11 +37,12 @@ from synth_data.manifest import (
     codec_entry,
     privacy_entry,
 )
-from synth_data.prefix import as_they_are, by_class, note, require_sizes
+from synth_data.prefix import by_class, note, require_sizes
 from synth_data.provenance import Provenance, Start
 from synth_data.representation import Representation
 from synth_data.schedule import NativeSchedule
 from synth_data.set_checks import check_emotions, check_targets
+from synth_data.set_size import SetSize
 from synth_data.set_tensors import (
     FEATURES,
     RATES,
@@ -163,9 +165,7 @@ class SyntheticSet:
         require_sizes((per_class,), every.shape[1])
         rows = every[:, :per_class].flatten()
         packed = self.packed and self.packed.some(rows)
-        frames, one = self.features.shape[2], self.features[0].nbytes
-        features = packed.features(frames) if packed else self.features[rows]
-        stored = size(packed.stored) if packed else features.nbytes
+        features = packed.features(self.features.shape[2]) if packed else self.features[rows]
         fits = self.schedule is not None and _in_order(every) and self.schedule.within(per_class)
         told = note(
             *(per_class, every.shape[1], sha256(to_bytes(_tensors(self))).hexdigest()),
@@ -181,7 +181,7 @@ class SyntheticSet:
             nested=tuple(each for each in self.nested if each < per_class),
             provenance=replace(
                 self.provenance,
-                per_class=as_they_are(stored, one, len(self.task.groups)),
+                per_class=_size_of(features, self.targets[rows], packed, self.task).ipc,
                 notes=(*self.provenance.notes, told),
                 estimate=None,
             ),
@@ -238,6 +238,21 @@ class SyntheticSet:
 
 def _in_order(rows: Int[Tensor, "emotion per_class"]) -> bool:
     return torch.equal(rows.flatten(), torch.arange(rows.numel()))
+
+
+def _size_of(features: Tensor, targets: Tensor, packed: Packed | None, task: Task) -> SetSize:
+    stored = size(packed.stored) if packed else features.nbytes
+    item = stored / len(features)
+    if packed and isinstance(packed.codec, Decoder):  # its weights are no item's
+        item = float(packed.codec.item_bytes)
+    told, groups = targets[0].nbytes, len(task.groups)
+    return SetSize(
+        bytes=stored + targets.nbytes,
+        item=item + told,
+        whole=features[0].nbytes + told,
+        per_class=len(features) / groups,
+        groups=groups,
+    )
 
 
 def _tensors(synthetic: SyntheticSet) -> dict[str, Tensor]:
@@ -329,3 +344,5 @@ def _check_agreement(
                 f"{MANIFEST} and the tensors disagree about {name}: it says {said}, "
                 f"they give {found}; get a fresh copy"
             )
+    held = _size_of(loaded.features, loaded.targets, loaded.packed, loaded.task)
+    held.require(loaded.provenance.per_class)

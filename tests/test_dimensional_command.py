@@ -1,7 +1,6 @@
 """`evaluate-data` on sets of dimensions, as a user meets it."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,9 +87,7 @@ def test_what_there_is_for_emotions_alone(evaluate_data, folder, words, message)
 
 def test_sets_of_emotions_and_of_dimensions_are_judged_apart(evaluate_data, folder, tmp_path):
     toy_set().save(tmp_path / "other")
-    other = replace(toy_set(), provenance=provenance(corpus="toy", fold=1, per_class=3))
-    other.save(tmp_path / "other")
-    done = evaluate_data(folder, tmp_path / "other", "--dataset", "toy")
+    done = evaluate_data(folder, f"other={tmp_path / 'other'}", "--dataset", "toy")
     assert done.code == 2
     assert "judge them in separate reports" in done.err
 

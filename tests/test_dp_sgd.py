@@ -24,7 +24,7 @@ from evaluation.options import DP_SGD, EVERY_BASELINE, GENERATIVE
 from evaluation.outcomes import Outcomes
 from evaluation.page.page import html
 from evaluation.report import Report
-from evaluation.runs import FULL, FoldResult
+from evaluation.runs import CLEAN, FULL, FoldResult
 from evaluation.students import CannotTrain, Examples, PrivateRecipe, cross_entropy, dp_sgd
 from evaluation.students.dp_sgd import SAMPLING_PROBABILITY, STEPS, noise_multiplier
 from synth_data import ledger, mechanism, noise
@@ -337,6 +337,8 @@ def test_a_trained_one_is_remembered_and_another_is_another(tmp_path):
     first = of(beside(private(), outcomes=known), DP_SGD)
     again = of(beside(private(), outcomes=known), DP_SGD)
     assert first == again  # seconds as well
+    noisy = beside(private(), outcomes=known, also_heard={"noise": fake_speech((9, 7, 5), seed=5)})
+    assert [run for run in of(noisy, DP_SGD) if run.speech == CLEAN] == first
     afresh = of(beside(private()), DP_SGD)
     assert [run.predicted for run in afresh] != [run.predicted for run in first]
     assert "0x" not in repr(recipe())  # an address would name another student each time

@@ -217,7 +217,9 @@ def test_everything_by_default(evaluate_data, toy_run, tmp_path):
     assert again.out == done.out
 
 
-def test_an_estimate_before_anything_is_done(evaluate_data, toy_run, tmp_path):
+def test_an_estimate_before_anything_is_done(evaluate_data, toy_run, tmp_path, monkeypatch):
+    """No features either, which take hours through an encoder."""
+    monkeypatch.setenv("DISTILL_DATA_CACHE", str(tmp_path / "features"))
     done = evaluate_data(
         toy_run / "run", "--dataset", "toy", "--dry-run", "--out", tmp_path / "out",
         "--recipe", toy_run / "short.toml",
@@ -225,7 +227,9 @@ def test_an_estimate_before_anything_is_done(evaluate_data, toy_run, tmp_path):
     assert done.code == 0, done.err
     assert done.err.startswith("estimate: ")
     assert "on" in done.err
+    assert done.lines[0].startswith("toy corpus, made by this package · 4 classes · 640 utterances")
     assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "features").exists()
 
 
 def test_another_corpus_with_a_stated_map(evaluate_data, toy_run, tmp_path):
@@ -236,6 +240,9 @@ def test_another_corpus_with_a_stated_map(evaluate_data, toy_run, tmp_path):
     assert "the set has no boredom, disgust: say what they are with --label-map" in refused.err
     refused = evaluate_data(*words, "--label-map", "fear=anger", "--attacks", "speaker")
     assert "with --label-map those are of another corpus: leave out --attacks" in refused.err
+    planned = evaluate_data(*words, "--label-map", "fear=anger,boredom=,disgust=", "--dry-run")
+    assert planned.code == 0, planned.err
+    assert "label map: boredom->left out, disgust->left out, fear->anger" in planned.out
     done = evaluate_data(
         *words, "--label-map", "fear=anger,boredom=,disgust=", "--fold", 2, "--seeds", 1,
         "--recipe", toy_run / "short.toml", "--out", tmp_path / "out", *PLAIN,

@@ -11,7 +11,7 @@ from evaluation import students
 from evaluation.attacks import attempts
 from evaluation.hearing import by_hearing
 from evaluation.named_sets import NamedSet
-from evaluation.options import RANDOM
+from evaluation.options import AUGMENTED, RANDOM
 from evaluation.runs import DISTILLED, FULL
 from synth_data.curator import Curator
 from synth_data.errors import SetError
@@ -69,6 +69,13 @@ def test_a_set_alone_is_compared_with_speech_as_it_is():
             run.predicted for run in of(raw, name)
         ]
     assert of(result, f"{FULL}, {DISTILLED}")
+
+
+def test_scores_compare_with_random_subsets_of_speech_as_it_is():
+    result = judged(made_from(ERASE), robust_scores=True, seeds=1)
+    masked = {run.set for run in result.runs if run.recipe == AUGMENTED}
+    assert masked == {DISTILLED, "random"}
+    assert result.unavailable == ()
 
 
 def test_sets_that_hear_alike_share_a_reference():

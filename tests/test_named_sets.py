@@ -32,7 +32,7 @@ def test_the_folder_of_a_set(tmp_path):
     of_fold(3, per_class=2).save(tmp_path / "set")
     (one,) = load_sets([str(tmp_path / "set")])
     assert (one.name, one.ipc, one.network) == ("distilled", 2, "tdnn")
-    assert (one.folder, one.making_seconds) == (tmp_path / "set", 0.0)
+    assert (one.folder, one.making_seconds) == (tmp_path / "set", None)
     assert one.synthetic.provenance.fold == 3
 
 
@@ -141,16 +141,16 @@ def test_a_folder_that_holds_no_set(tmp_path):
     [
         ('{"distilling_seconds": 12.5}', 12.5),
         ('{"distilling_seconds": 3}', 3.0),
-        (None, 0.0),
-        ("{", 0.0),
-        ("[]", 0.0),
-        ("{}", 0.0),
-        ('{"distilling_seconds": null}', 0.0),
-        ('{"distilling_seconds": "a while"}', 0.0),
-        ('{"distilling_seconds": NaN}', 0.0),
-        ('{"distilling_seconds": Infinity}', 0.0),
-        ('{"distilling_seconds": -3}', 0.0),
-        ('{"distilling_seconds": 1' + 400 * "0" + "}", 0.0),
+        (None, None),
+        ("{", None),
+        ("[]", None),
+        ("{}", None),
+        ('{"distilling_seconds": null}', None),
+        ('{"distilling_seconds": "a while"}', None),
+        ('{"distilling_seconds": NaN}', None),
+        ('{"distilling_seconds": Infinity}', None),
+        ('{"distilling_seconds": -3}', None),
+        ('{"distilling_seconds": 1' + 400 * "0" + "}", None),
     ],
 )
 def test_what_a_set_took_to_make(tmp_path, content, seconds):

@@ -100,8 +100,18 @@ def test_for_robust_scores_sets_are_trained_on_with_masks_and_hard_labels():
 
 
 def test_hard_labels_are_not_hardened_again():
-    result = judged(a_set(), robust_scores=True, baselines=(FULL,), seeds=1)
+    result = judged(a_set(), robust_scores=True, seeds=1)
     assert {run.recipe for run in result.runs} == {CUSTOM, AUGMENTED}
+
+
+@pytest.mark.parametrize("given", [{"baselines": (FULL,)}, {"synthetic": a_set(per_class=5)}])
+def test_nobody_is_trained_for_scores_that_cannot_be(given):
+    """There are no random subsets, or an emotion has too few utterances for them."""
+    synthetic = given.pop("synthetic", a_set())
+    result = judged(synthetic, robust_scores=True, seeds=1, **given)
+    assert {run.recipe for run in result.runs} == {CUSTOM}
+    told = f"DD-Ranking's scores of sets at ipc {synthetic.provenance.per_class}: they compare with"
+    assert [why.startswith(told) for why in result.unavailable].count(True) == 1
 
 
 def test_memory_is_measured_where_it_is_asked_for(result, monkeypatch):

@@ -121,6 +121,22 @@ def test_a_student_whose_weights_are_there_hears_more(stored, test):
         assert again.weights is None  # nothing is left to be asked
 
 
+@pytest.mark.parametrize("other", ["validation", "test"])
+def test_another_student_under_the_same_key_takes_the_place_of_the_first(stored, outcome, other):
+    """Where training has no seed."""
+    changed = tuple((answer + 1) % 3 for answer in outcome.validation)
+    if other == "validation":
+        again = replace(outcome, validation=changed)
+    else:
+        test = tuple((answer + 1) % 3 for answer in outcome.test[CLEAN])
+        again = replace(outcome, test={CLEAN: test})
+    more = Heard(VALIDATION.features, {CLEAN: TEST.features, "noise": nudged(TEST.features)})
+    stored.put(KEY, more.digests, replace(again, test=again.test | {"noise": again.test[CLEAN]}))
+    stored.put(KEY, ASKED, outcome)
+    (path,) = stored.folder.glob("*.json")
+    assert list(json.loads(path.read_text())["test"]) == [ASKED.test[CLEAN]]
+
+
 def test_without_its_weights_it_cannot_hear_more(tmp_path, outcome):
     outcomes = Outcomes(tmp_path)
     outcomes.put(KEY, ASKED, replace(outcome, weights=None))

@@ -1,6 +1,7 @@
 """The report: rows counted by hand, what is compared with what, what is said of what is missing."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from pydantic import ValidationError
 from small_folds import LINE, folds, report, result, run
 
 from evaluation.page.page import html
+from evaluation.page.wording import NONE
 from evaluation.records import Row
 from evaluation.report import Report
+from evaluation.runs import FoldResult
 from evaluation.saved_report import ReportError
 
 
@@ -325,6 +328,27 @@ def test_a_row_says_what_is_shipped_and_what_a_student_takes() -> None:
         "real items",
         None,
     )
+
+
+def test_what_nobody_noted_is_no_time(tmp_path: Path) -> None:
+    """A set of unknown making would look cheaper than what is made in a minute."""
+    one, two = folds()
+    foreign = replace(
+        two, runs=tuple(replace(r, making_seconds=None) if r.judged else r for r in two.runs)
+    )
+    foreign.save(tmp_path)
+    assert FoldResult.load(tmp_path) == foreign
+    alone = report([foreign])
+    made = row(alone, "distilled", 2)
+    assert (made.seconds, made.making_seconds, made.student_seconds) == (None, None, 30.0)
+    assert row(report([one, foreign]), "distilled", "all").seconds is None
+    text = alone.markdown()
+    main, ways = (line for line in text.splitlines() if re.match(r"\| distilled .* kB", line))
+    assert main.endswith("| 154 kB | - |")
+    assert "| 154 kB | - | 30.0 |" in ways
+    assert alone.table().splitlines()[4].split()[-1] == "-"
+    page = html(alone)
+    assert page.count(f">{NONE}<") >= html(report([two])).count(f">{NONE}<") + 2
 
 
 def test_a_row_is_relative_to_full_data_of_its_own_speech_and_recipe() -> None:

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from fake_speech import SPEC
+from fake_speech import SPEC, fake_speech
 from small_evaluation import QUICK, TRAIN, a_set, judged, of, start, untimed
 from small_sets import provenance
 
 from evaluation import bench
 from evaluation.baselines import BASELINES
 from evaluation.baselines.random_subset import DRAWS
-from evaluation.named_sets import NamedSet
+from evaluation.named_sets import NamedSet, students_for
 from evaluation.options import DP_SGD, EVERY_BASELINE, FIXED, NONE, RANDOM, UNTRAINED
 from evaluation.runs import DISTILLED, FULL, FoldResult
 from evaluation.students.network import Schedule
@@ -121,15 +121,17 @@ def test_the_fixed_weights_of_each_set_are_its_own():
     assert told.startswith("full, random, untrained, model from the fixed weights of second: those")
 
 
-def test_a_set_without_a_start_is_judged_by_every_student():
+def test_a_set_that_was_made_for_no_network_is_judged_by_the_usual_student():
     result = judged(a_set(start=None), seeds=1)
-    assert {(run.student, run.initialisation) for run in result.runs} == {
-        ("tdnn", RANDOM),
-        ("convnet", RANDOM),
-        ("linear", NONE),
-        ("svm", NONE),
-    }
+    assert {(run.student, run.initialisation) for run in result.runs} == {("tdnn", RANDOM)}
     assert {run.made_for for run in result.runs} == {None}
+    beside = [
+        NamedSet("foreign", a_set(start=None)),
+        NamedSet("own", a_set(start=start("convnet"))),
+    ]
+    assert students_for(beside) == ("convnet",)
+    pooled = fake_speech(spec=replace(SPEC, frames=1))
+    assert students_for([NamedSet("pooled", a_set(pooled, start=None))]) == ("mlp",)
 
 
 def test_students_that_are_no_networks():

@@ -27,7 +27,7 @@ class Competitor:
         ships: what leaves whoever holds the recordings.
         bytes: of all that is stored; by default, of features and targets as they are.
         draw: which random draw; 0 where there is only one.
-        making_seconds: to make it.
+        making_seconds: to make it; None if nobody knows.
         judged: it is a set under evaluation, not one to compare with.
         made_for: the network that a judged set was made for.
     """
@@ -38,7 +38,7 @@ class Competitor:
     ships: Ships
     bytes: int = -1
     draw: int = 0
-    making_seconds: float = 0.0
+    making_seconds: float | None = 0.0
     judged: bool = False
     made_for: str | None = None
 

@@ -20,7 +20,7 @@ from evaluation.page.headline import Headline, in_the_bytes_of, share
 from evaluation.page.page import template
 from evaluation.page.results import by_initialisation, initialised, paired
 from evaluation.page.table import Body, Cell, Column, Line, Part, Plot, Scale, Table, reach
-from evaluation.page.wording import NONE, in_words, interval, mean, spread
+from evaluation.page.wording import MINUTES, NONE, in_words, interval, mean, minutes, spread
 from evaluation.records import Spread
 from evaluation.runs import CLEAN, FULL
 from evaluation.saved_report import limits
@@ -115,7 +115,7 @@ class View:
             Column("MAE", "mean absolute error, on the corpus' scale"),
             *([Column("UAR", "unweighted average recall of the emotions")] if emotions else []),
             Column("bytes"),
-            Column("minutes", "to make the set and train one student on it"),
+            Column("minutes", MINUTES),
         ]
 
         def cells(row: DimensionalRow) -> list[Cell]:
@@ -129,7 +129,7 @@ class View:
                 Cell(mean(row.mean.mae)),
                 *([Cell(mean(row.uar))] if emotions else []),
                 Cell(tables.size(row.bytes)),
-                Cell(f"{row.seconds / 60:.1f}"),
+                Cell(minutes(row.seconds)),
             ]
 
         bodies = [

@@ -24,7 +24,7 @@ COLUMNS = (
     "the set and seeds of the student. interval: of that mean, 95 %, over test speakers. ratio: "
     "mean CCC relative to full data. MAE: mean absolute error, on the corpus' scale from {low:g} "
     "to {high:g}. ipc: items per cell of the label space. minutes: to make the set and train one "
-    "student on it, per fold."
+    "student on it, per fold; a dash where nobody noted what the set took."
 )
 EMOTIONS = "UAR: of the emotions that are told beside the dimensions, where they are known."
 DIFFERENCES = "Differences of mean CCC on the same test speakers [95 % interval]"
@@ -189,7 +189,7 @@ class DimensionalReport(SavedReport):
                     f"{row.mean.mae.mean:.3f}",
                     *uar,
                     tables.size(row.bytes),
-                    f"{row.seconds / 60:.1f}",
+                    tables.minutes(row.seconds),
                 ]
             )
         header = ("set", "ipc", "init", "CCC", "interval", *names, "ratio", "MAE", *emotions)

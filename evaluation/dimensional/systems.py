@@ -107,7 +107,8 @@ class Way:
         ratio: its mean to that of the best student of full data; None where that is not above 0.
         parameters: of the student or the model, and of the encoders that it hears by.
         bytes: of what is shipped, and of these encoders.
-        minutes: to make what is shipped; of a set and full data, to train a student as well.
+        seconds: to make what is shipped; of a set and full data, to train a student as well. None
+            if nobody knows.
         needs: who needs the raw speech.
         dimensions: CCC of each, by name.
     """
@@ -119,7 +120,7 @@ class Way:
     ratio: float | None
     parameters: int
     bytes: int
-    minutes: float
+    seconds: float | None
     needs: str
     dimensions: Mapping[str, float]
 
@@ -162,7 +163,7 @@ def ways(
                 ratio=ratio(row.mean.ccc.mean),
                 parameters=row.parameters + encoders.parameters,
                 bytes=row.bytes + encoders.bytes,
-                minutes=row.seconds / 60,
+                seconds=row.seconds,
                 needs="who trains" if row.set == FULL else "who makes it",
                 dimensions={one.dimension: one.ccc.mean for one in row.dimensions},
             )
@@ -177,7 +178,7 @@ def ways(
                 ratio=ratio(row.mean),
                 parameters=row.parameters,
                 bytes=row.bytes,
-                minutes=row.minutes,
+                seconds=60 * row.minutes,
                 needs=row.raw_speech,
                 dimensions=row.ccc,
             )
@@ -199,7 +200,7 @@ def table(found: Sequence[Way], dimensions: Sequence[str]) -> tables.Table:
                 tables.NONE if one.ratio is None else f"{one.ratio:.3f}",
                 f"{one.parameters:,}",
                 tables.size(one.bytes),
-                f"{one.minutes:.1f}",
+                tables.minutes(one.seconds),
                 one.needs,
                 *(f"{one.dimensions[name]:.3f}" for name in dimensions),
             ]

@@ -7,7 +7,7 @@ from evaluation.dimensional.report import DimensionalReport
 from evaluation.dimensional.systems import NEEDED, Way, ways
 from evaluation.page.colours import QUIET, Look
 from evaluation.page.table import Body, Cell, Column, Line, Part, Plot, Scale, Table, reach
-from evaluation.page.wording import MINUS, NONE, in_words, interval, spread
+from evaluation.page.wording import MINUS, NONE, in_words, interval, minutes, spread
 from evaluation.runs import CLEAN
 
 MODEL = Look(QUIET, "ring")
@@ -47,7 +47,7 @@ def _table(
             Cell(NONE if one.ratio is None else f"{one.ratio:.3f}"),
             Cell(f"{one.parameters:,}"),
             Cell(tables.size(one.bytes)),
-            Cell(f"{one.minutes:.1f}"),
+            Cell(minutes(one.seconds)),
             Cell(one.needs),
         ]
 

@@ -3,7 +3,15 @@
 from evaluation import tables
 from evaluation.page.table import Body, Cell, Column, Table
 from evaluation.page.view import View, key_of, name
-from evaluation.page.wording import NONE, difference, difference_interval, interval, mean, spread
+from evaluation.page.wording import (
+    NONE,
+    difference,
+    difference_interval,
+    interval,
+    mean,
+    minutes,
+    spread,
+)
 from evaluation.records import Row
 from evaluation.runs import FULL
 
@@ -53,7 +61,7 @@ def model_distillation(view: View) -> Table | None:
                         lead(row),
                         Cell(mean(row.relative_uar)),
                         Cell(tables.size(row.bytes)),
-                        Cell(f"{row.seconds / 60:.1f}"),
+                        Cell(minutes(row.seconds)),
                     ]
                     for row in shown
                 ]

@@ -11,6 +11,7 @@ from evaluation.page.colours import Look
 from evaluation.page.table import Body, Cell, Column, Line, Part, Plot, Scale, Table, reach
 from evaluation.page.view import TAUGHT, Classroom, View, name
 from evaluation.page.wording import (
+    MINUTES,
     NONE,
     count,
     difference,
@@ -18,6 +19,7 @@ from evaluation.page.wording import (
     in_words,
     interval,
     mean,
+    minutes,
     spread,
 )
 from evaluation.records import Comparison, Key, Row
@@ -89,7 +91,7 @@ def _main(view: View, classroom: Classroom) -> Part:
         Column("ratio", "UAR relative to full data"),
         Column("recovery", "the same, both above chance"),
         Column("bytes"),
-        Column("minutes", "to make the set and train one student on it"),
+        Column("minutes", MINUTES),
     ]
     bodies = [
         Body([_cells(view, row, scale) for row in own], start)
@@ -124,7 +126,7 @@ def _cells(view: View, row: Row, scale: Scale) -> list[Cell]:
         Cell(mean(row.relative_uar)),
         Cell(mean(row.recovery)),
         Cell(tables.size(row.bytes)),
-        Cell(f"{row.seconds / 60:.1f}"),
+        Cell(minutes(row.seconds)),
     ]
 
 

@@ -5,7 +5,7 @@ from evaluation.options import FIXED, MAJORITY, UNTRAINED
 from evaluation.page.results import by_initialisation
 from evaluation.page.table import Body, Cell, Column, Table
 from evaluation.page.view import View, name
-from evaluation.page.wording import NONE
+from evaluation.page.wording import NONE, minutes
 from evaluation.records import Row
 from evaluation.runs import FULL
 from evaluation.sections import ALLOWS
@@ -42,7 +42,7 @@ def ways(view: View) -> Table | None:
                         Cell(label, look=view.looks[row.set]),
                         Cell(row.ships),
                         Cell(tables.size(row.bytes)),
-                        Cell(f"{(row.seconds - row.student_seconds) / 60:.1f}"),
+                        Cell(minutes(row.making_seconds)),
                         *map(Cell, ALLOWS[row.ships]),
                     ]
                     for label, row in lines.items()

@@ -4,6 +4,8 @@ from evaluation.records import Estimate, Spread
 
 NONE = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
+# What the column of this name is.
+MINUTES = "to make the set and train one student on it; a dash where nobody noted the former"
 
 
 def spread(value: Spread) -> str:
@@ -56,6 +58,11 @@ def in_words(value: Estimate) -> str:
         return f"{value.mean:.3f}".replace("-", MINUS)
     low, high = value.interval
     return f"{value.mean:.3f}, interval {low:.3f} to {high:.3f}".replace("-", MINUS)
+
+
+def minutes(seconds: float | None) -> str:
+    """One decimal; a dash where nobody knows."""
+    return NONE if seconds is None else f"{seconds / 60:.1f}"
 
 
 def count(number: int, noun: str) -> str:
