@@ -27,8 +27,10 @@ def notes_of(
             f"correlation with it {_correlation(features, initial):.2f})"
         )
     if way.real:
+        still = not ended.steps or (ended.best is not None and not ended.best.step)
+        near = "is still that, as it is stored" if still else "stays close to it"
         yield (
-            f"{FROM_REAL} and stays close to it (mean correlation "
+            f"{FROM_REAL} and {near} (mean correlation "
             f"{_correlation(features, initial):.2f}): whoever has that recording can recognise it "
             f"in the set"
         )

@@ -225,8 +225,10 @@ def test_initialised_from_real_utterances():
         assert sum(same) == 1
         assert torch.equal(real.targets[same.index(True)], target)
     [note] = synthetic.provenance.notes
-    assert "started as one real utterance" in note
+    assert "started as one real utterance and is still that" in note
     assert "(mean correlation 1.00)" in note
+    (moved,) = made(curator=Curator(real), loop=Loop(steps=5)).provenance.notes
+    assert "started as one real utterance and stays close to it" in moved
 
 
 @pytest.mark.parametrize("kind", ["noise", "class-means"])
