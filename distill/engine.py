@@ -244,7 +244,8 @@ def distill(
     )
     curator.require_paid()
     metric = "CCC" if task.dimensions else "UAR"
-    notes = told + tuple(notes_of(made.features, state.initial, ended, loop, speech))
+    seen = (made.features, state.initial, ended, loop, speech)
+    notes = told + tuple(notes_of(*seen, guided=guided.schedule is not None))
     notes += guided.notes + tuple(nested_notes(nested, prefixes, per_class))
     if disentangler is not None:
         notes += (disentangler.note + fitted_to(speech, disentangler),)

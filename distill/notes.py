@@ -18,8 +18,19 @@ def notes_of(
     ended: Made,
     loop: Loop,
     speech: PublicSpeech | None,
+    *,
+    guided: bool,
 ) -> Iterator[str]:
-    """Notes, one a sentence."""
+    """Notes, one a sentence.
+
+    Args:
+        features: of the set.
+        initial: what they started as.
+        ended: what the outer loop ended with.
+        loop: whose settings say what items start as.
+        speech: public, where there is any.
+        guided: whether a native schedule was learned then, and the items with it.
+    """
     way = INITIALISATIONS[loop.initialisation]
     if speech is not None and way.public:
         yield (
@@ -27,8 +38,8 @@ def notes_of(
             f"correlation with it {_correlation(features, initial):.2f})"
         )
     if way.real:
-        still = not ended.steps or (ended.best is not None and not ended.best.step)
-        near = "is still that, as it is stored" if still else "stays close to it"
+        best = ended.steps if ended.best is None else ended.best.step
+        near = "stays close to it" if best or guided else "is still that, as it is stored"
         yield (
             f"{FROM_REAL} and {near} (mean correlation "
             f"{_correlation(features, initial):.2f}): whoever has that recording can recognise it "
