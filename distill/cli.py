@@ -413,10 +413,12 @@ def _run(experiment: Experiment, json: bool) -> None:
     folds = experiment.folds(real)
     if not json:
         print(line, flush=True)
-    estimate = plan(config, real, len(folds) or 1, bool(folds), public)
-    experiment.say(f"{estimate}; results in {experiment.out}")
-    if short := estimate.too_short(config.max_minutes):
-        experiment.say(short)
+    left = experiment.unfinished(folds)
+    if left or not folds:
+        estimate = plan(config, real, len(left) or 1, bool(folds), public)
+        experiment.say(f"{estimate}; results in {experiment.out}")
+        if short := estimate.too_short(config.max_minutes):
+            experiment.say(short)
     if before := experiment.spent_in_all(real):
         experiment.say(f"before this run: {before}")
     run_folder.begin(experiment.out, config, real.content, public.content if public else None)

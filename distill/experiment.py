@@ -246,6 +246,10 @@ class Experiment:
             f"{budget.unit}, if all are shared{more}"
         )
 
+    def unfinished(self, folds: Sequence[int]) -> list[int]:
+        """Those of the folds that are not judged yet."""
+        return [fold for fold in folds if not (self.folder(fold) / RUNS).exists()]
+
     def run_folds(self, folds: list[int]) -> list[Result]:
         """Distils and evaluates, side by side on the cores of this machine."""
         at_once = min(len(folds), cpu_count())

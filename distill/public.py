@@ -187,7 +187,7 @@ def record(public: RealSet, loop: Loop, disentangler: Disentangler | None) -> Pu
         citation=facts.citation,
         utterances=len(public),
         speakers=len(set(public.speakers)),
-        notes=public.notes,
+        notes=public.shared_notes,
         uses=uses(loop, disentangler),
     )
 

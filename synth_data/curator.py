@@ -19,7 +19,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from synth_data.corpora.facts import Corpus
-from synth_data.corpus_notes import licences
 from synth_data.errors import UserError
 from synth_data.guarantee import Guarantee
 from synth_data.ledger import Unit
@@ -357,16 +356,9 @@ class Curator:
         return self._real.content
 
     def corpus_notes(self) -> tuple[str, ...]:
-        """What a reader of a number must know, such as counts: not means.
-
-        Without what stands in brackets, which may name recordings and speakers; what the use of
-        features asks is given whole.
-        """
+        """What a reader of a number must know, such as counts: not means; it names nobody."""
         self.require_exact("telling what differs from the published corpus", "leave that out")
-        whole = {*licences(self._real.spec)}
-        return tuple(
-            note if note in whole else note.partition(" (")[0] for note in self._real.notes
-        )
+        return self._real.shared_notes
 
     def require_exact(self, what: str, instead: str) -> None:
         """Raises `PrivateError` where answers are not exact."""

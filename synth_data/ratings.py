@@ -159,6 +159,10 @@ def notes(
             f"scale {low:g} to {high:g} taken from the values (which go from {least:g} to "
             f"{most:g}; --scale says another)"
         )
+    if same := [name for name in task.dimensions if len({*_range([name], utterances)}) == 1]:
+        found.append(
+            f"{', '.join(same)} the same for all utterances (of which nothing can be learned)"
+        )
     if corpus.rated is not None and len(utterances) != corpus.rated:
         found.append(f"{len(utterances)} rated utterances instead of the published {corpus.rated}")
     if left := listed - len(utterances):

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from synth_data.corpora.facts import Corpus
+from synth_data.corpus_notes import licences
 from synth_data.errors import CorpusError, UserError
 from synth_data.protocol import Protocol
 from synth_data.representation import Representation
@@ -50,6 +51,15 @@ class RealSet:
     notes: tuple[str, ...] = ()
     protocol: str | None = None
     fold_number: int | None = None
+
+    @property
+    def shared_notes(self) -> tuple[str, ...]:
+        """The notes as they may go with a set: without brackets, which may name recordings.
+
+        What the use of features asks is given whole.
+        """
+        whole = {*licences(self.spec)}
+        return tuple(note if note in whole else note.partition(" (")[0] for note in self.notes)
 
     def __len__(self) -> int:
         return len(self.utterances)

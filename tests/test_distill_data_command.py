@@ -99,6 +99,12 @@ def test_all_folds_side_by_side_and_one_by_one_give_the_same_bits(run, distill_d
     one, every = (tmp_path / name / "fold-1" / "predictions.csv" for name in ("one", "all"))
     assert one.read_bytes() == every.read_bytes()
 
+    # Nothing is left to do, and that is what the plan says.
+    assert "estimate: " in done.err
+    again = distill_data("--resume", "--out", tmp_path / "all")
+    assert again.code == 0
+    assert "estimate: " not in again.err
+
     # Folds can be added, and the report is about all that are there.
     out = tmp_path / "one"
     assert distill_data("--resume", "--out", out, "--fold", 2).code == 0

@@ -136,6 +136,17 @@ def test_all_turns_of_iemocap_tell_dimensions(tmp_path: Path) -> None:
     assert real.targets[0].tolist() == [-0.5, 0.0, 0.25]
     assert "80 rated utterances instead of the published 10039" in real.notes
     assert not any("5531" in note for note in real.notes)
+    (same,) = (note for note in real.notes if "the same for all utterances" in note)
+    assert same.startswith("valence, activation, dominance the same for all")
+    made = turns(noise(tmp_path / "source.wav"), valence=3.0)
+    (same,) = (
+        note
+        for note in listing(
+            IEMOCAP, iemocap_tree(tmp_path / "other", made), SPEC, task="dimensional"
+        ).notes
+        if "the same for all utterances" in note
+    )
+    assert same.startswith("activation, dominance the same for all")
     both = listing(IEMOCAP, tree, SPEC, task="both")
     assert both.task.columns == (*IEMOCAP.emotions, *DIMENSIONS)
     untold = both.targets[:, :4].isnan()
