@@ -22,7 +22,7 @@ class SetSize:
         groups: how many classes.
 
     >>> whole, small = 4 * 64 * 300 + 16, 4804 + 16
-    >>> [SetSize(4 * n * small, small, whole, n, 4).ipc for n in (8, 16, 17)]
+    >>> [SetSize(4 * n * small, 4820.0, whole, float(n), 4).ipc for n in (8, 16, 17)]
     [1, 1, 2]
     """
 

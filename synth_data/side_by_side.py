@@ -7,8 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from joblib import Parallel, delayed
 
@@ -31,35 +30,22 @@ def side_by_side(
         ordered: in the order of `arguments`; if not, as each is done.
     """
     how = "generator" if ordered else "generator_unordered"
-    work = _Attended(work, os.getpid())
     # A process that grew gives way to a new one. Joblib warns of it in the thread that hands out
     # the work: where warnings are errors that thread dies, and the results never come.
     warnings.filterwarnings("ignore", REPLACED, UserWarning)
     with _interrupts_ignored():  # as the processes that start here inherit
         results: Iterator[T] = Parallel(jobs, return_as=how)(
-            delayed(work)(*each) for each in arguments
+            delayed(_attended)(work, os.getpid(), *each) for each in arguments
         )
     return results
 
 
-@dataclass
-class _Attended(Generic[T]):
-    """Work that ends with the process that asked for it, even if that was killed.
-
-    Attributes:
-        work: what is to be done.
-        parent: the process that asked for it.
-    """
-
-    work: Callable[..., T]
-    parent: int
-
-    def __call__(self, *arguments: object) -> T:
-        if os.getppid() == self.parent and not any(
-            isinstance(one, _Attendant) for one in threading.enumerate()
-        ):
-            _Attendant(self.parent).start()
-        return self.work(*arguments)
+def _attended(work: Callable[..., T], parent: int, *arguments: object) -> T:
+    """Work that ends with the process that asked for it, even if that was killed."""
+    here = os.getppid() == parent  # and not on a machine of a cluster
+    if here and not any(isinstance(one, _Attendant) for one in threading.enumerate()):
+        _Attendant(parent).start()
+    return work(*arguments)
 
 
 class _Attendant(threading.Thread):
