@@ -4,10 +4,11 @@ Concordance (CCC; Lin 1989, "A concordance correlation coefficient to evaluate r
 Biometrics 45) is 2 cov / (var + var + squared distance of the means), of population moments: 1 for
 equal numbers, 0 for what says nothing, and less than the correlation where scale or mean is wrong.
 Where nothing varies nothing concords: 0 and not undefined, so that a student that tells one number
-is scored.
+is scored. What is not known of an utterance is NaN in the truth, and counts nowhere: every
+dimension is measured, and learned, on the utterances of which it is known.
 
 As a loss it couples all utterances, which a private door does not read at once. But it depends on
-them through five means per dimension alone, so it is asked in two steps: the means of `moments`,
+them through six means per dimension alone, so it is asked in two steps: the means of `moments`,
 and then those of the gradient of `surrogate`, which they fix.
 """
 
@@ -19,6 +20,7 @@ from torch import Tensor
 # Of a variance, in the squared units of targets in [-1, 1]. Noise may leave less than nothing of
 # one, and in a batch of alike items there is none; no corpus' numbers lie within 0.01.
 LEAST_VARIANCE = 1e-4
+LEAST_KNOWN = 1e-3  # share of the utterances that a dimension is taken to be known of
 
 
 def ccc(
@@ -43,26 +45,35 @@ def mae(
     truth: Float[np.ndarray, "n dimension"], predicted: Float[np.ndarray, "n dimension"]
 ) -> Float[np.ndarray, " dimension"]:
     """Mean absolute error of each column, in the units of the numbers."""
-    return np.asarray(np.abs(truth - predicted).mean(axis=0))
+    return np.asarray(np.nanmean(np.abs(truth - predicted), axis=0))
+
+
+def centre(truth: Float[np.ndarray, "n dimension"]) -> Float[np.ndarray, " dimension"]:
+    """Mean of what is known; no metric depends on it, but differences of squares lose digits."""
+    return np.asarray(np.nansum(truth, axis=0) / np.isfinite(truth).sum(axis=0).clip(min=1))
 
 
 def moment_rows(
     truth: Float[np.ndarray, "n dimension"], predicted: Float[np.ndarray, "n dimension"]
-) -> Float[np.ndarray, "n dimension 5"]:
-    """Of each utterance: predicted, truth, both squared, and their product."""
-    parts = (predicted, truth, predicted**2, truth**2, predicted * truth)
-    return np.stack(parts, axis=-1).astype(np.float64)
+) -> Float[np.ndarray, "n dimension 6"]:
+    """Of each utterance: predicted, truth, both squared, their product, and 1.
+
+    All zero where the truth is NaN.
+    """
+    parts = (predicted, truth, predicted**2, truth**2, predicted * truth, np.ones_like(truth))
+    rows = np.stack(parts, axis=-1).astype(np.float64)
+    return np.where(np.isnan(truth)[..., None], 0.0, rows)
 
 
-def ccc_of(means: Float[np.ndarray, "*batch 5"]) -> Float[np.ndarray, "*batch"]:
-    """Concordance from the means of `moment_rows`."""
-    covariance, variances, apart = _second(means)
+def ccc_of(sums: Float[np.ndarray, "*batch 6"]) -> Float[np.ndarray, "*batch"]:
+    """Concordance from sums or means of `moment_rows`; 0 where nothing is known."""
+    covariance, variances, apart = _second(sums)
     return _quotient(2 * covariance, variances.sum(axis=0) + apart**2)
 
 
-def pearson_of(means: Float[np.ndarray, "*batch 5"]) -> Float[np.ndarray, "*batch"]:
-    """Correlation from the means of `moment_rows`."""
-    covariance, variances, _ = _second(means)
+def pearson_of(sums: Float[np.ndarray, "*batch 6"]) -> Float[np.ndarray, "*batch"]:
+    """Correlation from sums or means of `moment_rows`; 0 where nothing is known."""
+    covariance, variances, _ = _second(sums)
     return _quotient(covariance, np.sqrt(variances.prod(axis=0)))
 
 
@@ -78,7 +89,7 @@ def ccc_loss(
 
     Args:
         outputs: of a student.
-        targets: in [-1, 1].
+        targets: in [-1, 1]; NaN where one is not known.
         importance: of each dimension, summing to 1.
     """
     return _loss_at(moments(outputs, targets).mean(dim=0), importance)
@@ -86,19 +97,27 @@ def ccc_loss(
 
 def moments(
     outputs: Float[Tensor, "n dimension"], targets: Float[Tensor, "n dimension"]
-) -> Float[Tensor, "n five_dimensions"]:
+) -> Float[Tensor, "n six_dimensions"]:
     """Rows whose mean is all that the concordance of a batch depends on.
 
     Returns:
-        The outputs of every dimension, then the targets, both squared, and their products.
+        The outputs of every dimension, then the targets, both squared, their products, and 1; all
+        six are zero where the target is NaN.
     """
-    return torch.cat([outputs, targets, outputs**2, targets**2, outputs * targets], dim=1)
+    known = (~targets.isnan()).to(outputs)
+    told, true = outputs * known, targets.nan_to_num(0.0)
+    return torch.cat([told, true, told**2, true**2, told * true, known], dim=1)
+
+
+def known_share(mean_moments: Float[Tensor, " six_dimensions"]) -> Float[Tensor, " dimension"]:
+    """The share of the utterances of which each dimension is known, from the mean of `moments`."""
+    return mean_moments.chunk(6)[-1].clamp_min(LEAST_KNOWN)
 
 
 def surrogate(
     outputs: Float[Tensor, "n dimension"],
     targets: Float[Tensor, "n dimension"],
-    mean_moments: Float[Tensor, " five_dimensions"],
+    mean_moments: Float[Tensor, " six_dimensions"],
     importance: Float[Tensor, " dimension"],
 ) -> Float[Tensor, " n"]:
     """A loss of each utterance, to be averaged in place of `ccc_loss`.
@@ -110,7 +129,7 @@ def surrogate(
 
     Args:
         outputs: of a student.
-        targets: in [-1, 1].
+        targets: in [-1, 1]; NaN where one is not known.
         mean_moments: of `moments`, as answered; no gradient flows into them.
         importance: of each dimension, summing to 1.
     """
@@ -120,9 +139,12 @@ def surrogate(
 
 
 def _loss_at(
-    mean_moments: Float[Tensor, " five_dimensions"], importance: Float[Tensor, " dimension"]
+    mean_moments: Float[Tensor, " six_dimensions"], importance: Float[Tensor, " dimension"]
 ) -> Float[Tensor, ""]:
-    told, true, told_squared, true_squared, product = mean_moments.chunk(5)
+    share = known_share(mean_moments)
+    told, true, told_squared, true_squared, product = (
+        each / share for each in mean_moments.chunk(6)[:-1]
+    )
     variances = (told_squared - told**2).clamp_min(LEAST_VARIANCE)
     variances = variances + (true_squared - true**2).clamp_min(LEAST_VARIANCE)
     found = 2 * (product - told * true) / (variances + (told - true) ** 2)
@@ -131,15 +153,17 @@ def _loss_at(
 
 def _means(
     truth: Float[np.ndarray, "n dimension"], predicted: Float[np.ndarray, "n dimension"]
-) -> Float[np.ndarray, "dimension 5"]:
-    centre = truth.mean(axis=0)  # nothing depends on it, but differences of squares lose digits
-    return np.asarray(moment_rows(truth - centre, predicted - centre).mean(axis=0))
+) -> Float[np.ndarray, "dimension 6"]:
+    middle = centre(truth)
+    return np.asarray(moment_rows(truth - middle, predicted - middle).mean(axis=0))
 
 
 def _second(
-    means: Float[np.ndarray, "*batch 5"],
+    sums: Float[np.ndarray, "*batch 6"],
 ) -> tuple[Float[np.ndarray, "*batch"], Float[np.ndarray, "2 *batch"], Float[np.ndarray, "*batch"]]:
     """Covariance, both variances, and the distance of the means."""
+    known = sums[..., 5:]
+    means = np.divide(sums[..., :5], known, out=np.zeros_like(sums[..., :5]), where=known > 0)
     told, true, told_squared, true_squared, product = np.moveaxis(means, -1, 0)
     squares = np.stack([told_squared - told**2, true_squared - true**2])
     # What rounding leaves of the variance of one number said again and again is none.

@@ -262,7 +262,7 @@ class Curator:
         if not (self.task.dimensions and self.exact):
             return self
         counts = self.task.in_groups(self._real.targets).sum(dim=0)
-        enough = (counts >= max(1.0, RARE * len(self._real))).nonzero().flatten().tolist()
+        enough = (counts >= max(1.0, RARE * float(counts.sum()))).nonzero().flatten().tolist()
         task = self.task.narrowed(enough)
         door = Curator(replace(self._real, task=task), self._mechanism)
         door.transforms, door.questions = self.transforms, self.questions

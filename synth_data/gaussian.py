@@ -43,6 +43,7 @@ from synth_data.mechanism import (
 )
 from synth_data.noise import Noise, system_noise, system_tosses
 from synth_data.real import RealSet
+from synth_data.task import NO_GROUP
 
 # from units to what they have, some units at a time [unit block more]
 OfUnits = Callable[[list[Rows]], Iterator[Tensor]]
@@ -185,7 +186,9 @@ def _vectors_of_means(
         sizes = torch.tensor([len(of_one) for of_one in some])
         unit = torch.arange(len(some)).repeat_interleave(sizes)
         each = _each(real, statistic, rows).flatten(1).double()
-        yield _by_block(each, unit, len(some), *_blocks(real, rows, question))
+        block, blocks = _blocks(real, rows, question)
+        known = block != NO_GROUP
+        yield _by_block(each[known.to(each.device)], unit[known], len(some), block[known], blocks)
 
 
 def _of_speaker(
@@ -217,7 +220,7 @@ def _vectors_of_gradients(
     for rows in units:
         block, blocks = _blocks(real, rows, question)
         vector = torch.zeros(1, blocks, size + 1, dtype=torch.float64)
-        for here in block.unique().tolist():
+        for here in block[block != NO_GROUP].unique().tolist():
             vector[0, here, :-1] = _gradient(real, loss, weights, rows[block == here])
             vector[0, here, -1] = 1.0
         yield vector
@@ -250,7 +253,7 @@ def _batches(units: list[Rows]) -> Iterator[list[Rows]]:
 def _blocks(
     real: RealSet, rows: Int[Tensor, " n"], question: Question
 ) -> tuple[Int[Tensor, " n"], int]:
-    """The block that each row is in, and how many there are."""
+    """The block that each row is in, or `NO_GROUP`, and how many there are."""
     if not question.per_class:
         return torch.zeros(len(rows), dtype=torch.int64), 1
     return real.task.group_of(real.targets[rows]).cpu(), len(real.task.groups)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 
 from synth_data.corpora import CORPORA
 from synth_data.corpora.facts import Corpus
@@ -98,19 +99,28 @@ def task_of(
 def usable(
     corpus: Corpus, task: Task, utterances: Sequence[Utterance], allow_missing: bool
 ) -> list[Utterance]:
-    """The utterances with a value of each dimension; what else is known of the others is not used.
+    """The utterances of which anything is known that is to be told.
+
+    Args:
+        corpus: its facts.
+        task: what is to be told.
+        utterances: all of it.
+        allow_missing: take utterances that lack a value of a dimension, too: for what else is known
+            of them.
 
     Raises:
-        CorpusError: some lack one, and that is not allowed; or values are not on the scale.
+        CorpusError: some lack a value, and that is not allowed; none has all; or values are not on
+            the scale.
     """
-    lacking, odd = [], []
+    lacking: dict[str, list[str]] = {}
+    odd = []
     low, high = task.scale
     for utterance in utterances:
         where = utterance.place or utterance.name
         for dimension in task.dimensions:
             value = getattr(utterance, dimension)
             if value is None:
-                lacking.append((utterance.name, f"{where}: {dimension}"))
+                lacking.setdefault(utterance.name, []).append(f"{where}: {dimension}")
             elif not low <= value <= high:  # nor is NaN
                 odd.append(f"{where}: {dimension} {value:g}")
     if odd:
@@ -121,20 +131,18 @@ def usable(
             f"values of {corpus.title} that are not on its scale from {low:g} to {high:g}: "
             f"{len(odd)} ({few(odd)}); {cure}"
         )
-    names = {name for name, _ in lacking}
-    if names and not allow_missing:
+    if lacking and not allow_missing:
         raise CorpusError(
-            f"utterances of {corpus.title} without a value: {len(names)} of {len(utterances)} "
-            f"({few(told for _, told in lacking)}). Complete them, or leave these utterances out "
-            f"with --allow-missing"
+            f"utterances of {corpus.title} without a value: {len(lacking)} of {len(utterances)} "
+            f"({few(chain.from_iterable(lacking.values()))}). Complete them, or learn from them "
+            f"what else is known of them with --allow-missing"
         )
-    kept = [utterance for utterance in utterances if utterance.name not in names]
-    if names and not kept:
+    if lacking and len(lacking) == len(utterances):
         raise CorpusError(
             f"no utterance of {corpus.title} has a value of each of "
             f"{', '.join(task.dimensions)}: complete the labels"
         )
-    return kept
+    return [utterance for utterance in utterances if _tells(task, utterance)]
 
 
 def notes(
@@ -146,7 +154,7 @@ def notes(
         corpus: its facts.
         task: what is told.
         utterances: that are used.
-        listed: how many there were before those without a value were left out.
+        listed: how many there were before those that tell nothing were left out.
         given: whether the user said the scale.
     """
     if not task.dimensions:
@@ -163,18 +171,31 @@ def notes(
         found.append(
             f"{', '.join(same)} the same for all utterances (of which nothing can be learned)"
         )
-    if corpus.rated is not None and len(utterances) != corpus.rated:
-        found.append(f"{len(utterances)} rated utterances instead of the published {corpus.rated}")
+    rated = sum(_rated(task, utterance) for utterance in utterances)
+    if corpus.rated is not None and rated != corpus.rated:
+        found.append(f"{rated} rated utterances instead of the published {corpus.rated}")
     if left := listed - len(utterances):
-        found.append(
-            f"{left} utterances without a value left out (with their emotions and their other "
-            f"values: a missing dimension is not masked)"
-        )
+        found.append(f"{left} utterances of which nothing is known left out")
+    found += [
+        f"{unknown} utterances without a value of {name} (they tell what else is known)"
+        for name in task.dimensions
+        if (unknown := sum(getattr(utterance, name) is None for utterance in utterances))
+    ]
     if task.emotions and (
         unknown := sum(utterance.emotion not in task.emotions for utterance in utterances)
     ):
         found.append(f"{unknown} utterances without an emotion (they tell dimensions alone)")
     return found
+
+
+def _tells(task: Task, utterance: Utterance) -> bool:
+    """Whether anything is known of it."""
+    return not task.dimensions or _rated(task, utterance) or utterance.emotion in task.emotions
+
+
+def _rated(task: Task, utterance: Utterance) -> bool:
+    """Whether a dimension is known of it."""
+    return any(getattr(utterance, name) is not None for name in task.dimensions)
 
 
 def _scale(

@@ -28,7 +28,7 @@ class RealSet:
         utterances: who says what with which emotion, and which file it is in.
         features: one row per utterance.
         targets: a row for each, with the task's columns: one-hot for emotions, and then the
-            dimensions in [-1, 1]. NaN where an emotion is unknown.
+            dimensions in [-1, 1]. NaN where an emotion or a dimension is not known.
         digest: hexadecimal, of the corpus' content (speech and labels, but for dimensions: one
             corpus is the same whatever is told of it).
         ratings: the same of the dimensions' values; empty where none are told.
@@ -117,7 +117,8 @@ class RealSet:
 
         Raises:
             UserError: there is no such fold.
-            CorpusError: a side is empty, or training lacks an emotion and should not.
+            CorpusError: a side is empty or lacks a dimension, or training lacks an emotion and
+                should not.
         """
         folds = protocol.folds(self.utterances)
         if not 1 <= k <= len(folds):
@@ -136,6 +137,8 @@ class RealSet:
             replace(self.select(rows), protocol=protocol.name, fold_number=k)
             for rows in sides.values()
         )
+        for name, part in zip(sides, (train, validation, test), strict=True):
+            part.require_every_dimension(f"the {name} side of fold {k}")
         if every_emotion:
             train.require_every_group(f"the training side of fold {k}")
         return train, validation, test
@@ -164,6 +167,24 @@ class RealSet:
                 f"be distilled for it; use another protocol, or leave the emotion out of the labels"
             )
 
+    def require_every_dimension(self, where: str) -> None:
+        """Raises `CorpusError` if a dimension is known of no utterance; `where` names this set."""
+        known = (~self.task.numbers(self.targets).isnan()).any(dim=0).tolist()
+        names = self.task.dimensions
+        if missing := [name for name, any_known in zip(names, known, strict=True) if not any_known]:
+            raise CorpusError(
+                f"{where} of {self.corpus} has no value of {', '.join(missing)}, which is to be "
+                f"told: use another protocol, or leave it out of the labels of all utterances"
+            )
+
+    def complete(self) -> "RealSet":
+        """The utterances of which every dimension is known."""
+        known = ~self.task.numbers(self.targets).isnan().any(dim=1)
+        return self.select(known.nonzero().flatten().tolist())
+
     def group_rows(self, group: int) -> list[int]:
-        """The rows of one emotion, or of one cell of the label space."""
+        """The rows of one emotion, or of one cell of the label space.
+
+        Utterances that lack a dimension are in no cell.
+        """
         return torch.nonzero(self.task.group_of(self.targets) == group).flatten().tolist()

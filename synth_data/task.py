@@ -15,7 +15,6 @@ from typing import Literal
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from synth_data.errors import UserError, unknown_name
 
@@ -23,6 +22,7 @@ DIMENSIONS = ("valence", "activation", "dominance")  # all that there are, in th
 TaskName = Literal["categorical", "dimensional", "both"]
 TASKS: tuple[TaskName, ...] = ("categorical", "dimensional", "both")
 RARE = 0.01  # of all utterances: a cell with fewer has no items of its own
+NO_GROUP = -1  # of an utterance that lacks a value of a dimension: its cell is not known
 
 
 def task_named(name: str) -> TaskName:
@@ -143,22 +143,28 @@ class Task:
         return torch.cat([shares, self.numbers(means).clamp(-1.0, 1.0)], dim=1)
 
     def group_of(self, targets: Float[Tensor, "n column"]) -> Int[Tensor, " n"]:
-        """The group of each row of targets; columns beyond the task's do not count."""
+        """The group of each row of targets; columns beyond the task's do not count.
+
+        `NO_GROUP` where a dimension is not known.
+        """
         if not self.dimensions:
             return targets[:, : len(self.emotions)].argmax(dim=1)
+        numbers = self.numbers(targets)
         corners = torch.tensor([self._corner(cell) for cell in self.cells]).to(targets) * 2 - 1
-        return torch.cdist(self.numbers(targets), corners / 2).argmin(dim=1)
+        nearest = torch.cdist(numbers.nan_to_num(0.0), corners / 2).argmin(dim=1)
+        return nearest.where(~numbers.isnan().any(dim=1), NO_GROUP)
 
     def in_groups(self, targets: Float[Tensor, "n column"]) -> Float[Tensor, "n group"]:
-        """One-hot rows that say which group each row of targets is of."""
-        return one_hot(self.group_of(targets), len(self.groups)).to(targets.dtype)
+        """One-hot rows that say which group each row of targets is of; zeros for `NO_GROUP`."""
+        groups = torch.arange(len(self.groups), device=targets.device)
+        return (self.group_of(targets)[:, None] == groups).to(targets.dtype)
 
     def shares(self, targets: Float[Tensor, "n column"]) -> Float[Tensor, "n emotion"]:
         """The columns of the emotions; a row is NaN where nobody agreed on one."""
         return targets[:, : len(self.emotions)]
 
     def numbers(self, targets: Float[Tensor, "n column"]) -> Float[Tensor, "n dimension"]:
-        """The columns of the dimensions."""
+        """The columns of the dimensions; NaN where one is not known."""
         first = len(self.emotions)
         return targets[:, first : first + len(self.dimensions)]
 

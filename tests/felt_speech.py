@@ -17,6 +17,7 @@ def felt_speech(
     *,
     task: TaskName = "dimensional",
     unknown: Sequence[int] = (),
+    lacking: Sequence[tuple[int, int]] = (),
     seed: int = 0,
 ) -> RealSet:
     """Utterances of three emotions with valence, activation and dominance, on a scale of 1 to 5.
@@ -25,6 +26,7 @@ def felt_speech(
         counts: utterances of each emotion.
         task: "dimensional" or "both".
         unknown: rows without an emotion, where both are told.
+        lacking: rows without a value of a dimension, and which.
         seed: of the speech and the values.
     """
     real = fake_speech(counts, seed=seed)
@@ -35,6 +37,8 @@ def felt_speech(
     features[:, :3] += 2 * values[:, :, None]
     shares = real.targets.clone()
     shares[list(unknown)] = torch.nan
+    for row, dimension in lacking:
+        values[row, dimension] = torch.nan
     emotions = real.emotions if task == "both" else ()
     return replace(
         real,

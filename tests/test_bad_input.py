@@ -1,5 +1,6 @@
 """What is wrong with a corpus is said before any work, with exit code 2, or counted."""
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import soundfile
 from commands import Command, Outcome, small_config
 from trees import emodb_tree, noise
 
+from evaluation.dimensional.report import DimensionalReport
 from evaluation.report import Report
+from synth_data.synthetic import SyntheticSet
 
 Distil = Callable[..., Outcome]
 
@@ -241,3 +244,22 @@ def test_what_is_left_out_is_named_and_counted(distil, tmp_path, caplog):
     (tmp_path / "mine" / "wav" / "a-anger-0.wav").unlink()
     assert distil("table", path, "--allow-missing").code == 0
     assert "left out: labels without audio: 1 (" in caplog.text
+
+
+def test_values_of_dimensions_that_are_not_known(distil, tmp_path):
+    path = table(tmp_path / "mine", EVERYONE)
+    head, *rows = path.read_text().splitlines()
+    values = [f"{1 + row % 4},{1 + (row // 2) % 4}" for row in range(len(rows))]
+    values[0], values[5], values[10] = ",3", "2,", ","
+    told = [f"{row},{value}" for row, value in zip(rows, values, strict=True)]
+    path.write_text("\n".join([f"{head},valence,activation", *told]) + "\n")
+    words = ("--task", "both", "--scale", "1,4", "--native-steps", 0)
+    message = refused(distil("table", path, *words), tmp_path / "out")
+    assert "without a value: 3 of 16" in message
+    assert "what else is known of them with --allow-missing" in message
+    done = distil("table", path, *words, "--allow-missing")
+    assert done.code == 0, done.err
+    report = DimensionalReport.load(tmp_path / "out" / "report.json")
+    assert "2 utterances without a value of valence (they tell what else is known)" in report.notes
+    assert all(math.isfinite(row.mean.ccc.mean) for row in report.rows)
+    assert SyntheticSet.load(tmp_path / "out" / "fold-1" / "set").targets.isfinite().all()

@@ -72,6 +72,18 @@ def test_where_nothing_varies_nothing_concords(constant):
         assert metric(same, same) == pytest.approx([0.0, 0.0, 0.0], abs=1e-9)
 
 
+@pytest.mark.parametrize("metric", [ccc, pearson, mae])
+def test_what_is_not_known_counts_nowhere(metric):
+    truth, predicted = numbers()
+    truth[:20, 0] = math.nan
+    truth[10:45, 2] = math.nan
+    found = metric(truth, predicted)
+    for column in range(3):
+        known = ~np.isnan(truth[:, column])
+        own = metric(truth[known, column : column + 1], predicted[known, column : column + 1])
+        assert found[column] == pytest.approx(own[0], rel=1e-9)
+
+
 ALIKE = torch.full((3,), 1 / 3, dtype=torch.float64)
 
 
@@ -125,7 +137,7 @@ def test_noise_that_leaves_no_variance_gives_a_gradient_of_bounded_length():
     distances = (answered[:3] - answered[3:6]) ** 2
     assert found.isfinite().all()
     # Of 2 cov / D with D at least that, where neither variance moves.
-    cov = (answered[12:] - answered[:3] * answered[3:6]).abs()
+    cov = (answered[12:15] - answered[:3] * answered[3:6]).abs()
     least = 2 * LEAST_VARIANCE + distances
     most = (2 * 2 / least + 2 * cov * 2 * distances.sqrt() / least**2) / 50 / 3
     assert (found.abs() <= most).all()

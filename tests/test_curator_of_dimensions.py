@@ -83,6 +83,45 @@ def test_who_has_no_emotion_counts_for_the_dimensions_alone():
         assert torch.allclose(mean[3:], real.targets[rows, 3:].mean(dim=0), atol=1e-6)
 
 
+LACKING = [(row, row % 3) for row in range(0, 120, 4)]
+
+
+def test_who_lacks_a_dimension_is_in_no_cell_and_no_item_starts_there():
+    real = felt_speech(MANY, task="both", lacking=LACKING)
+    whole = Curator(real.complete()).narrowed()
+    door = Curator(real).narrowed()
+    assert len(real.complete()) == 90
+    assert door.task == whole.task
+    assert torch.allclose(door.mean_targets(), whole.mean_targets(), atol=1e-6)
+    for found, wanted in zip(
+        door.choose_real_with_targets(5, last), whole.choose_real_with_targets(5, last), strict=True
+    ):
+        assert torch.equal(found, wanted)
+    assert float(door.class_shares().sum()) == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize("unit", ["utterance", "speaker"])
+def test_under_a_budget_who_lacks_a_dimension_adds_to_no_cell(unit):
+    """Not to that of whoever comes before, either."""
+
+    def quiet(size: int) -> torch.Tensor:
+        return torch.zeros(size, dtype=torch.float64)
+
+    def answers(real):
+        account = Account(PrivacyBudget(1e9, 1e-5, unit), [Release("asked", 1.0, count=9)])
+        door = Curator(real, Gaussian(account, quiet))
+        weights = {"weight": torch.ones(2)}
+        mean = door.mean(lambda f, _: f.flatten(1)[:, :5], purpose="asked", bound=1e6)
+        slope = door.mean_gradient(
+            lambda w, f, _: f.flatten(1)[:, :2] @ w["weight"], weights, purpose="asked", bound=1e6
+        )
+        return mean, slope["weight"]
+
+    real = felt_speech(MANY, lacking=LACKING)
+    for found, wanted in zip(answers(real), answers(real.complete()), strict=True):
+        assert torch.allclose(found, wanted, atol=1e-5)
+
+
 def test_where_nobody_has_an_emotion_all_are_as_likely():
     means = Curator(felt_speech(MANY, task="both", unknown=range(120))).narrowed().mean_targets()
     assert torch.allclose(means[:, :3], torch.full_like(means[:, :3], 1 / 3))

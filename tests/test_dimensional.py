@@ -32,6 +32,7 @@ from evaluation.students import Recipe, Schedule
 from evaluation.students.recipe import Examples
 from synth_data.errors import SetError, UserError
 from synth_data.randomness import generator
+from synth_data.real import RealSet
 from synth_data.schedule import NativeSchedule
 from synth_data.task import Task
 
@@ -299,3 +300,46 @@ def test_sets_that_do_not_fit_the_speech_or_each_other_are_refused():
     sets = [NamedSet("one", felt), NamedSet("other", fewer)]
     with pytest.raises(SetError, match="different cells of the label space"):
         evaluate_dimensional(sets, train, validation, test, options=Options())
+
+
+def test_what_is_not_known_of_test_speech_is_neither_scored_nor_drawn(tmp_path):
+    """And training speech of which a dimension is not known teaches students what else is."""
+
+    def lacking(real: RealSet) -> RealSet:
+        targets = real.targets.clone()
+        targets[::3, -1] = torch.nan
+        targets[1, -3:] = torch.nan
+        return replace(real, targets=targets)
+
+    train, validation, test = (lacking(side) for side in sides("both"))
+    found = judged(
+        "both",
+        a_set(train),
+        sides=(train, validation, test),
+        baselines=("full", "full-balanced", "random", "class-means", "random-soft", "int8"),
+        students=("tdnn", "linear"),
+        seeds=1,
+    )
+    assert not found.failed
+    assert {run.set for run in found.runs} >= {"full", "full-balanced", "random", "class-means"}
+    found.save(tmp_path)
+    assert DimensionalResult.load(tmp_path) == found
+    truth = np.array(found.truth, dtype=float)
+    assert np.isnan(truth).sum() == 3 + sum(row != 1 for row in range(0, len(test), 3))
+    for row in report([found]).rows:
+        (run,) = (
+            run
+            for run in found.runs
+            if run.draw == 0
+            and run.condition == tuple(getattr(row, name) for name in run.condition._fields)
+        )
+        told = np.array(run.numbers)
+        if row.runs > 1:  # draws of random subsets
+            continue
+        for place, one in enumerate(row.dimensions):
+            known = ~np.isnan(truth[:, place])
+            of_known = truth[known, place, None], told[known, place, None]
+            assert math.isclose(one.ccc.mean, ccc(*of_known)[0], abs_tol=1e-9)
+            assert math.isclose(one.mae.mean, mae(*of_known)[0], abs_tol=1e-9)
+    shown = exhibit(NamedSet("distilled", a_set(train)), train)
+    assert "Told and true" in html(report([found]), [found], [shown])

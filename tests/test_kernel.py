@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from fake_speech import SPEC, TASK, fake_speech
+from felt_speech import felt_speech
 from torch import Tensor
 
 from distill.objectives.embedding_moments import MEANS, WITHIN, centred, moments_of
@@ -214,3 +215,13 @@ def test_the_state_holds_one_answer_for_each_network():
 def test_settings_that_cannot_be_are_refused(settings, message):
     with pytest.raises(UserError, match=message):
         Kernel(**settings)
+
+
+def test_utterances_that_lack_a_dimension_are_left_out_of_the_regression():
+    real = felt_speech((9, 8, 7), lacking=[(0, 1), (5, 0), (5, 2), (20, 1)])
+    module = skeleton("tdnn", SPEC.mels, 3)
+    weights = draw_weights(module, torch.Generator().manual_seed(0))
+    model = Student(module, weights, real.task)
+    found, wanted = (ALONE.init(Curator(speech), model, 0) for speech in (real, real.complete()))
+    for name, value in wanted.items():
+        assert torch.allclose(found[name], value, rtol=1e-4, atol=1e-6), name

@@ -140,3 +140,47 @@ def test_the_emotions_have_their_share_however_many_are_missing(missing):
     theirs = task_loss(outputs, targets, BOTH, EMOTIONS_SHARE)
     theirs = theirs - ccc_loss(outputs[:, 2:], targets[:, 2:], BOTH.importance)
     assert found.item() == pytest.approx(theirs.item())
+
+
+def lacking(task: Task) -> tuple[torch.Tensor, torch.Tensor]:
+    """A batch whose first dimension is known of some, and whose second of others."""
+    outputs, targets = batch(task)
+    first = len(task.emotions)
+    targets[:5, first] = torch.nan
+    targets[3:6, first + 1] = torch.nan
+    return outputs, targets
+
+
+@pytest.mark.parametrize("task", [NUMBERS, BOTH], ids=lambda task: task.name)
+def test_each_dimension_is_learned_from_those_of_whom_it_is_known(task):
+    outputs, targets = lacking(task)
+    loss = student_loss(task, outputs, targets)
+    (gradient,) = torch.autograd.grad(loss, outputs)
+    told, true = task.numbers(outputs), task.numbers(targets)
+    wanted, half = [], torch.ones(1).double()
+    for column, known in enumerate((slice(5, 12), [0, 1, 2, *range(6, 12)])):
+        said, meant = told[known, column : column + 1], true[known, column : column + 1]
+        squared = torch.nn.functional.mse_loss(said, meant)
+        wanted.append((ccc_loss(said, meant, half) + SQUARED_SHARE * squared) / 2)
+    of_emotions = student_loss(EMOTIONS, outputs[:, :2], targets[:, :2]) if task.emotions else 0
+    assert torch.allclose(loss, sum(wanted) + EMOTIONS_SHARE * of_emotions)
+    assert gradient.isfinite().all()
+    assert (task.numbers(gradient) != 0).equal(~true.isnan())
+
+
+@pytest.mark.parametrize("task", [NUMBERS, BOTH], ids=lambda task: task.name)
+def test_losses_of_utterances_that_lack_dimensions_have_the_gradient_of_the_batch(task):
+    outputs, targets = lacking(task)
+    answered = moments(task.numbers(outputs), task.numbers(targets)).mean(dim=0)
+    losses = utterance_losses(task, outputs, targets, answered)
+    (found,) = torch.autograd.grad(losses.mean(), outputs, retain_graph=True)
+    (wanted,) = torch.autograd.grad(student_loss(task, outputs, targets), outputs)
+    assert torch.allclose(found, wanted, rtol=1e-6, atol=1e-9)
+
+
+def test_a_dimension_that_nobody_in_a_batch_has_is_not_learned_there():
+    outputs, targets = batch(NUMBERS)
+    targets[:, 0] = torch.nan
+    (gradient,) = torch.autograd.grad(student_loss(NUMBERS, outputs, targets), outputs)
+    assert (gradient[:, 0] == 0).all()
+    assert (gradient[:, 1] != 0).all()

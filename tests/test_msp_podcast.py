@@ -234,11 +234,15 @@ def test_what_cannot_be_used_is_named(
         load(MSP_PODCAST, tree, SPEC, task="dimensional")
 
 
-def test_what_lacks_a_value_can_be_left_out(tmp_path: Path, segments: list[Segment]) -> None:
+def test_what_lacks_a_value_tells_what_else_is_known(
+    tmp_path: Path, segments: list[Segment]
+) -> None:
     tree = msp_podcast_tree(tmp_path / "tree", with_first(segments, dominance=""))
     real = load(MSP_PODCAST, tree, SPEC, task="dimensional", allow_missing=True)
-    assert len(real) == 29
-    assert any("1 utterances without a value left out" in note for note in real.notes)
+    assert len(real) == 30
+    assert int(real.targets.isnan().sum()) == 1
+    assert any("1 utterances without a value of dominance" in note for note in real.notes)
+    assert len(real.complete()) == 29
 
 
 @pytest.mark.parametrize(

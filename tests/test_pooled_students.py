@@ -3,6 +3,7 @@
 import pytest
 import torch
 from fake_speech import SPEC, fake_speech
+from felt_speech import felt_speech
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
@@ -129,3 +130,17 @@ def test_a_larger_penalty_fits_closer():
     assert own(1e-4) < 0.9
     # A support vector machine keeps those items that it does not fit by far.
     assert fitted("svm", c=10.0).parameters < fitted("svm", c=0.01).parameters
+
+
+@each_student
+def test_dimensions_are_told_after_those_who_have_them_all(name):
+    real = felt_speech((20, 15, 10), lacking=[(0, 0), (7, 2)])
+
+    def told(speech: RealSet) -> Tensor:
+        examples = Examples(speech.features, speech.targets, task=speech.task)
+        draws = torch.Generator().manual_seed(0)
+        return (
+            RECIPES[name].fit(name, {}, examples, Setting(0, 1.0), draws).predict(UNSEEN.features)
+        )
+
+    assert torch.equal(told(real), told(real.complete()))

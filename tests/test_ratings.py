@@ -22,7 +22,7 @@ from synth_data.corpora.proxies import CENTROIDS, NOTE
 from synth_data.corpora.ravdess import RAVDESS
 from synth_data.corpora.table import TABLE
 from synth_data.corpora.toy import TOY, toy_utterances
-from synth_data.corpus import listing, load, protocol_line
+from synth_data.corpus import listing, load, protocol_line, protocol_of
 from synth_data.corpus_check import check
 from synth_data.errors import CorpusError, SetError, UserError
 from synth_data.features import FeatureSpec
@@ -262,13 +262,30 @@ def test_utterances_without_a_value_are_counted_and_named(tmp_path: Path) -> Non
     with pytest.raises(CorpusError, match=message):
         load(TABLE, place, SPEC, task="dimensional")
     real = load(TABLE, place, SPEC, task="dimensional", allow_missing=True)
-    assert len(real) == 3
-    (note,) = [note for note in real.notes if "without a value left out" in note]
-    assert note.startswith("2 utterances")
-    assert "with their emotions and their other values" in note
+    assert real.targets.isnan().tolist() == [[False, False]] * 3 + [[False, True]]
+    assert [note for note in real.notes if "known" in note] == [
+        "1 utterances of which nothing is known left out",
+        "1 utterances without a value of activation (they tell what else is known)",
+    ]
+    both = load(TABLE, place, SPEC, task="both", allow_missing=True)
+    assert len(both) == 5  # the last tells its emotion
+    assert both.targets[-1].isnan().tolist() == [False, False, True, True]
+    assert len(both.complete()) == 3
     nothing = table(tmp_path, ["d.wav,joy,anna,3,", "e.wav,joy,anna,,3"])
     with pytest.raises(CorpusError, match=r"no utterance of own .* has a value of each of valence"):
         load(TABLE, nothing, SPEC, task="dimensional", allow_missing=True)
+
+
+def test_a_side_of_a_fold_without_a_value_of_a_dimension_is_named(tmp_path: Path) -> None:
+    rows = [f"{name}.wav,joy,{name},{2 + row},3" for row, name in enumerate("abcd")]
+    place = table(tmp_path, [*rows, "e.wav,joy,e,3,"])
+    real = load(TABLE, place, SPEC, task="dimensional", allow_missing=True)
+    protocol = protocol_of(TABLE, "leave-one-speaker-out")
+    with pytest.raises(
+        CorpusError, match=r"the test side of fold 5 of .* has no value of activation, which is to"
+    ):
+        real.fold(protocol, 5)
+    assert len(real.fold(protocol, 1)[2]) == 1
 
 
 def test_a_rated_utterance_needs_no_emotion(tmp_path: Path) -> None:

@@ -25,9 +25,10 @@ def gradient_of(loss: Tensor, weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return dict(zip(weights, torch.autograd.grad(loss, list(weights.values())), strict=True))
 
 
+@pytest.mark.parametrize("lacking", [(), ((0, 0), (1, 0), (1, 1), (1, 2), (5, 2))])
 @pytest.mark.parametrize("task", ["dimensional", "both"])
-def test_moments_and_then_a_mean_give_the_gradient_of_the_whole(task):
-    real = felt_speech((9, 8, 7), task=task, unknown=(1, 4))
+def test_moments_and_then_a_mean_give_the_gradient_of_the_whole(task, lacking):
+    real = felt_speech((9, 8, 7), task=task, unknown=(1, 4), lacking=lacking)
     curator, model = Curator(real), student(real)
     balance = emotion_balance(curator)
     loss = RealLoss(model, nn.Identity(), balance).asked(curator, model.start, EVERYTHING)

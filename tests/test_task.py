@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from synth_data.errors import UserError
-from synth_data.task import DIMENSIONS, Task
+from synth_data.task import DIMENSIONS, NO_GROUP, Task
 
 VAD = Task(dimensions=DIMENSIONS, scale=(1.0, 5.0))
 
@@ -32,6 +32,15 @@ def test_an_utterance_of_a_cell_without_items_belongs_to_the_nearest():
     task = Task(dimensions=("valence", "activation")).narrowed([0, 3])
     assert task.cells == (0, 3)
     assert task.group_of(torch.tensor([[0.1, -0.9], [0.9, -0.1]])).tolist() == [0, 1]
+
+
+def test_an_utterance_that_lacks_a_dimension_is_of_no_cell():
+    task = Task(("anger", "joy"), DIMENSIONS)
+    targets = torch.tensor([[1.0, 0.0, -0.5, 0.5, -0.5], [1.0, 0.0, -0.5, torch.nan, -0.5]])
+    assert task.group_of(targets).tolist() == [2, NO_GROUP]
+    assert task.in_groups(targets).sum(dim=1).tolist() == [1.0, 0.0]
+    unknown = torch.tensor([[torch.nan, torch.nan, 0.5, 0.5, 0.5]])
+    assert task.group_of(unknown).tolist() == [7]
 
 
 def test_values_go_from_the_corpus_scale_and_back():

@@ -44,6 +44,7 @@ from distill.objectives.objective import Candidate, Cost, State, Student
 from distill.objectives.trajectories import AlongTrajectories, weights_of
 from distill.objectives.walk import View
 from distill.symmetric import Symmetric
+from evaluation.concordance import LEAST_KNOWN
 from evaluation.networks import Weights, embedded
 from evaluation.students.losses import student_loss
 from synth_data.curator import Curator
@@ -166,7 +167,10 @@ class Kernel(AlongTrajectories):
 def _of_all(
     curator: Curator, student: Student, weights: Weights, view: View, sample: Sample
 ) -> dict[str, Tensor]:
-    """The moments of all utterances and their targets; an unknown emotion may be any."""
+    """The moments of all utterances and their targets; an unknown emotion may be any.
+
+    One ridge regression tells all targets, so that utterances that lack a dimension are left out.
+    """
     size, columns, task = _size(weights), len(curator.task.columns), curator.task
     symmetric = Symmetric(size)
 
@@ -174,13 +178,18 @@ def _of_all(
         with torch.no_grad():
             seen, _ = on_sphere(student, weights, view(features))
         shares = task.shares(targets).nan_to_num(1 / max(1, len(task.emotions)))
-        told = torch.cat([shares, task.numbers(targets)], dim=1)
+        numbers = task.numbers(targets)
+        whole = (~numbers.isnan().any(dim=1, keepdim=True)).to(seen)
+        told = torch.cat([shares, numbers.nan_to_num(0.0)], dim=1)
         squares = symmetric.pack(seen[:, :, None] * seen[:, None, :])
         products = (seen[:, :, None] * told[:, None, :]).flatten(1)
-        return torch.cat([squares, seen, products, told, told.square()], dim=1)
+        return whole * torch.cat(
+            [squares, seen, products, told, told.square(), torch.ones_like(whole)], dim=1
+        )
 
     answer = curator.mean(statistic, purpose=ALL_MOMENTS, sample=sample, per_class=False)
-    parts = answer.split([symmetric.numbers, size, size * columns, columns, columns])
+    known = answer[:-1] / answer[-1].clamp_min(LEAST_KNOWN)
+    parts = known.split([symmetric.numbers, size, size * columns, columns, columns])
     squares, mean, products, told, told_squares = parts
     products = products.reshape(size, columns)
     return around_means(symmetric.unpack(squares), mean, products, told, told_squares)

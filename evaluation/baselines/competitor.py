@@ -126,13 +126,19 @@ class Stock:
         """
         return self.look()
 
+    @property
+    def present(self) -> list[int]:
+        """Emotions (or cells of the label space) that occur, by their places in the groups."""
+        return [
+            group for group in range(len(self.train.task.groups)) if self.train.group_rows(group)
+        ]
+
     def rows_by_class(self) -> list[list[int]]:
         """The rows of each emotion (or cell of the label space) that occurs, in random order."""
-        rows = [self.train.group_rows(group) for group in range(len(self.train.task.groups))]
+        rows = [self.train.group_rows(group) for group in self.present]
         return [
             [of_one[i] for i in torch.randperm(len(of_one), generator=self.generator).tolist()]
             for of_one in rows
-            if of_one
         ]
 
     def examples(self, rows: Sequence[int]) -> Examples:
@@ -143,8 +149,7 @@ class Stock:
     def mean_targets(self) -> Float[Tensor, "group column"]:
         """Of each emotion (or cell) that occurs; NaN where no emotion is known of any of it."""
         train = self.train
-        present = train.task.group_of(train.targets).unique().tolist()
-        rows = [train.targets[train.group_rows(group)] for group in present]
+        rows = [train.targets[train.group_rows(group)] for group in self.present]
         return torch.stack([of_one.nanmean(dim=0) for of_one in rows])
 
     def require_enough(self) -> None:

@@ -8,7 +8,8 @@ one row per run and utterance, with the truth and what was told, on the corpus' 
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,8 @@ class DimensionalResult:
         utterances: names of the test utterances; `speakers`, `genders` ("female", "male", or empty
             where it is not known), `emotions` and `truth` are aligned with them.
         emotions: class indices, `UNKNOWN` for none; empty where no emotions are told.
-        truth: a value for each of the task's dimensions, on the corpus' scale.
+        truth: a value for each of the task's dimensions, on the corpus' scale; None where it is
+            not known.
         runs: at least one; no two with the same condition, draw and seed.
         unavailable: sets that could not be made, with the reason.
         failed: students whose training failed, with the reason.
@@ -59,7 +61,7 @@ class DimensionalResult:
     speakers: tuple[str, ...]
     genders: tuple[str, ...]
     emotions: tuple[int, ...]
-    truth: tuple[tuple[float, ...], ...]
+    truth: tuple[tuple[float | None, ...], ...]
     runs: tuple[Run, ...]
     unavailable: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
@@ -107,7 +109,7 @@ class DimensionalResult:
                 if self.task.emotions:
                     cells += [names[self.emotions[row]], names[run.predicted[row]]]
                 for true, told in zip(self.truth[row], run.numbers[row], strict=True):
-                    cells += [true, told]
+                    cells += ["" if true is None else true, told]
                 writer.writerow(cells)
         rest = {
             "fold": self.fold,
@@ -141,12 +143,16 @@ class DimensionalResult:
                     replace(
                         run,
                         predicted=tuple(_classes(task, own, "predicted")),
-                        numbers=_numbers(task, own, _told),
+                        numbers=tuple(tuple(map(float, row)) for row in _cells(task, own, _told)),
                     )
                 )
                 heard = tuple(tuple(row[column] for column in WHO) for row in own)
                 emotions = tuple(_classes(task, own, "emotion"))
-                tests.add((heard, emotions, _numbers(task, own, str)))
+                truth = tuple(
+                    tuple(float(cell) if cell else None for cell in row)
+                    for row in _cells(task, own, str)
+                )
+                tests.add((heard, emotions, truth))
             if rows or len(tests) != 1:
                 raise ValueError(f"its runs are not those of {RUNS}, all on the same utterances")
             heard, emotions, truth = tests.pop()
@@ -183,7 +189,9 @@ def truth_of(test: RealSet) -> dict[str, Any]:
         emotions = shares.nan_to_num(0.0).argmax(dim=1).where(known, UNKNOWN).tolist()
     return {
         "emotions": tuple(emotions),
-        "truth": tuple(tuple(round(value, 6) for value in row) for row in values),
+        "truth": tuple(
+            tuple(None if math.isnan(value) else round(value, 6) for value in row) for row in values
+        ),
     }
 
 
@@ -202,7 +210,9 @@ def _classes(task: Task, rows: Sequence[Mapping[str, str]], column: str) -> Iter
         yield task.emotions.index(row[column]) if row[column] else UNKNOWN
 
 
-def _numbers(
-    task: Task, rows: Sequence[Mapping[str, str]], column: Any
-) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(float(row[column(name)]) for name in task.dimensions) for row in rows)
+def _cells(
+    task: Task, rows: Sequence[Mapping[str, str]], column: Callable[[str], str]
+) -> Iterator[list[str]]:
+    """Of each row, what the columns of the dimensions say."""
+    for row in rows:
+        yield [row[column(name)] for name in task.dimensions]

@@ -82,7 +82,7 @@ def _picture(
     looks: Mapping[str, Look],
 ) -> tuple[Picture, str]:
     task = results[0].task
-    truth = np.array([row for result in results for row in result.truth])
+    truth = np.array([row for result in results for row in result.truth], dtype=np.float64)
     every = max(1, -(-len(truth) // DOTS))
     low, high = task.scale
     reach = (low - 0.05 * (high - low), high + 0.05 * (high - low))

@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from evaluation import metrics
-from evaluation.concordance import ccc_of, moment_rows, pearson_of
+from evaluation.concordance import ccc_of, centre, moment_rows, pearson_of
 from evaluation.dimensional.records import Dimension, DimensionalRow, Metrics
 from evaluation.dimensional.results import DimensionalResult
 from evaluation.intervals import (
@@ -37,8 +37,8 @@ from evaluation.runs import Condition, Run
 from evaluation.scope import Pool, costs, full_beside
 
 HELD = "90 to 97"  # of 100 intervals
-# A metric of each dimension, from the means of `Sample.sums`.
-Metric = Callable[[Float[np.ndarray, "*batch 6"]], Float[np.ndarray, "*batch"]]
+# A metric of each dimension, from `Sample.resampled`.
+Metric = Callable[[Float[np.ndarray, "*batch 7"]], Float[np.ndarray, "*batch"]]
 Interval = Callable[[Float[np.ndarray, " row"], int], tuple[float, float] | None]
 
 
@@ -48,9 +48,9 @@ def error_interval(values: Float[np.ndarray, " row"], speakers: int) -> tuple[fl
 
 
 METRICS: Mapping[str, tuple[Metric, Interval]] = {
-    "ccc": (lambda means: ccc_of(means[..., :5]), correlation_interval),
-    "pearson": (lambda means: pearson_of(means[..., :5]), correlation_interval),
-    "mae": (lambda means: means[..., 5], error_interval),
+    "ccc": (lambda sums: ccc_of(sums[..., :6]), correlation_interval),
+    "pearson": (lambda sums: pearson_of(sums[..., :6]), correlation_interval),
+    "mae": (lambda sums: _quotient(sums[..., 6], sums[..., 5]), error_interval),
 }
 
 
@@ -60,8 +60,8 @@ class Sample:
 
     Attributes:
         runs: of every fold.
-        sums: over each speaker's utterances, the moments of each dimension (`concordance`), the
-            absolute error, and the number of utterances.
+        sums: over each speaker's utterances, the moments of each dimension (`concordance`) and the
+            absolute error.
         confusions: of the emotions, the same; None where none are told.
         weights: the scope's resamples of the speakers.
     """
@@ -72,15 +72,14 @@ class Sample:
     weights: Int[np.ndarray, "row speaker"]
 
     @cached_property
-    def means(self) -> Float[np.ndarray, "replica row dimension 6"]:
-        """Over the utterances: of the speakers as they are, then of each resample."""
-        sums = np.einsum("rs,psdk->prdk", self.weights.astype(np.float64), self.sums)
-        return sums[..., :6] / sums[..., 6:]
+    def resampled(self) -> Float[np.ndarray, "replica row dimension 7"]:
+        """The sums over the speakers as they are, then over each resample."""
+        return np.einsum("rs,psdk->prdk", self.weights.astype(np.float64), self.sums)
 
     @cached_property
     def ccc(self) -> Float[np.ndarray, " row"]:
         """Mean CCC of the dimensions and replicas: of the speakers as they are, then resampled."""
-        return ccc_of(self.means[..., :5]).mean(axis=(0, 2))
+        return ccc_of(self.resampled[..., :6]).mean(axis=(0, 2))
 
     def mean(self) -> Metrics:
         """Of all dimensions."""
@@ -101,8 +100,15 @@ class Sample:
         return _spread(rows, self.weights.shape[1], share_interval)
 
     def _spread(self, metric: Metric, reach: Interval, of: slice) -> Spread:
-        rows = metric(self.means[:, :, of]).mean(axis=-1)
+        rows = metric(self.resampled[:, :, of]).mean(axis=-1)
         return _spread(rows, self.weights.shape[1], reach)
+
+
+def _quotient(
+    above: Float[np.ndarray, "*batch"], below: Float[np.ndarray, "*batch"]
+) -> Float[np.ndarray, "*batch"]:
+    """Undefined (NaN), and so without an interval, where a resample has nothing that is known."""
+    return np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)
 
 
 def _spread(rows: Float[np.ndarray, "replica row"], speakers: int, reach: Interval) -> Spread:
@@ -144,19 +150,19 @@ class Scope:
             generator: of the speakers' resamples.
         """
         task = results[0].task
-        truth = np.array([row for result in results for row in result.truth])
+        truth = np.array([row for result in results for row in result.truth], dtype=np.float64)
         emotions = [index for result in results for index in result.emotions]
         speakers = [speaker for result in results for speaker in result.speakers]
         names, whose = np.unique(speakers, return_inverse=True)
         weights = speaker_weights(len(names), generator)
-        centre = truth.mean(axis=0)  # nothing depends on it, but differences of squares lose digits
+        middle = centre(truth)
         pool = Pool.of([result.runs for result in results])
 
         def sums(replica: Sequence[Run]) -> Float[np.ndarray, "speaker dimension 7"]:
             told = np.array([row for run in replica for row in run.numbers])
-            moments = moment_rows(truth - centre, told - centre)
-            error = np.abs(told - truth)[..., None]
-            rows = np.concatenate([moments, error, np.ones_like(error)], axis=-1)
+            moments = moment_rows(truth - middle, told - middle)
+            error = np.nan_to_num(np.abs(told - truth))[..., None]  # none where nothing is known
+            rows = np.concatenate([moments, error], axis=-1)
             total = np.zeros((len(names), *rows.shape[1:]))
             np.add.at(total, whose, rows)
             return total

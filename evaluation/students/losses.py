@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from evaluation.concordance import ccc_loss, surrogate
+from evaluation.concordance import ccc_loss, known_share, moments, surrogate
 from synth_data.task import Task
 
 # Of the cross-entropy beside the dimensions' loss, as in the re-implementation (Hex4C59/
@@ -27,19 +27,21 @@ def student_loss(
 
     Of emotions it is the mean cross-entropy; of dimensions 1 - the weighted mean CCC over the batch
     and a little of the squared error; of both their sum, in which an utterance without an emotion
-    adds nothing to the cross-entropy: `class_balance` makes up for it.
+    adds nothing to the cross-entropy: `class_balance` makes up for it. A dimension is learned from
+    the utterances of which it is known.
 
     Args:
         task: what the columns are.
         outputs: of a student.
-        targets: shares of the emotions (NaN where missing), then the dimensions in [-1, 1].
+        targets: shares of the emotions, then the dimensions in [-1, 1]; NaN where missing.
         balance: weights of the emotions, see `class_balance`; equal by default.
     """
     if not task.dimensions:
         return _of_emotions(task, outputs, targets, balance).mean()
     told, true = task.numbers(outputs), task.numbers(targets)
     importance = task.importance.to(told)
-    squared = (told - true).square() @ importance
+    share = known_share(moments(told, true).mean(dim=0))
+    squared = _squared(told, true, importance / share)
     loss = ccc_loss(told, true, importance) + SQUARED_SHARE * squared.mean()
     if task.emotions:
         loss = loss + EMOTIONS_SHARE * _of_emotions(task, outputs, targets, balance).mean()
@@ -50,7 +52,7 @@ def utterance_losses(
     task: Task,
     outputs: Float[Tensor, "n column"],
     targets: Float[Tensor, "n column"],
-    mean_moments: Float[Tensor, " five_dimensions"] | None,
+    mean_moments: Float[Tensor, " six_dimensions"] | None,
     balance: Float[Tensor, " emotion"] | None = None,
 ) -> Float[Tensor, " n"]:
     """Losses of single utterances, whose mean has the gradient of `student_loss` over them all.
@@ -68,7 +70,7 @@ def utterance_losses(
     told, true = task.numbers(outputs), task.numbers(targets)
     importance = task.importance.to(told)
     losses = surrogate(told, true, mean_moments, importance)
-    losses = losses + SQUARED_SHARE * ((told - true).square() @ importance)
+    losses = losses + SQUARED_SHARE * _squared(told, true, importance / known_share(mean_moments))
     if task.emotions:
         losses = losses + EMOTIONS_SHARE * _of_emotions(task, outputs, targets, balance)
     return losses
@@ -90,6 +92,15 @@ def class_balance(targets: Float[Tensor, "n emotion"]) -> Float[Tensor, " emotio
     shares = targets.nan_to_num(0.0).mean(dim=0)
     present = (shares > 0).sum()
     return torch.where(shares > 0, 1.0 / (shares * present).clamp_min(1e-6), 0.0)
+
+
+def _squared(
+    told: Float[Tensor, "n dimension"],
+    true: Float[Tensor, "n dimension"],
+    weights: Float[Tensor, " dimension"],
+) -> Float[Tensor, " n"]:
+    """The weighted squared error of each item, over what is known of it."""
+    return (told - true).where(~true.isnan(), 0.0).square() @ weights
 
 
 def _of_emotions(

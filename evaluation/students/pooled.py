@@ -39,8 +39,9 @@ class PooledRecipe(StudentRecipe):
 
     An item whose target is soft counts as several, one per emotion, weighted by their shares;
     classes are weighed alike. Dimensions are told by the regressor of the same kind, which makes
-    squared or absolute errors small, and so tells them too timidly for a high CCC. Both at once
-    are two solvers with one penalty. Lessons of a teacher are refused: a solver takes targets only.
+    squared or absolute errors small, and so tells them too timidly for a high CCC; it leaves out
+    items that lack one. Both at once are two solvers with one penalty. Lessons of a teacher are
+    refused: a solver takes targets only.
 
     Attributes:
         classifier: by its name in `CLASSIFIERS`.
@@ -72,7 +73,9 @@ class PooledRecipe(StudentRecipe):
         if task.dimensions:
             regressor = REGRESSORS[self.classifier](setting.strength)
             numbers = task.numbers(examples.targets).double().numpy()
-            models.append(make_pipeline(StandardScaler(), regressor).fit(inputs, numbers))
+            whole = ~np.isnan(numbers).any(axis=1)
+            model = make_pipeline(StandardScaler(), regressor)
+            models.append(model.fit(inputs[whole], numbers[whole]))
         return Fitted(
             predict=lambda features: _predict(models, task, features),
             parameters=sum(_numbers(model) for model in models),

@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from evaluation.concordance import ccc_of, moment_rows
+from evaluation.concordance import ccc_of, centre, moment_rows
 from evaluation.intervals import correlation_interval, interval, speaker_weights
 from evaluation.systems.layer_weights import USUAL, Mixing, mix
 from evaluation.systems.ridge import best_reading
@@ -269,12 +269,11 @@ def _with_intervals(
     """
     names = sorted(set(speakers))
     of_speaker: Bool[np.ndarray, "speaker n"] = np.array([speakers == name for name in names])
-    centre = truth.mean()  # nothing depends on it, but differences of squares lose digits
-    rows = moment_rows(np.repeat(truth[:, None], told.shape[1], axis=1) - centre, told - centre)
+    middle = centre(truth[:, None])
+    rows = moment_rows(np.repeat(truth[:, None], told.shape[1], axis=1) - middle, told - middle)
     sums = np.einsum("sn,ncm->scm", of_speaker.astype(float), rows)
     drawn = speaker_weights(len(names), np.random.default_rng(seed)).astype(float)
-    means = np.einsum("rs,scm->rcm", drawn, sums) / (drawn @ of_speaker.sum(axis=1))[:, None, None]
-    found = ccc_of(means)
+    found = ccc_of(np.einsum("rs,scm->rcm", drawn, sums))
     apart = found[:, -2] - found[:, 0]
     return [
         *(

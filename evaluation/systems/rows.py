@@ -80,14 +80,11 @@ class Fold:
     runs: list[Run]
     notes: list[str]
 
-    def sums(self, run: Run) -> dict[str, tuple[FloatRows, int]]:
-        """By speaker: sums of a run's moments `[dimension, 5]`, and how many utterances."""
+    def sums(self, run: Run) -> dict[str, FloatRows]:
+        """By speaker: sums of a run's moments `[dimension, 6]`."""
         rows = moment_rows(np.array(self.truth), np.array(run.said))
         who = np.array(self.speakers)
-        return {
-            name: (rows[who == name].sum(axis=0), self.speakers.count(name))
-            for name in dict.fromkeys(self.speakers)
-        }
+        return {name: rows[who == name].sum(axis=0) for name in dict.fromkeys(self.speakers)}
 
 
 @dataclass(frozen=True)
@@ -282,15 +279,12 @@ def _concordances(
         by_seed.setdefault(run.seed, []).append((fold, run))
     found = []
     for own in by_seed.values():
-        said: dict[str, tuple[FloatRows | float, int]] = {}
+        said: dict[str, FloatRows | float] = {}
         for fold, run in own:
-            for name, (sums, count) in fold.sums(run).items():
-                before = said.get(name, (0.0, 0))
-                said[name] = (sums + before[0], count + before[1])
-        every = np.stack([said[name][0] for name in speakers])
-        counts = weights @ np.array([said[name][1] for name in speakers])
-        total = np.einsum("rs,sdm->rdm", weights.astype(np.float64), every)
-        found.append(ccc_of(total / counts[:, None, None]))
+            for name, sums in fold.sums(run).items():
+                said[name] = said.get(name, 0.0) + sums
+        every = np.stack([said[name] for name in speakers])
+        found.append(ccc_of(np.einsum("rs,sdm->rdm", weights.astype(np.float64), every)))
     return np.stack(found)
 
 
