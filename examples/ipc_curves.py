@@ -211,7 +211,7 @@ def main(
     command = shlex.join(["python", *sys.argv])
     real = Experiment(first, out, command, show_progress=sys.stderr.isatty()).load()
     count = len(first.corpus_protocol.folds(real.utterances))
-    chosen = list(range(1, count + 1)) if folds == "all" else _numbers("--folds", folds, count)
+    chosen = list(range(1, count + 1)) if folds == "all" else numbers("--folds", folds, count)
     cells = [
         Cell(Experiment(config, out / "sets" / name / f"ipc-{size}", command, quiet=True), fold)
         for size in sizes(ipc, real, first, chosen)
@@ -243,11 +243,12 @@ def main(
     print(f"{report.table()}\n{session.protocol_line(real)}")
 
 
-def _numbers(option: str, words: str, most: int) -> list[int]:
-    """The whole numbers that an option lists, from 1 to `most`."""
+def numbers(option: str, words: str, most: int, *, or_all: bool = True) -> list[int]:
+    """The whole numbers that an option lists, from 1 to `most`, rising."""
     found = words.split(",")
     if not all(word.isdecimal() and 1 <= int(word) <= most for word in found):
-        raise UserError(f"{option} takes numbers from 1 to {most}, or all; found '{words}'")
+        more = ", or all" if or_all else ""
+        raise UserError(f"{option} takes numbers from 1 to {most}{more}; found '{words}'")
     return sorted({int(word) for word in found})
 
 

@@ -1,0 +1,88 @@
+"""One command says whether the beginning of a set is worth a set that is made at its size."""
+
+import pytest
+from commands import run_here
+from scripts import script
+
+from evaluation.report import Report
+from synth_data.console import run
+
+nested = script("nested_sets")
+
+SMALL = """\
+feature = "logmel64-short"
+[loop]
+steps = 2
+[parameterisation]
+slices = 2
+[settings]
+starts = 1
+checkpoints = 2
+stride = 1
+[recipe]
+batch = 16
+schedules = [{ steps = 2, learning_rate = 0.001 }]
+"""
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capsys):
+    """Runs the script small, into a folder of its own."""
+    small = tmp_path / "small.toml"
+    small.write_text(SMALL)
+    # As on a machine with one core: no processes.
+    monkeypatch.setattr(nested, "cpu_count", lambda: 1)
+    monkeypatch.setattr("evaluation.session.cpu_count", lambda: 1)
+
+    def runs(*words: object) -> object:
+        usual = ("--config", small, "--seeds", 1, "--out", tmp_path / "out")
+        return run_here(lambda: run(nested.app), (*usual, *words), monkeypatch, capsys)
+
+    return runs
+
+
+@pytest.mark.slow
+def test_sizes_are_made_once_and_compared_on_the_same_speakers(command, tmp_path):
+    first = command("--ipc", 3, "--nested", "1,2")
+    assert first.code == 0, first.err
+    made = tmp_path / "out" / "sets" / "nested" / "fold-1" / "set" / "manifest.json"
+    before = made.stat().st_mtime_ns
+    again = command("--ipc", 3, "--nested", "1,2")
+    assert again.out == first.out
+    assert made.stat().st_mtime_ns == before
+    report = Report.load(tmp_path / "out" / "report.json")
+    small = {row.set for row in report.rows if row.ipc == 1}
+    assert small == {nested.ALONE, nested.NESTED, nested.PLAIN}
+    assert {row.set for row in report.rows if row.ipc == 3} == {nested.ALONE, nested.NESTED}
+    sizes = {(row.ipc, row.utterances) for row in report.rows if row.ipc}
+    assert len(sizes) == 3  # all that are called alike have as many items
+    lines = [line for line in first.out.splitlines() if line.startswith("| ")]
+    assert len(lines) == 1 + 3 * 2
+    (one,) = (line for line in lines if line.startswith("| 1 |") and "random" in line)
+    differences = {
+        found.against: found.difference.mean
+        for found in report.comparisons
+        if (found.set, found.ipc, found.initialisation) == (nested.NESTED, 1, "random")
+    }
+    assert f"{differences[nested.ALONE]:+.3f} [" in one
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--nested", "10"), "--nested takes numbers from 1 to 9; found '10'"),
+        (("--folds", "9"), "--folds takes numbers from 1 to 4, or all; found '9'"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_any_work(words, message, command, tmp_path):
+    outcome = command(*words)
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_dimensions_are_refused(command, tmp_path):
+    (tmp_path / "felt.toml").write_text('task = "dimensional"\n')
+    outcome = command("--config", tmp_path / "felt.toml")
+    assert outcome.code == 2
+    assert 'found task = "dimensional" in' in outcome.err
