@@ -353,7 +353,8 @@ def _print_plan(experiment: Experiment, json: bool) -> None:
     listed = experiment.listed()
     folds = experiment.folds(listed)
     public = experiment.listed_public(listed)
-    estimate = plan(config, listed, len(folds) or 1, bool(folds), public)
+    left = len(experiment.unfinished(folds)) if folds else 1
+    estimate = plan(config, listed, left, bool(folds), public)
     private = experiment.feasibility(listed, folds)
     line = experiment.protocol_line(listed)
     if json:
@@ -380,8 +381,9 @@ def _print_plan(experiment: Experiment, json: bool) -> None:
 
 
 def _carry_out(experiment: Experiment, resume: bool, json: bool) -> None:
-    run_folder.check(experiment.out, experiment.config, resume)
+    run_folder.check(experiment.out, experiment.config, resume)  # before a folder is made
     with run_folder.claimed(experiment.out):
+        run_folder.check(experiment.out, experiment.config, resume)  # another run may have ended
         _run(experiment, json)
 
 

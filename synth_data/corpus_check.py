@@ -228,10 +228,20 @@ def _rated(corpus: Corpus, root: Path | None) -> int | str | None:
 
 
 def _protocols(corpus: Corpus, utterances: Sequence[Utterance]) -> dict[str, int | str]:
+    emotions = {utterance.emotion for utterance in utterances}
     ready: dict[str, int | str] = {}
     for name, protocol in corpus.protocols.items():
         try:
-            ready[name] = len(protocol.folds(utterances))
+            folds = protocol.folds(utterances)
         except CorpusError as error:
             ready[name] = str(error)
+            continue
+        ready[name] = len(folds)
+        for number, fold in enumerate(folds, start=1):
+            if lacking := emotions - {utterances[row].emotion for row in fold.train}:
+                ready[name] = (
+                    f"the training side of fold {number} has no utterance of "
+                    f"{', '.join(sorted(lacking))}"
+                )
+                break
     return ready

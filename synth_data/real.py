@@ -177,11 +177,6 @@ class RealSet:
                 f"told: use another protocol, or leave it out of the labels of all utterances"
             )
 
-    def complete(self) -> "RealSet":
-        """The utterances of which every dimension is known."""
-        known = ~self.task.numbers(self.targets).isnan().any(dim=1)
-        return self.select(known.nonzero().flatten().tolist())
-
     def group_rows(self, group: int) -> list[int]:
         """The rows of one emotion, or of one cell of the label space.
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from fake_speech import EMOTIONS, fake_speech
-from felt_speech import felt_speech
+from felt_speech import complete, felt_speech
 
 from synth_data.account import Account
 from synth_data.curator import TARGET_MEANS, Curator
@@ -88,9 +88,9 @@ LACKING = [(row, row % 3) for row in range(0, 120, 4)]
 
 def test_who_lacks_a_dimension_is_in_no_cell_and_no_item_starts_there():
     real = felt_speech(MANY, task="both", lacking=LACKING)
-    whole = Curator(real.complete()).narrowed()
+    whole = Curator(complete(real)).narrowed()
     door = Curator(real).narrowed()
-    assert len(real.complete()) == 90
+    assert len(complete(real)) == 90
     assert door.task == whole.task
     assert torch.allclose(door.mean_targets(), whole.mean_targets(), atol=1e-6)
     for found, wanted in zip(
@@ -118,7 +118,7 @@ def test_under_a_budget_who_lacks_a_dimension_adds_to_no_cell(unit):
         return mean, slope["weight"]
 
     real = felt_speech(MANY, lacking=LACKING)
-    for found, wanted in zip(answers(real), answers(real.complete()), strict=True):
+    for found, wanted in zip(answers(real), answers(complete(real)), strict=True):
         assert torch.allclose(found, wanted, atol=1e-5)
 
 

@@ -123,6 +123,8 @@ def test_all_folds_side_by_side_and_one_by_one_give_the_same_bits(run, distill_d
     assert distill_data("--resume", "--out", out, "--fold", "none").code == 0
     card = (out / "fold-none" / "set" / "README.md").read_text()
     assert re.search(r"Only folds 1, 2 of 4: fixed initialisation: UAR 0\.\d+ \[", card)
+    left = distill_data("--resume", "--out", out, "--fold", "all", "--dry-run", "--json")
+    assert json.loads(left.out)["estimate"]["folds"] == 2
 
 
 def test_a_set_to_share(run, evaluate_data, tmp_path):

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from small_teachers import save_speech, save_text, small_corpus
 from trees import Segment, msp_podcast_tree, noise
 
+from evaluation.concordance import ccc
 from evaluation.systems import cli, plan, representation, states, teaching
 from evaluation.systems.audio_textual import AudioTextual
 from evaluation.systems.distil_encoder import Distillation
@@ -410,6 +411,35 @@ def spoken_of(**changes: object) -> Corpus:
     corpus = small_corpus()
     listed = [replace(one, **changes) for one in corpus.read(None, False)]
     return replace(corpus, read=lambda *_: listed)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_what_lacks_a_dimension_teaches_and_tests_what_else_is_known(
+    system, distill_model, encoders, quick, tmp_path, monkeypatch
+):
+    corpus = small_corpus()
+    listed = corpus.read(None, False)
+    lacking = [
+        replace(one, valence=None if n % 3 == 0 else one.valence) for n, one in enumerate(listed)
+    ]
+    monkeypatch.setitem(CORPORA, "toy-words", replace(corpus, read=lambda *_: lacking))
+    given = words(system, encoders, quick, tmp_path / "out")
+    assert "without a value: 8 of 24" in refused(distill_model(*given, "--fold", 1))
+    done = distill_model(*given, "--fold", 1, "--allow-missing")
+    assert done.code == 0, done.err
+    tested = read_fold(tmp_path / "out" / "fold-1" / "result.json")
+    truth = {one.name: one.valence for one in lacking}
+    valence = tested.dimensions.index("valence")
+    found = [row[valence] for row in tested.truth]
+    assert [one is None for one in found] == [truth[name] is None for name in tested.utterances]
+    assert None in found
+    known = [place for place, one in enumerate(found) if one is not None]
+    for row in read_run(tmp_path / "out").rows:
+        (run,) = (one for one in tested.runs if one.model == row.model)
+        told = np.array(run.said)[known, valence, None]
+        assert row.ccc["valence"] == pytest.approx(
+            ccc(np.array([[found[place]] for place in known]), told)[0]
+        )
 
 
 def test_emotions_are_no_condition_and_a_scale_can_be_given(

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from fake_speech import SPEC, TASK, fake_speech
-from felt_speech import felt_speech
+from felt_speech import complete, felt_speech
 from torch import Tensor
 
 from distill.objectives.embedding_moments import MEANS, WITHIN, centred, moments_of
@@ -222,6 +222,6 @@ def test_utterances_that_lack_a_dimension_are_left_out_of_the_regression():
     module = skeleton("tdnn", SPEC.mels, 3)
     weights = draw_weights(module, torch.Generator().manual_seed(0))
     model = Student(module, weights, real.task)
-    found, wanted = (ALONE.init(Curator(speech), model, 0) for speech in (real, real.complete()))
+    found, wanted = (ALONE.init(Curator(speech), model, 0) for speech in (real, complete(real)))
     for name, value in wanted.items():
         assert torch.allclose(found[name], value, rtol=1e-4, atol=1e-6), name

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from fake_speech import SPEC, fake_speech
-from felt_speech import felt_speech
+from felt_speech import complete, felt_speech
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
@@ -143,4 +143,4 @@ def test_dimensions_are_told_after_those_who_have_them_all(name):
             RECIPES[name].fit(name, {}, examples, Setting(0, 1.0), draws).predict(UNSEEN.features)
         )
 
-    assert torch.equal(told(real), told(real.complete()))
+    assert torch.equal(told(real), told(complete(real)))

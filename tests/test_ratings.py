@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from felt_speech import felt_speech
+from felt_speech import complete, felt_speech
 from safetensors.torch import save_file
 from small_sets import provenance
 from trees import Turn, emodb_tree, iemocap_tree, noise, ravdess_tree
@@ -270,7 +270,7 @@ def test_utterances_without_a_value_are_counted_and_named(tmp_path: Path) -> Non
     both = load(TABLE, place, SPEC, task="both", allow_missing=True)
     assert len(both) == 5  # the last tells its emotion
     assert both.targets[-1].isnan().tolist() == [False, False, True, True]
-    assert len(both.complete()) == 3
+    assert len(complete(both)) == 3
     nothing = table(tmp_path, ["d.wav,joy,anna,3,", "e.wav,joy,anna,,3"])
     with pytest.raises(CorpusError, match=r"no utterance of own .* has a value of each of valence"):
         load(TABLE, nothing, SPEC, task="dimensional", allow_missing=True)

@@ -55,7 +55,12 @@ def read_systems(
             raise UserError(
                 f"{folder} was tested on {run.corpus} by {run.protocol}, the sets are on "
                 f"{real.corpus} by {protocol}"
-                + ("" if same else ", with other recordings or labels, ratings among them")
+                + (
+                    ""
+                    if same
+                    else ", with other recordings or labels, ratings among them (of utterances "
+                    "with an emotion and no rating, distill-model takes what --task both does)"
+                )
                 + ": give a run of distill-model on the same recordings and protocol"
             )
         found = read_folds(folder, folds)

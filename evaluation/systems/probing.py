@@ -1,7 +1,9 @@
 """Which of an encoder's layers tells a dimension best, to validation speakers."""
 
+from itertools import product
+
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from evaluation.systems.encoders import SpeechEncoder
 from evaluation.systems.ridge import best_reading
@@ -22,16 +24,28 @@ def probed(
     """CCC of a linear regression on each layer, on validation speakers.
 
     It reads the mean and the deviation of the layer's states along an utterance; its penalty is
-    the best for them.
+    the best for them. Of each dimension it reads utterances of which that is known.
     """
     states = material.states.pooled(teacher, material.real)
-    truth = material.real.task.numbers(material.targets).double()
-    train, validation = material.train, material.validation
-    scores = []
-    for layer in range(states.shape[1]):
+    truth = material.real.task.numbers(material.targets).double().numpy()
+    train, validation = material.train.numpy(), material.validation.numpy()
+    known = ~np.isnan(truth)
+    scores = np.empty((truth.shape[1], states.shape[1]))
+    for layer, columns in product(range(states.shape[1]), _alike(known)):
+        own = known[:, columns[0]]
+        heard, checked = train[own[train]], validation[own[validation]]
         of_layer = states[:, layer].double()
-        deviation = of_layer[train].std(dim=0, correction=0).clamp_min(SMALLEST_DEVIATION)
-        read = (of_layer - of_layer[train].mean(dim=0)) / deviation
-        sides = (read[train], truth[train], read[validation], truth[validation])
-        scores.append(best_reading(*(side.numpy() for side in sides)).score)
-    return np.stack(scores, axis=1)
+        deviation = of_layer[heard].std(dim=0, correction=0).clamp_min(SMALLEST_DEVIATION)
+        read = ((of_layer - of_layer[heard].mean(dim=0)) / deviation).numpy()
+        wanted = truth[:, columns]
+        sides = (read[heard], wanted[heard], read[checked], wanted[checked])
+        scores[columns, layer] = best_reading(*sides).score
+    return scores
+
+
+def _alike(known: Bool[np.ndarray, "n dimension"]) -> list[list[int]]:
+    """Dimensions, together where they are known of the same utterances: one regression for all."""
+    found: dict[bytes, list[int]] = {}
+    for dimension, rows in enumerate(known.T):
+        found.setdefault(rows.tobytes(), []).append(dimension)
+    return list(found.values())

@@ -66,14 +66,8 @@ def recordings(
         skip_bad=skip_bad,
         progress=progress,
     )
-    complete = real.complete()
-    left = {
-        f"{len(silent)} utterances without a transcript left out ({few(silent)})": len(silent),
-        f"{len(real) - len(complete)} utterances that lack a dimension left out (teachers and "
-        f"students of these systems learn all of them)": len(real) - len(complete),
-    }
-    notes = (*real.notes, *(note for note, some in left.items() if some))
-    return replace(complete, facts=corpus, notes=notes)
+    note = [f"{len(silent)} utterances without a transcript left out ({few(silent)})"]
+    return replace(real, facts=corpus, notes=(*real.notes, *(note if silent else [])))
 
 
 def _rated(utterance: Utterance, dimensions: Sequence[str]) -> bool:

@@ -65,7 +65,7 @@ class Fold:
         dimensions: of which the columns are.
         utterances: names of the test utterances; `speakers` and `truth` are aligned with them.
         speakers: who speaks.
-        truth: rows in [-1, 1].
+        truth: rows in [-1, 1]; None where a dimension is not known.
         runs: at least one.
         notes: what was chosen, such as the layers that taught.
     """
@@ -76,13 +76,13 @@ class Fold:
     dimensions: list[str]
     utterances: list[str]
     speakers: list[str]
-    truth: list[list[float]]
+    truth: list[list[float | None]]
     runs: list[Run]
     notes: list[str]
 
     def sums(self, run: Run) -> dict[str, FloatRows]:
         """By speaker: sums of a run's moments `[dimension, 6]`."""
-        rows = moment_rows(np.array(self.truth), np.array(run.said))
+        rows = moment_rows(np.array(self.truth, dtype=np.float64), np.array(run.said))
         who = np.array(self.speakers)
         return {name: rows[who == name].sum(axis=0) for name in dict.fromkeys(self.speakers)}
 

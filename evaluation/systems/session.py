@@ -1,6 +1,7 @@
 """A run of `distill-model`: folds, one after the other, into a folder that can be gone on with."""
 
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from evaluation.files import write_atomically
 from evaluation.systems.encoders import SpeechEncoder, open_speech
@@ -139,7 +141,7 @@ class Session:
             )
         numbers = tuple(range(1, len(folds) + 1)) if self.fold is None else (self.fold,)
         for number in numbers:
-            _require_sides(folds[number - 1], f"fold {number} of {protocol.name} on {real.corpus}")
+            _require_sides(real, folds[number - 1], f"fold {number} of {protocol.name}")
         opened = Opened(real, protocol, speech, text, numbers)
         self._require_folder(self._settings(opened))
         return opened
@@ -280,7 +282,7 @@ class Session:
                 dimensions=list(real.task.dimensions),
                 utterances=[one.name for one in heard],
                 speakers=[one.speaker for one in heard],
-                truth=real.task.numbers(real.targets[list(fold.test)]).tolist(),
+                truth=_known(real.task.numbers(real.targets[list(fold.test)])),
                 runs=[replace(run, said=run.said[own]) for run in product.runs],
                 notes=list(product.notes),
             )
@@ -313,12 +315,22 @@ class Session:
         write_atomically(self.out / REPORT, written)  # last: it marks the end
 
 
-def _require_sides(fold: Folded, name: str) -> None:
+def _known(numbers: Tensor) -> list[list[float | None]]:
+    """Rows of numbers, None for those that are not known."""
+    return [[None if math.isnan(one) else one for one in row] for row in numbers.tolist()]
+
+
+def _require_sides(real: RealSet, fold: Folded, name: str) -> None:
     """Passes a fold with all three sides.
 
     Raises:
         UserError: one has no utterance.
+        CorpusError: a dimension is known of none on a side.
     """
     sides = {"training": fold.train, "validation": fold.validation, "test": fold.test}
-    if empty := [side for side, rows in sides.items() if not rows]:
-        raise UserError(f"{name} has no {empty[0]} utterance: use another --protocol")
+    for side, rows in sides.items():
+        if not rows:
+            raise UserError(
+                f"{name} on {real.corpus} has no {side} utterance: use another --protocol"
+            )
+        real.select(rows).require_every_dimension(f"the {side} side of {name}")
