@@ -519,6 +519,12 @@ def test_settings_that_are_none_are_refused(distill_model, encoders, quick, tmp_
         assert "unknown" in refused(distill_model(*given)).lower()
     quick["audio-textual"].write_text("[settings.speech]\nkeep = 0\n")
     assert "keep" in refused(distill_model(*given))
+    quick["audio-textual"].write_text("[settings.speech]\nstart = [1, 9]\n")
+    assert "no student can start as layer 9: speech has layers 1 to 4" in refused(
+        distill_model(*given)
+    )
+    quick["audio-textual"].write_text("[settings.text]\nstart = [1, 2]\n")
+    assert "for each that the student keeps: 1; found 2 (1, 2)" in refused(distill_model(*given))
     quick["audio-textual"].write_text("seeds = 1\n")
     assert "has no table [settings]" in refused(distill_model(*given))
 

@@ -233,6 +233,26 @@ def test_a_student_starts_as_its_teachers_first_layers(tmp_path, family, setting
     )
 
 
+@pytest.mark.parametrize("family", ["Hubert", "Wav2Vec2", "WavLM", "text"])
+def test_a_student_can_start_as_other_layers_of_its_teacher(tmp_path, family):
+    if family == "text":
+        teacher = open_text(str(save_text(tmp_path, layers=3)))
+    else:
+        teacher = open_speech(str(save_speech(tmp_path, family=family)))
+    student, known = first_layers(teacher.network, 2, (3, 1)), teacher.network.state_dict()
+    layers = "encoder.layer" if family == "text" else "encoder.layers"
+    own = {name for name in student.state_dict() if name.startswith(f"{layers}.")}
+    assert {name.removeprefix(f"{layers}.")[0] for name in own} == {"0", "1"}
+    for name, weight in student.state_dict().items():
+        place, _, rest = name.removeprefix(f"{layers}.").partition(".")
+        other = f"{layers}.{ {'0': 2, '1': 0}[place] }.{rest}" if name in own else name
+        # WavLM's first layer alone has a table of positions.
+        assert torch.equal(weight, known[other if other in known else name])
+    how = Distillation(keep=2, start=(3, 1), steps=30, batch=4, learning_rate=3e-3)
+    _, losses = distilled(teacher, spoken(), [teacher.layers], how, draws())
+    assert losses[-1] < losses[0]
+
+
 def test_distillation_brings_both_students_nearer_and_leaves_teachers_alone(speech, text):
     for teacher in (speech, text):
         before = {name: weight.clone() for name, weight in teacher.network.named_parameters()}

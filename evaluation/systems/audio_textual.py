@@ -78,6 +78,8 @@ class AudioTextual(System):
                 f"layer {beyond[0]} cannot teach: {speech[0].name} has layers 0 to "
                 f"{speech[0].layers}"
             )
+        self.speech.require(speech[0])
+        self.text.require(text)
         self.beside.system.require(speech, text)
 
     def listens(self, trainings: int) -> int:  # noqa: ARG002 - what is heard is kept for all

@@ -1,8 +1,9 @@
 """A small encoder taught by a large one, layer by layer: DistilHuBERT, of speech and of text.
 
 Chang et al. 2022 ("DistilHuBERT: speech representation learning by layer-wise distillation of
-hidden-unit BERT"): the student is the teacher's front end and first layers, with a linear head for
-each taught layer that says what this layer would say; the heads are left behind. The loss is
+hidden-unit BERT"): the student is the teacher's front end and first layers (or others that are
+named), with a linear head for each taught layer that says what this layer would say; the heads are
+left behind. The loss is
 L1 - lambda log sigmoid(cosine), frame by frame. Here the speech of a batch is cut to one length, so
 that neither padding nor masks come between the two, and there is no dropout, so that the seed
 decides all. Texts are taught the same way, token by token.
@@ -10,6 +11,7 @@ decides all. Texts are taught the same way, token by token.
 
 import copy
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +33,9 @@ from synth_data.utterance import Utterance
 
 ALIKE = 8  # batches' worth of utterances, out of which those of similar length make a batch
 
+# A weight of a layer, as transformers names those of speech and of text.
+_LAYER = re.compile(r"(?P<before>(?:.*\.)?layers?\.)(?P<place>\d+)(?P<after>\..*)")
+
 # What a batch is to an encoder, and which of its frames count.
 Batch = tuple[dict[str, Tensor], Bool[Tensor, "n frame"] | None]
 
@@ -40,7 +45,9 @@ class Distillation:
     """How an encoder is taught: Adam, a linear warm-up, then a cosine to zero.
 
     Attributes:
-        keep: layers of the student, which are the teacher's first.
+        keep: layers of the student.
+        start: the teacher's layers that these start as, in order and counted from 1; empty: its
+            first.
         steps: of the optimiser.
         batch: utterances per step.
         learning_rate: at the peak.
@@ -52,10 +59,26 @@ class Distillation:
     batch: Count = 16
     learning_rate: Positive = 1e-3
     cosine_weight: NotNegative = 1.0
+    start: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.start and len(self.start) != self.keep:
+            raise UserError(
+                f"start names a layer of the teacher for each that the student keeps: {self.keep}; "
+                f"found {len(self.start)} ({', '.join(map(str, self.start))})"
+            )
+
+    def require(self, teacher: SpeechEncoder | TextEncoder) -> None:
+        """Raises `UserError` if a student is to start as layers that a teacher has not."""
+        if beyond := [layer for layer in self.start if not 1 <= layer <= teacher.layers]:
+            raise UserError(
+                f"no student can start as layer {beyond[0]}: {teacher.name} has layers 1 to "
+                f"{teacher.layers}"
+            )
 
 
-def first_layers(teacher: nn.Module, keep: int) -> nn.Module:
-    """The teacher's front end and first layers, as an encoder of its own.
+def first_layers(teacher: nn.Module, keep: int, start: Sequence[int] = ()) -> nn.Module:
+    """The teacher's front end and first layers, or others, as an encoder of its own.
 
     What stands behind the last layer, as wav2vec 2.0's adapter or BERT's pooler does, is left out:
     states are those of layers.
@@ -63,6 +86,8 @@ def first_layers(teacher: nn.Module, keep: int) -> nn.Module:
     Args:
         teacher: of transformers.
         keep: layers; all, if it has fewer.
+        start: which they are, counted from 1; the first by default. What only the place of a layer
+            has, as the table of positions in WavLM's first, is that of the place.
     """
     config: Any = copy.deepcopy(teacher.config)
     config.num_hidden_layers = min(keep, config.num_hidden_layers)
@@ -70,7 +95,15 @@ def first_layers(teacher: nn.Module, keep: int) -> nn.Module:
         config.add_adapter = False
     student = layers_alone(type(teacher)(config))
     known = teacher.state_dict()
-    student.load_state_dict({name: known[name] for name in student.state_dict()})
+
+    def origin(name: str) -> str:
+        part = _LAYER.fullmatch(name)
+        if part is None or not start:
+            return name
+        moved = f"{part['before']}{start[int(part['place'])] - 1}{part['after']}"
+        return moved if moved in known else name
+
+    student.load_state_dict({name: known[origin(name)] for name in student.state_dict()})
     return student.eval().requires_grad_()
 
 
@@ -98,7 +131,7 @@ def distilled(
     Raises:
         UserError: the loss is not finite.
     """
-    student = first_layers(teacher.network, how.keep)
+    student = first_layers(teacher.network, how.keep, how.start)
     config: Any = teacher.network.config
     heads = _heads(config.hidden_size, len(layers), generator)
     learned = [*student.parameters(), *heads.parameters()]
