@@ -22,7 +22,7 @@ from evaluation.files import write_atomically
 from evaluation.named_sets import COST, SECONDS, load_sets
 from evaluation.session_checks import require_same
 from evaluation.systems.taught_set import teach
-from synth_data.console import command_line, run
+from synth_data.console import AllowMissing, SkipBad, command_line, run
 from synth_data.corpus import known_corpus, load, protocol_of
 from synth_data.errors import UserError
 from synth_data.progress import bar
@@ -40,9 +40,11 @@ def main(
     encoder: Annotated[
         str | None, Option(help="The folder of the encoder whose features the sets are of.")
     ] = None,
+    allow_missing: AllowMissing = False,
+    skip_bad: SkipBad = False,
     seed: int = 0,
 ) -> None:
-    """Teach every set of a run."""
+    """Teach every set of a run, from the recordings as that run took them."""
     if encoder is not None:
         open_encoder(encoder)  # so that it is found where a set names it
     corpus = known_corpus(dataset)
@@ -55,6 +57,8 @@ def main(
             *(corpus, data_root, one.synthetic.spec),
             task=task.name,
             scale=task.scale if task.dimensions else None,
+            allow_missing=allow_missing,
+            skip_bad=skip_bad,
         ).weighed(task.weights)
         require_same(one, real)
         began = time.perf_counter()

@@ -215,7 +215,8 @@ def listed_tests(name: str, tests: Sequence[str]) -> Protocol:
             raise CorpusError(
                 f"protocol '{name}' needs utterances to train, validate and test; found "
                 f"{len(train)}, {len(validation)} and {sum(map(len, found))} (of "
-                f"{', '.join(tests)}): complete the tree"
+                f"{', '.join(tests)}): complete the tree; nothing is tested on a test whose labels "
+                f"are withheld"
             )
         return [speakers_apart(utterances, Fold(train, validation, test)) for test in found]
 

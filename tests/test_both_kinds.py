@@ -9,8 +9,8 @@ import pytest
 import torch
 from commands import Command, run_here, small_config
 from scripts import script
-from small_teachers import save_speech, small_corpus
-from test_distill_model_command import QUICK, REPRESENTATION
+from small_teachers import save_speech, save_text, small_corpus
+from test_distill_model_command import AUDIO_TEXTUAL, QUICK, REPRESENTATION
 
 from evaluation.systems import cli
 from evaluation.systems.fitting import Recipe
@@ -61,22 +61,30 @@ def test_sets_in_an_encoders_representation_stand_side_by_side(
     assert (after.task.scale, after.task.weights) == ((-9, 9), (2, 1, 1))
     assert json.loads((taught / "fold-1" / "cost.json").read_text())["distilling_seconds"] > 0
 
-    (tmp_path / "quick.toml").write_text(QUICK + REPRESENTATION)
-    words = ("--system", "representation", *of_words, "--teacher", speech, "--seeds", 1)
-    words += ("--scale=-9,9", "--config", tmp_path / "quick.toml", "--out", tmp_path / "model")
-    modelled = run_here(cli.main, words, monkeypatch, capsys)  # on all folds
-    assert modelled.code == 0, modelled.err
+    text = save_text(tmp_path / "text")
+    for system, settings, more in (
+        ("representation", REPRESENTATION, ()),  # on all folds
+        ("audio-textual", AUDIO_TEXTUAL, ("--text-teacher", text, "--fold", 1)),
+    ):
+        (tmp_path / "quick.toml").write_text(QUICK + settings)
+        words = ("--system", system, *of_words, "--teacher", speech, *more, "--seeds", 1)
+        words += ("--scale=-9,9", "--config", tmp_path / "quick.toml", "--out", tmp_path / system)
+        modelled = run_here(cli.main, words, monkeypatch, capsys)
+        assert modelled.code == 0, modelled.err
+    systems = f"{tmp_path / 'representation'},{tmp_path / 'audio-textual'}"
 
     judged = evaluate_data(
         *(f"plain={plain}", f"taught={taught}", *of_words, "--encoder", speech, "--seeds", 1),
         *("--recipe", plain / "run.toml", "--baselines", "none", "--speech", "none"),
-        *("--systems", tmp_path / "model", "--out", tmp_path / "judged", "--json"),
+        *("--systems", systems, "--out", tmp_path / "judged", "--json"),
     )
     assert judged.code == 0, judged.err
     report = json.loads(judged.out)
     assert {"plain", "taught", "full"} <= {row["set"] for row in report["rows"]}
     assert {row["fold"] for row in report["systems"]} == {1}  # as the sets are of it alone
-    assert "| representation: distilled student |" in (tmp_path / "judged/report.md").read_text()
+    written = (tmp_path / "judged" / "report.md").read_text()
+    assert "| representation: distilled student |" in written
+    assert "| audio-textual: student audio+text |" in written
     assert any("hear speech through speech, which whoever uses" in one for one in report["notes"])
 
     of_all = replace(before, provenance=replace(before.provenance, fold=None))

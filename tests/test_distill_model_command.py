@@ -138,6 +138,10 @@ def test_every_system_leaves_a_table_a_student_and_a_report(
     assert weights.stat().st_mtime_ns == made
     assert json.loads(again.out)["rows"][0]["system"] == system
     assert (out / "fold-2" / "result.json").is_file()
+    pictured = (out / "layers.svg").exists()
+    assert pictured == (system == "audio-textual")
+    if pictured:
+        assert "valence" in (out / "layers.svg").read_text()
 
 
 def assert_does_what_its_run_said(

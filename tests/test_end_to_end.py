@@ -1,16 +1,25 @@
 """The user's commands on real recordings, unchanged but for their size."""
 
 import json
+import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from commands import Command, small_config
+from commands import Command, run_here, small_config
 from joblib import parallel_config
+from small_teachers import save_speech, save_text
+from test_distill_model_command import OWN, QUICK
 from trees import emodb_as_segments, emodb_as_turns, iemocap_tree, msp_podcast_tree
 
 from evaluation.report import Report
+from evaluation.systems import cli as distills_models
+from evaluation.systems.rows import read_run
+from evaluation.systems.shipped import load_student
+from evaluation.systems.table import SYSTEMS
 from synth_data.corpora import CORPORA
+from synth_data.corpora.toy_words import WORDS
 
 pytestmark = [pytest.mark.corpus, pytest.mark.slow]
 
@@ -110,3 +119,39 @@ def test_a_tree_of_msp_podcast_made_from_real_recordings(
     assert again.code == 0, again.err
     assert "fold 1 (test1)" in again.out
     assert "fold 2 (test2)" in again.out
+
+
+@pytest.mark.usefixtures("two_at_once")
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_models_are_distilled_on_a_tree_of_msp_podcast_made_from_real_recordings(
+    data_root: Path,
+    tmp_path: Path,
+    system: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """With transcripts that differ, by encoders that know nothing."""
+    words, recordings = list(WORDS), CORPORA["emodb"].read(data_root / "emodb", False)
+    segments = [
+        replace(one, text=" ".join(words[(n + k) % len(words)] for k in range(1 + n % 3)))
+        for n, one in enumerate(
+            emodb_as_segments(CORPORA["emodb"].read(data_root / "emodb", False))
+        )
+        if n % 4 == 0
+    ]
+    tree = msp_podcast_tree(tmp_path / "MSP-PODCAST-Publish-1.11", segments)
+    (tmp_path / "quick.toml").write_text(QUICK + OWN[system])
+    given = [
+        *("--system", system, "--dataset", "msp-podcast", "--data-root", tree, "--seeds", 1),
+        *("--teacher", save_speech(tmp_path / "speech"), "--out", tmp_path / "out"),
+        *("--text-teacher", save_text(tmp_path / "text"), "--config", tmp_path / "quick.toml"),
+    ]
+    done = run_here(distills_models.main, given, monkeypatch, capsys)
+    assert done.code == 0, done.err
+    assert "of unknown speakers" in done.out
+    rows = read_run(tmp_path / "out").rows
+    assert {row.fold for row in rows} == {1, 2}  # never as if they were one test
+    assert all(math.isfinite(row.mean) for row in rows)
+    student = load_student(tmp_path / "out" / "fold-1")
+    waveform = CORPORA["emodb"].read(data_root / "emodb", False)[0].audio.waveform(16_000)
+    assert set(student(waveform, words[0])) >= {"valence", "activation", "dominance"}

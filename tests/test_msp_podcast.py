@@ -191,7 +191,14 @@ def test_withheld_labels_are_left_out(
     with caplog.at_level(logging.INFO):
         found = MSP_PODCAST.read_rated(tree, False)
     assert {u.split for u in found} == {"train", "validation", "test1", "test2"}
-    assert "left out, since labels are withheld: 6" in caplog.text
+    told = "recordings whose labels are withheld left out: 6"
+    assert told in caplog.text
+    real = listing(MSP_PODCAST, tree, SPEC, task="dimensional")
+    assert told in real.notes
+    alone = [replace(s, split="Test3") if s.split.startswith("Test") else s for s in segments]
+    tree = msp_podcast_tree(tmp_path / "alone", alone)
+    with pytest.raises(CorpusError, match="nothing is tested on a test whose labels are withheld"):
+        protocol_of(MSP_PODCAST, None).folds(MSP_PODCAST.read_rated(tree, False))
 
 
 def test_other_recordings_without_a_line_are_missed(

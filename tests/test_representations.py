@@ -4,6 +4,7 @@ import logging
 import math
 import os
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
@@ -11,7 +12,12 @@ from fake_speech import fake_speech
 from small_encoders import Sound, set_config, speech_encoder, text_encoder
 from small_sets import forge, small_set
 
+from distill.engine import distill
+from distill.objectives.distribution_matching import DistributionMatching
+from distill.outer_loop import Loop
+from evaluation.networks import usual_student
 from synth_data import corpus as loading
+from synth_data.curator import Curator
 from synth_data.errors import CorpusError, SetError, UserError
 from synth_data.features import FEATURES, FeatureSpec
 from synth_data.inspection import describe
@@ -99,6 +105,31 @@ def test_code_on_the_card_gives_the_same_features(spec: Representation, folders)
     }
     exec(spec.snippet(), names)
     torch.testing.assert_close(names["features"], spec.of(said), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_set_is_distilled_in_it(spec: Representation):
+    """Of speech, by the door, for the network that features of this shape usually have."""
+    listed = [
+        replace(
+            utterance(0.4, f"what a {word} day", seed=n), name=str(n), emotion=word, speaker=who
+        )
+        for n, (word, who) in enumerate(product(("fine", "long"), "aabb"))
+    ]
+    toy = loading.known_corpus("toy")
+    own = replace(toy, read=lambda *_: listed, emotions=("fine", "long"), counts={}, speakers=None)
+    real = loading.load(own, spec=spec, jobs=1)
+    made = distill(
+        Curator(real),
+        DistributionMatching(starts=1, checkpoints=1),
+        usual_student(*spec.shape),
+        ipc=1,
+        seed=0,
+        loop=Loop(steps=2, learning_rate=0.1),
+    )
+    assert made.features.shape == (2, *spec.shape)
+    assert made.features.isfinite().all()
+    assert (made.features[:, None] != real.features).any(dim=(2, 3)).all()  # items were moved
 
 
 def test_a_set_keeps_the_recipe_and_tells_no_path(spec: Representation, folders, tmp_path):

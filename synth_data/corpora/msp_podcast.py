@@ -74,8 +74,10 @@ def _read(root: Path | None, allow_missing: bool, *, rated: bool = False) -> lis
     texts = {path.stem: path for path in _in(folder, "Transcripts", "*.txt")}
     withheld = {name for name, row in rows.items() if row["Split_Set"] == _WITHHELD}
     withheld |= {name for name in audio.keys() - rows.keys() if _UNLISTED.fullmatch(name)}
+    notes = []
     if withheld:
-        logger.info("%s: left out, since labels are withheld: %d", source, len(withheld))
+        notes = [f"recordings whose labels are withheld left out: {len(withheld)}"]
+        logger.info("%s: %s", source, notes[0])
     bad, utterances, without_audio = [], [], []
     for name, row in rows.items():
         if name in withheld:
@@ -98,10 +100,9 @@ def _read(root: Path | None, allow_missing: bool, *, rated: bool = False) -> lis
             f"the release"
         )
     kept = _apart(utterances)
-    notes = []
     if left := len(utterances) - len(kept):
-        notes = [f"utterances of speakers on another side left out: {left}"]
-        logger.warning("%s: %s", source, notes[0])
+        notes.append(f"utterances of speakers on another side left out: {left}")
+        logger.warning("%s: %s", source, notes[-1])
     return complete(
         kept,
         folder,
