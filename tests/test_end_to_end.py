@@ -134,9 +134,7 @@ def test_models_are_distilled_on_a_tree_of_msp_podcast_made_from_real_recordings
     words, recordings = list(WORDS), CORPORA["emodb"].read(data_root / "emodb", False)
     segments = [
         replace(one, text=" ".join(words[(n + k) % len(words)] for k in range(1 + n % 3)))
-        for n, one in enumerate(
-            emodb_as_segments(CORPORA["emodb"].read(data_root / "emodb", False))
-        )
+        for n, one in enumerate(emodb_as_segments(recordings))
         if n % 4 == 0
     ]
     tree = msp_podcast_tree(tmp_path / "MSP-PODCAST-Publish-1.11", segments)
@@ -153,5 +151,5 @@ def test_models_are_distilled_on_a_tree_of_msp_podcast_made_from_real_recordings
     assert {row.fold for row in rows} == {1, 2}  # never as if they were one test
     assert all(math.isfinite(row.mean) for row in rows)
     student = load_student(tmp_path / "out" / "fold-1")
-    waveform = CORPORA["emodb"].read(data_root / "emodb", False)[0].audio.waveform(16_000)
+    waveform = recordings[0].audio.waveform(16_000)
     assert set(student(waveform, words[0])) >= {"valence", "activation", "dominance"}

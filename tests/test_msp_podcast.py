@@ -14,7 +14,7 @@ from synth_data.account import Account
 from synth_data.corpora.emodb import EMODB
 from synth_data.corpora.facts import Corpus
 from synth_data.corpora.msp_podcast import MSP_PODCAST
-from synth_data.corpus import load, protocol_line, protocol_of
+from synth_data.corpus import listing, load, protocol_line, protocol_of
 from synth_data.curator import Curator
 from synth_data.errors import CorpusError, UserError
 from synth_data.features import FeatureSpec
