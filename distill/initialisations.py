@@ -12,7 +12,7 @@ from distill.spectrum import LENGTH, RELEASE, SPECTRUM, Spectrum
 from evaluation.baselines.herding import herd
 from evaluation.baselines.k_means import medoids
 from evaluation.students import embeddings_of
-from synth_data.curator import Choice, Curator
+from synth_data.curator import Choice, Curator, Members
 from synth_data.ledger import Release
 
 CLASS_MEANS = "class means, to start from"
@@ -48,8 +48,8 @@ def _random(
     per_class: int,
     draws: torch.Generator,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    def choose(features: Tensor, count: int) -> list[int]:
-        return torch.randperm(len(features), generator=draws)[:count].tolist()
+    def choose(members: Members, count: int) -> list[int]:
+        return torch.randperm(len(members), generator=draws)[:count].tolist()
 
     return _chosen(curator, per_class, choose)
 
@@ -57,9 +57,9 @@ def _random(
 def _k_means(
     curator: Curator, student: Student, per_class: int, draws: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
-    def choose(features: Tensor, count: int) -> list[int]:
-        order = torch.randperm(len(features), generator=draws)
-        points = embeddings_of(student.network, student.start, features[order]).cpu()
+    def choose(members: Members, count: int) -> list[int]:
+        order = torch.randperm(len(members), generator=draws)
+        points = embeddings_of(student.network, student.start, members.features[order]).cpu()
         return order[medoids(points, count, draws)].tolist()
 
     return _chosen(curator, per_class, choose)
@@ -71,8 +71,8 @@ def _herding(
     per_class: int,
     draws: torch.Generator,  # noqa: ARG001 - nothing is drawn
 ) -> tuple[Tensor, Tensor, Tensor]:
-    def choose(features: Tensor, count: int) -> list[int]:
-        return herd(embeddings_of(student.network, student.start, features).cpu(), count)
+    def choose(members: Members, count: int) -> list[int]:
+        return herd(embeddings_of(student.network, student.start, members.features).cpu(), count)
 
     return _chosen(curator, per_class, choose)
 

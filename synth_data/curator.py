@@ -40,8 +40,32 @@ from synth_data.transforms import Transform, hear
 CLASS_SHARES, TARGET_MEANS = "class shares", "class means of targets"
 LEAST_SHARE = 0.1  # of an even one, that an emotion is taken to have in a noisy answer
 
-# From the utterances of one emotion [n mel frame] and a count to so many distinct rows.
-Choice = Callable[[Tensor, int], Sequence[int]]
+
+@dataclass(frozen=True, eq=False)
+class Members:
+    """The utterances of one emotion (or cell), to choose from.
+
+    Their features are copied only when they are asked for: in a large corpus they are large, and
+    who chooses at random looks at none.
+
+    Attributes:
+        real: all utterances.
+        rows: which of them these are.
+    """
+
+    real: RealSet
+    rows: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def features(self) -> Float[Tensor, "n mel frame"]:
+        return self.real.features[list(self.rows)]
+
+
+# From the utterances of one emotion and a count to so many distinct rows of these.
+Choice = Callable[[Members, int], Sequence[int]]
 
 
 @dataclass(frozen=True)
@@ -328,7 +352,7 @@ class Curator:
             # them by speaker, and the first items of a set are what prefixes and schedules take.
             for first in range(0, per_class, len(members)):
                 wanted = min(len(members), per_class - first)
-                chosen = choose(self._real.features[members], wanted)
+                chosen = choose(Members(self._real, members), wanted)
                 rows += [members[row] for row in chosen]
             again += [item >= len(members) for item in range(per_class)]
         self.questions["real utterances, as they are"] += len(set(rows))

@@ -5,13 +5,15 @@ from dataclasses import replace
 
 import pytest
 import torch
-from fake_speech import EMOTIONS, SPEC, fake_speech
+from fake_speech import EMOTIONS, SPEC, TASK, fake_speech
 from torch import Tensor
 
+from distill.initialisations import INITIALISATIONS
+from distill.objectives.objective import Student
 from evaluation.networks import apply, draw_weights, skeleton
 from evaluation.students import cross_entropy
 from synth_data import mechanism
-from synth_data.curator import Curator
+from synth_data.curator import Curator, Members
 from synth_data.mechanism import CHUNK, All, Draw, Sample
 from synth_data.normalisation import normalised
 from synth_data.transforms import Standardise
@@ -201,9 +203,23 @@ def test_what_is_public_is_said():
     assert curator.guarantee is None
 
 
-def first(features: torch.Tensor, count: int) -> range:  # noqa: ARG001 - whatever they are
+def first(members: Members, count: int) -> range:  # noqa: ARG001 - whatever they are
     """The first rows."""
     return range(count)
+
+
+def test_who_chooses_at_random_copies_nothing_of_the_others(monkeypatch):
+    def copied(_: Members) -> torch.Tensor:
+        raise AssertionError("features were copied")
+
+    monkeypatch.setattr(Members, "features", property(copied))
+    real, draws = fake_speech(), torch.Generator().manual_seed(0)
+    network = skeleton("tdnn", SPEC.mels, 3)
+    student = Student(network, draw_weights(network, draws), TASK)
+    items, _, _ = INITIALISATIONS["real"].begin(Curator(real), student, 2, draws)
+    assert len(items) == 6
+    with pytest.raises(AssertionError, match="features were copied"):
+        INITIALISATIONS["herding"].begin(Curator(real), student, 2, draws)
 
 
 def test_chosen_utterances_are_real_different_and_in_the_order_of_their_emotions():
@@ -233,7 +249,7 @@ def test_all_of_an_emotion_come_in_the_order_in_which_they_are_chosen():
     """Not as the corpus lists them, which is by speaker."""
     real = fake_speech((6, 4, 5))
 
-    def last_first(_: Tensor, count: int) -> list[int]:
+    def last_first(_: Members, count: int) -> list[int]:
         return list(reversed(range(count)))
 
     chosen, _ = Curator(real).choose_real(4, last_first)

@@ -9,7 +9,7 @@ from fake_speech import EMOTIONS, fake_speech
 from felt_speech import complete, felt_speech
 
 from synth_data.account import Account
-from synth_data.curator import TARGET_MEANS, Curator
+from synth_data.curator import TARGET_MEANS, Curator, Members
 from synth_data.errors import UserError
 from synth_data.gaussian import Gaussian
 from synth_data.ledger import PrivacyBudget, Release
@@ -17,9 +17,9 @@ from synth_data.ledger import PrivacyBudget, Release
 MANY = (40, 40, 40)
 
 
-def last(features: torch.Tensor, count: int) -> range:
+def last(members: Members, count: int) -> range:
     """The last rows."""
-    return range(len(features) - count, len(features))
+    return range(len(members) - count, len(members))
 
 
 def test_cells_without_speech_to_speak_of_are_no_groups():
