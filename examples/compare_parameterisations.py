@@ -39,15 +39,19 @@ from synth_data.real import RealSet
 from synth_data.transforms import hear
 
 # Settings of [parameterisation], by name.
-WAYS: dict[str, dict[str, Any]] = {
-    f"{frames}-{slices}-{numbers}": {"frames": frames, "slices": slices, "numbers": numbers}
-    for numbers, frames, slices in product(
-        ("float32", "float16", "int8"), ("means", "cosines"), (2, 4, 8, 16, 32)
-    )
-} | {
-    f"whole-{numbers}": {"slices": 1, "numbers": numbers}
-    for numbers in ("float32", "float16", "int8")
-}
+WAYS: dict[str, dict[str, Any]] = (
+    {
+        f"{frames}-{slices}-{numbers}": {"frames": frames, "slices": slices, "numbers": numbers}
+        for numbers, frames, slices in product(
+            ("float32", "float16", "int8"), ("means", "cosines"), (2, 4, 8, 16, 32)
+        )
+    }
+    | {
+        f"whole-{numbers}": {"slices": 1, "numbers": numbers}
+        for numbers in ("float32", "float16", "int8")
+    }
+    | {"generator-float16": {"decoder": "generator", "slices": 1, "numbers": "float16"}}
+)
 # Settings of a run that have no part here: sets of all ways are made without them.
 LEFT_OUT = ("epsilon", "public_dataset", "max_minutes")
 

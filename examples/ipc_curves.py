@@ -48,7 +48,7 @@ from synth_data.real import RealSet
 from synth_data.side_by_side import side_by_side
 from synth_data.synthetic import SyntheticSet
 
-LARGEST = "largest"  # as many as the rarest emotion has utterances to learn from
+LARGEST = "largest"  # as many as an emotion has utterances to learn from, on average
 PLAIN = Path(__file__).with_suffix(".toml")
 STARTS = {FIXED: "fixed initialisation", RANDOM: "random initialisation"}
 # The colours of the reports, two more, and then the same with dashes.
@@ -106,13 +106,18 @@ def make(cell: Cell) -> str:
     return f"{config.objective}, ipc {config.ipc}, fold {cell.fold}: made"
 
 
-def sizes(words: str, real: RealSet, config: RunConfig, folds: Sequence[int]) -> list[int]:
-    """Items per class, rising, as the option lists them."""
+def sizes(words: str, real: RealSet, config: RunConfig) -> list[int]:
+    """Items per class, rising, as the option lists them.
+
+    The largest is that of all folds, whichever are made: so that more can be added.
+    """
     found = set()
     for word in words.split(","):
         if word == LARGEST:
-            sides = [real.fold(config.corpus_protocol, fold)[0] for fold in folds]
-            found.add(min(int(side.targets.sum(dim=0).min()) for side in sides))
+            protocol = config.corpus_protocol
+            every = range(1, len(protocol.folds(real.utterances)) + 1)
+            least = min(len(real.fold(protocol, fold)[0]) for fold in every)
+            found.add(least // len(real.emotions))
         elif word.isdecimal() and int(word):
             found.add(int(word))
         else:
@@ -214,7 +219,7 @@ def main(
     chosen = list(range(1, count + 1)) if folds == "all" else numbers("--folds", folds, count)
     cells = [
         Cell(Experiment(config, out / "sets" / name / f"ipc-{size}", command, quiet=True), fold)
-        for size in sizes(ipc, real, first, chosen)
+        for size in sizes(ipc, real, first)
         for name in names
         for config in [
             RunConfig.of(config_file, {**given, "objective": name, "ipc": size}).resolved()

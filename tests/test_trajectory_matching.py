@@ -106,6 +106,14 @@ def test_tesla_is_near_for_short_steps(steps, near, network):
     assert min(cosines) < 0.9999  # it is no more than near
 
 
+def test_tesla_is_not_near_for_the_default_steps():
+    """The loss is right, and its slopes are not: what is left out is most of them."""
+    change = {"inner": "tesla", "steps": 10, "student_learning_rate": 0.1}
+    (found, exact), *each = compared(replace(SMALL, **change))
+    assert torch.allclose(found, exact, rtol=1e-4)
+    assert min(cosine(*pair) for pair in each) < 0.7
+
+
 def made_state(*places: Weights) -> State:
     """Of one expert who was there."""
     names = places[0]
