@@ -43,11 +43,17 @@ class NativeSchedule:
         return len(self.learning_rates) * self.together <= per_class
 
 
-def batch_rows(step: int, classes: int, per_class: int, together: int) -> Int[Tensor, " batch"]:
+def batch_rows(
+    step: int,
+    classes: int,
+    per_class: int,
+    together: int,
+    device: torch.device | None = None,
+) -> Int[Tensor, " batch"]:
     """The items of a step's batch, where items are in the order of their classes.
 
     >>> [batch_rows(step, 2, 3, 2).tolist() for step in range(3)]
     [[0, 1, 3, 4], [2, 0, 5, 3], [1, 2, 4, 5]]
     """
-    turn = (step * together + torch.arange(together)) % per_class
-    return (torch.arange(classes)[:, None] * per_class + turn).flatten()
+    turn = (step * together + torch.arange(together, device=device)) % per_class
+    return (torch.arange(classes, device=device)[:, None] * per_class + turn).flatten()

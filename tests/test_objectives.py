@@ -10,6 +10,7 @@ import torch
 from fake_speech import SPEC, TASK, fake_speech
 from felt_speech import felt_speech
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from distill.objectives import OBJECTIVES
 from distill.objectives.distribution_matching import DistributionMatching
@@ -95,6 +96,42 @@ def test_the_loss_is_finite_and_its_gradient_reaches_every_item(name, network):
     (slope,) = torch.autograd.grad(loss, ours.features)
     assert slope.isfinite().all()
     assert slope.flatten(1).any(dim=1).all()
+
+
+class Waits(TorchDispatchMode):
+    """Counts numbers that are read out of tensors: for each a GPU would have to be waited for."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(
+    ("name", "inner"), [*((name, None) for name in OBJECTIVES), ("trajectory-matching", "tesla")]
+)
+def test_no_inner_step_waits_for_a_number(name, inner):
+    """An outer step reads where it is, at most, however many steps its students take."""
+    found = []
+    for more in (0, 3):
+        settings = dict(SMALL.get(name, {}))
+        if name in ("unrolled", "trajectory-matching"):
+            settings["steps"] += more
+        if inner is not None:
+            settings["inner"] = inner
+        objective, curator, model = (
+            OBJECTIVES[name](**settings),
+            Curator(fake_speech()),
+            student("tdnn"),
+        )
+        state, ours = objective.init(curator, model, 0), candidate(objective)
+        with Waits() as waits:
+            loss, _ = objective.step(state, ours, curator, model, torch.Generator().manual_seed(0))
+            loss.backward()
+        found.append(waits.count)
+    assert found[0] == found[1]
+    assert found[0] <= 3
 
 
 @each_objective

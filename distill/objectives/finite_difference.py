@@ -46,11 +46,9 @@ def along(
         where it is not finite.
     """
     length = _norm(direction.values())
-    if length == 0:
-        return {name: torch.zeros_like(w) for name, w in direction.items()}, [
-            torch.zeros_like(x) for x in inputs
-        ]
-    step = near * _norm(weights.values()) / length
+    # Nothing here waits for a number, as a GPU would have to be waited for: a direction without a
+    # length takes a step of any size and arrives where it is.
+    step = (near * _norm(weights.values()) / length).where(length != 0, 1.0)
     sides = []
     for sign in (1, -1):
         moved = {
@@ -88,5 +86,6 @@ def _every_digit() -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = before
 
 
-def _norm(tensors: Iterable[Tensor]) -> float:
-    return float(torch.stack([tensor.detach().square().sum() for tensor in tensors]).sum().sqrt())
+def _norm(tensors: Iterable[Tensor]) -> Float[Tensor, ""]:
+    squares = [tensor.detach().square().sum() for tensor in tensors]
+    return torch.stack(squares).sum().sqrt().double()

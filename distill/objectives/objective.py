@@ -66,7 +66,7 @@ class Candidate:
         if per_class == self.per_class:
             return self
         classes = len(self.features) // self.per_class
-        rows = batch_rows(0, classes, self.per_class, per_class).to(self.features.device)
+        rows = batch_rows(0, classes, self.per_class, per_class, self.features.device)
         return replace(
             self, features=self.features[rows], targets=self.targets[rows], per_class=per_class
         )

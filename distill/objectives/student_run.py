@@ -144,9 +144,10 @@ class StudentRun:
         for step in steps:
             point = self.after(step, point)
         value, by_weights = end(point.weights)
-        reach, far = {}, 0.0  # how far a step's gradient carries, by momentum too
+        rates = self._rates.double()
+        reach, far = {}, torch.zeros_like(rates[0])  # of a step's gradient, by momentum too
         for step in reversed(steps):
-            far = float(self._rates[step]) + self.momentum * far
+            far = rates[step] + self.momentum * far
             reach[step] = far
         slopes = [torch.zeros_like(tensor) for tensor in self._inputs]
         point = start
@@ -206,9 +207,8 @@ class StudentRun:
     def _rows(self, step: int) -> Int[Tensor, " batch"]:
         """The items of a step's batch: the next ones of each class, in turn."""
         classes = len(self.candidate.features) // self.candidate.per_class
-        return batch_rows(step, classes, self.candidate.per_class, self.together).to(
-            self.candidate.features.device
-        )
+        where = self.candidate.features.device
+        return batch_rows(step, classes, self.candidate.per_class, self.together, where)
 
     def _batch(self, step: int) -> tuple[Tensor, Tensor]:
         rows = self._rows(step)
