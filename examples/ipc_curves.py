@@ -106,6 +106,40 @@ def make(cell: Cell) -> str:
     return f"{config.objective}, ipc {config.ipc}, fold {cell.fold}: made"
 
 
+def make_all(cells: Sequence[Cell]) -> None:
+    """Makes those that are not there, side by side, and says so."""
+    at_once = min(len(cells), cpu_count())
+    done = side_by_side(at_once, make, ((cell,) for cell in cells), ordered=False)
+    for number, line in enumerate(done, 1):
+        print(f"{line} ({number} of {len(cells)})", file=sys.stderr, flush=True)
+
+
+def judge(
+    sets: Sequence[NamedSet],
+    real: RealSet,
+    config: RunConfig,
+    options: Options,
+    out: Path,
+    command: str,
+) -> tuple[Report, str]:
+    """The report of sets of emotions, and the line that goes with its numbers."""
+    session = Session(
+        sets=tuple(sets),
+        corpus=config.corpus,
+        data_root=config.data_root,
+        options=options,
+        speech=(),
+        label_map=None,
+        fold=None,
+        out=out,
+        command=command,
+        show_progress=sys.stderr.isatty(),
+    )
+    report = session.run(real, session.folds(real))
+    assert isinstance(report, Report)
+    return report, session.protocol_line(real)
+
+
 def sizes(words: str, real: RealSet, config: RunConfig) -> list[int]:
     """Items per class, rising, as the option lists them.
 
@@ -226,26 +260,10 @@ def main(
         ]
         for fold in chosen
     ]
-    at_once = min(len(cells), cpu_count())
-    done = side_by_side(at_once, make, ((cell,) for cell in cells), ordered=False)
-    for number, line in enumerate(done, 1):
-        print(f"{line} ({number} of {len(cells)})", file=sys.stderr, flush=True)
-    session = Session(
-        sets=tuple(cell.load() for cell in cells),
-        corpus=first.corpus,
-        data_root=first.data_root,
-        options=options,
-        speech=(),
-        label_map=None,
-        fold=None,
-        out=out,
-        command=command,
-        show_progress=sys.stderr.isatty(),
-    )
-    report = session.run(real, session.folds(real))
-    assert isinstance(report, Report)  # these sets are of emotions
+    make_all(cells)
+    report, line = judge([cell.load() for cell in cells], real, first, options, out, command)
     write_atomically(out / "curves.svg", figure(report, names))
-    print(f"{report.table()}\n{session.protocol_line(real)}")
+    print(f"{report.table()}\n{line}")
 
 
 def numbers(option: str, words: str, most: int, *, or_all: bool = True) -> list[int]:

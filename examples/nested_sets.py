@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Annotated
 
 import torch
-from ipc_curves import Cell, make, numbers
-from joblib import cpu_count
+from ipc_curves import Cell, judge, make_all, numbers
 from typer import Option
 
 from distill.config import RunConfig
@@ -30,10 +29,8 @@ from evaluation.options import Options
 from evaluation.records import Row
 from evaluation.report import Report
 from evaluation.runs import FULL
-from evaluation.session import Session
 from synth_data.console import command_line, run
 from synth_data.errors import UserError
-from synth_data.side_by_side import side_by_side
 from synth_data.synthetic import SyntheticSet
 
 ALONE, NESTED, PLAIN = "made at this size", "prefix of a nested set", "prefix of a plain set"
@@ -148,31 +145,17 @@ def main(
         for fold in chosen
         for name, config in configs.items()
     }
-    at_once = min(len(cells), cpu_count())
-    done = side_by_side(at_once, make, ((cell,) for cell in cells.values()), ordered=False)
-    for number, line in enumerate(done, 1):
-        print(f"{line} ({number} of {len(cells)})", file=sys.stderr, flush=True)
-    session = Session(
-        sets=tuple(_all(cells, chosen, [*sizes, ipc])),
-        corpus=largest.corpus,
-        data_root=largest.data_root,
-        options=Options(
-            students=(largest.student,),
-            baselines=(FULL,),
-            seeds=seeds,
-            seed=seed,
-            recipes={largest.student: largest.build_recipe()},
-        ),
-        speech=(),
-        label_map=None,
-        fold=None,
-        out=out,
-        command=command,
-        show_progress=sys.stderr.isatty(),
+    make_all(list(cells.values()))
+    options = Options(
+        students=(largest.student,),
+        baselines=(FULL,),
+        seeds=seeds,
+        seed=seed,
+        recipes={largest.student: largest.build_recipe()},
     )
-    report = session.run(real, session.folds(real))
-    assert isinstance(report, Report)  # these sets are of emotions
-    print(f"{session.protocol_line(real)}\n\n{table(report)}")
+    sets = list(_all(cells, chosen, [*sizes, ipc]))
+    report, line = judge(sets, real, largest, options, out, command)
+    print(f"{line}\n\n{table(report)}")
 
 
 def _all(

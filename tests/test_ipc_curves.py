@@ -3,45 +3,18 @@
 import xml.etree.ElementTree as ET
 
 import pytest
-from commands import run_here
-from scripts import script
+from scripts import makes_small_sets, script
 
 from evaluation.report import Report
-from synth_data.console import run
 from synth_data.corpus import load
 
 curves = script("ipc_curves")
-
-SMALL = """\
-feature = "logmel64-short"
-[loop]
-steps = 2
-[parameterisation]
-slices = 1
-[settings]
-starts = 1
-checkpoints = 2
-stride = 1
-[recipe]
-batch = 16
-schedules = [{ steps = 2, learning_rate = 0.001 }]
-"""
 
 
 @pytest.fixture
 def command(tmp_path, monkeypatch, capsys):
     """Runs the script small, into a folder of its own."""
-    small = tmp_path / "small.toml"
-    small.write_text(SMALL)
-    # As on a machine with one core: no processes.
-    monkeypatch.setattr(curves, "cpu_count", lambda: 1)
-    monkeypatch.setattr("evaluation.session.cpu_count", lambda: 1)
-
-    def runs(*words: object) -> object:
-        usual = ("--config", small, "--seeds", 1, "--out", tmp_path / "out")
-        return run_here(lambda: run(curves.app), (*usual, *words), monkeypatch, capsys)
-
-    return runs
+    return makes_small_sets(curves, 1, tmp_path, monkeypatch, capsys)
 
 
 @pytest.mark.slow
