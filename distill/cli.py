@@ -234,7 +234,8 @@ def distill_data(
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda.  [default: auto]")] = None,
     allow_missing: Annotated[
-        bool | None, typer.Option("--allow-missing", help="Go on without missing audio or labels.")
+        bool | None,
+        typer.Option("--allow-missing", help="Go on without missing audio, labels or values."),
     ] = None,
     skip_bad: Annotated[
         bool | None, typer.Option("--skip-bad", help="Leave out unusable recordings.")

@@ -92,4 +92,4 @@ def _score(result: Result, run: Run) -> float:
     if isinstance(result, FoldResult):
         found = metrics.confusion(result.truth, run.predicted, len(result.emotions))
         return float(metrics.uar(found))
-    return float(ccc(np.array(result.truth), np.array(run.numbers)).mean())
+    return float(ccc(np.array(result.truth, dtype=np.float64), np.array(run.numbers)).mean())

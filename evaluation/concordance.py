@@ -66,15 +66,17 @@ def moment_rows(
 
 
 def ccc_of(sums: Float[np.ndarray, "*batch 6"]) -> Float[np.ndarray, "*batch"]:
-    """Concordance from sums or means of `moment_rows`; 0 where nothing is known."""
+    """Concordance from sums or means of `moment_rows`; NaN where nothing is known."""
     covariance, variances, apart = _second(sums)
-    return _quotient(2 * covariance, variances.sum(axis=0) + apart**2)
+    found = _quotient(2 * covariance, variances.sum(axis=0) + apart**2)
+    return np.where(sums[..., 5] > 0, found, np.nan)
 
 
 def pearson_of(sums: Float[np.ndarray, "*batch 6"]) -> Float[np.ndarray, "*batch"]:
-    """Correlation from sums or means of `moment_rows`; 0 where nothing is known."""
+    """Correlation from sums or means of `moment_rows`; NaN where nothing is known."""
     covariance, variances, _ = _second(sums)
-    return _quotient(covariance, np.sqrt(variances.prod(axis=0)))
+    found = _quotient(covariance, np.sqrt(variances.prod(axis=0)))
+    return np.where(sums[..., 5] > 0, found, np.nan)
 
 
 def ccc_loss(
@@ -109,9 +111,21 @@ def moments(
     return torch.cat([told, true, told**2, true**2, told * true, known], dim=1)
 
 
-def known_share(mean_moments: Float[Tensor, " six_dimensions"]) -> Float[Tensor, " dimension"]:
-    """The share of the utterances of which each dimension is known, from the mean of `moments`."""
-    return mean_moments.chunk(6)[-1].clamp_min(LEAST_KNOWN)
+def of_known(
+    mean_moments: Float[Tensor, " six_dimensions"], importance: Float[Tensor, " dimension"]
+) -> Float[Tensor, " dimension"]:
+    """What makes a mean over all utterances the weighted mean over those that know a dimension.
+
+    Args:
+        mean_moments: of `moments`.
+        importance: of each dimension.
+
+    Returns:
+        The importance over the share that knows it; 0 where nobody does, of which nothing can be
+        learned.
+    """
+    share = mean_moments.chunk(6)[-1]
+    return (importance.to(share) / share.clamp_min(LEAST_KNOWN)).where(share > 0, 0.0)
 
 
 def surrogate(
@@ -141,14 +155,14 @@ def surrogate(
 def _loss_at(
     mean_moments: Float[Tensor, " six_dimensions"], importance: Float[Tensor, " dimension"]
 ) -> Float[Tensor, ""]:
-    share = known_share(mean_moments)
-    told, true, told_squared, true_squared, product = (
-        each / share for each in mean_moments.chunk(6)[:-1]
-    )
+    *means, share = mean_moments.chunk(6)
+    known = share.clamp_min(LEAST_KNOWN)
+    told, true, told_squared, true_squared, product = (each / known for each in means)
     variances = (told_squared - told**2).clamp_min(LEAST_VARIANCE)
     variances = variances + (true_squared - true**2).clamp_min(LEAST_VARIANCE)
     found = 2 * (product - told * true) / (variances + (told - true) ** 2)
-    return 1 - found @ importance.to(found)
+    # Of what nobody knows nothing is learned; else noise there would be divided by almost nothing.
+    return 1 - found.where(share > 0, 0.0) @ importance.to(found)
 
 
 def _means(

@@ -143,15 +143,14 @@ def judge(
 def sizes(words: str, real: RealSet, config: RunConfig) -> list[int]:
     """Items per class, rising, as the option lists them.
 
-    The largest is that of all folds, whichever are made: so that more can be added.
+    The largest is that of the smallest fold, whichever are made: so that more can be added. Of a
+    rare emotion it has utterances more than once, so that random items may end before.
     """
     found = set()
     for word in words.split(","):
         if word == LARGEST:
-            protocol = config.corpus_protocol
-            every = range(1, len(protocol.folds(real.utterances)) + 1)
-            least = min(len(real.fold(protocol, fold)[0]) for fold in every)
-            found.add(least // len(real.emotions))
+            folds = config.corpus_protocol.folds(real.utterances)
+            found.add(min(len(fold.train) for fold in folds) // len(real.emotions))
         elif word.isdecimal() and int(word):
             found.add(int(word))
         else:

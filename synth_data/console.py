@@ -56,7 +56,7 @@ DimensionWeights = Annotated[
     ),
 ]
 AllowMissing = Annotated[
-    bool, typer.Option("--allow-missing", help="Go on without missing audio or labels.")
+    bool, typer.Option("--allow-missing", help="Go on without missing audio, labels or values.")
 ]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out unusable recordings.")]
 

@@ -228,7 +228,7 @@ def _rated(corpus: Corpus, root: Path | None) -> int | str | None:
 
 
 def _protocols(corpus: Corpus, utterances: Sequence[Utterance]) -> dict[str, int | str]:
-    emotions = {utterance.emotion for utterance in utterances}
+    emotions = set(corpus.emotions) or {utterance.emotion for utterance in utterances}
     ready: dict[str, int | str] = {}
     for name, protocol in corpus.protocols.items():
         try:

@@ -87,7 +87,8 @@ def relabelled(
         )
     # Where dimensions are told, an emotion that is not `real`'s is not told, and stays so.
     untold = {u.emotion: u.emotion for u in real.utterances} if real.task.dimensions else {}
-    rows = [row for row, u in enumerate(real.utterances) if (untold | whole)[u.emotion] != LEFT_OUT]
+    left_out = {name for name, meant in whole.items() if meant == LEFT_OUT}
+    rows = [row for row, u in enumerate(real.utterances) if u.emotion not in left_out]
     if not rows:
         raise CorpusError(f"the label map leaves no utterance of {real.facts.title}")
     kept = real.select(rows)

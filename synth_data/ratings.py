@@ -177,7 +177,8 @@ def notes(
     if left := listed - len(utterances):
         found.append(f"{left} utterances of which nothing is known left out")
     found += [
-        f"{unknown} utterances without a value of {name} (they tell what else is known)"
+        f"{unknown} utterances without a value of {name} (no item starts as one; students learn "
+        f"and are tested on what else is known of them)"
         for name in task.dimensions
         if (unknown := sum(getattr(utterance, name) is None for utterance in utterances))
     ]

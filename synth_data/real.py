@@ -139,7 +139,7 @@ class RealSet:
         )
         for name, part in zip(sides, (train, validation, test), strict=True):
             part.require_every_dimension(f"the {name} side of fold {k}")
-        if every_emotion:
+        if every_emotion or self.task.dimensions:
             train.require_every_group(f"the training side of fold {k}")
         return train, validation, test
 
@@ -150,9 +150,10 @@ class RealSet:
     def require_every_group(self, where: str) -> None:
         """Raises `CorpusError` if an emotion has no utterance; `where` names this set.
 
-        Of cells of the label space some may be empty.
+        Of cells of the label space some may be empty, but not all.
         """
         if self.task.dimensions:
+            self._require_complete(where)
             return
         if len(self.emotions) < 2:
             raise CorpusError(
@@ -167,15 +168,17 @@ class RealSet:
                 f"be distilled for it; use another protocol, or leave the emotion out of the labels"
             )
 
-    def require_every_dimension(self, where: str) -> None:
-        """Raises `CorpusError` if a dimension is known of no utterance; `where` names this set."""
-        known = (~self.task.numbers(self.targets).isnan()).any(dim=0).tolist()
-        names = self.task.dimensions
-        if missing := [name for name, any_known in zip(names, known, strict=True) if not any_known]:
+    def _require_complete(self, where: str) -> None:
+        if not any(self.group_rows(group) for group in range(len(self.task.groups))):
             raise CorpusError(
-                f"{where} of {self.corpus} has no value of {', '.join(missing)}, which is to be "
-                f"told: use another protocol, or leave it out of the labels of all utterances"
+                f"{where} of {self.corpus} has no utterance with a value of each of "
+                f"{', '.join(self.task.dimensions)}, so that no item can start as one: complete "
+                f"the labels, or use another protocol"
             )
+
+    def require_every_dimension(self, where: str) -> None:
+        """Raises `CorpusError` if not two values of a dimension differ; `where` names this set."""
+        require_values(self.task, self.targets, f"{where} of {self.corpus}")
 
     def group_rows(self, group: int) -> list[int]:
         """The rows of one emotion, or of one cell of the label space.
@@ -183,3 +186,21 @@ class RealSet:
         Utterances that lack a dimension are in no cell.
         """
         return torch.nonzero(self.task.group_of(self.targets) == group).flatten().tolist()
+
+
+def require_values(task: Task, targets: Float[Tensor, "n column"], where: str) -> None:
+    """Raises `CorpusError` if not two known values of a dimension differ: nothing is told by less.
+
+    Args:
+        task: what the columns are.
+        targets: of some utterances.
+        where: what these are, in words.
+    """
+    numbers = task.numbers(targets)
+    for name, values in zip(task.dimensions, numbers.T, strict=True):
+        known = values[~values.isnan()]
+        if len(known) < len(values) and len(known.unique()) < 2:
+            raise CorpusError(
+                f"{where} has {len(known)} values of {name}, and no two that differ: use another "
+                f"protocol, or leave {name} out of the labels of all utterances"
+            )

@@ -21,7 +21,7 @@ from synth_data.errors import UserError, unknown_name
 DIMENSIONS = ("valence", "activation", "dominance")  # all that there are, in the order of columns
 TaskName = Literal["categorical", "dimensional", "both"]
 TASKS: tuple[TaskName, ...] = ("categorical", "dimensional", "both")
-RARE = 0.01  # of all utterances: a cell with fewer has no items of its own
+RARE = 0.01  # of all utterances with a cell: one with fewer has no items of its own
 NO_GROUP = -1  # of an utterance that lacks a value of a dimension: its cell is not known
 
 

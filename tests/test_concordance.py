@@ -84,6 +84,13 @@ def test_what_is_not_known_counts_nowhere(metric):
         assert found[column] == pytest.approx(own[0], rel=1e-9)
 
 
+def test_where_nothing_is_known_there_is_no_score():
+    truth, predicted = numbers()
+    truth[:, 1] = math.nan
+    for metric in (ccc, pearson):
+        assert np.isnan(metric(truth, predicted)).tolist() == [False, True, False]
+
+
 ALIKE = torch.full((3,), 1 / 3, dtype=torch.float64)
 
 

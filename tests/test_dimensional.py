@@ -343,3 +343,38 @@ def test_what_is_not_known_of_test_speech_is_neither_scored_nor_drawn(tmp_path):
             assert math.isclose(one.mae.mean, mae(*of_known)[0], abs_tol=1e-9)
     shown = exhibit(NamedSet("distilled", a_set(train)), train)
     assert "Told and true" in html(report([found]), [found], [shown])
+
+
+def test_speakers_without_a_value_say_nothing_of_numbers(result):
+    """Intervals are as if they were not there; of the emotions they are tested as all are."""
+    unrated = set(sorted(set(result.speakers))[:2])
+    truth = tuple(
+        (None, None, None) if speaker in unrated else row
+        for speaker, row in zip(result.speakers, result.truth, strict=True)
+    )
+    whole = Scope.of(1, [result], np.random.default_rng(0))
+    found = Scope.of(1, [replace(result, truth=truth)], np.random.default_rng(0))
+    assert found.speakers == whole.speakers - 2 > 1
+    kept = [row for row, speaker in enumerate(result.speakers) if speaker not in unrated]
+    alone = replace(
+        result,
+        utterances=tuple(result.utterances[row] for row in kept),
+        speakers=tuple(result.speakers[row] for row in kept),
+        genders=tuple(result.genders[row] for row in kept),
+        emotions=tuple(result.emotions[row] for row in kept),
+        truth=tuple(result.truth[row] for row in kept),
+        runs=tuple(
+            replace(
+                run,
+                numbers=tuple(run.numbers[row] for row in kept),
+                predicted=tuple(run.predicted[row] for row in kept),
+            )
+            for run in result.runs
+        ),
+    )
+    without = Scope.of(1, [alone], np.random.default_rng(0))
+    for one, other, all_speakers in zip(found.rows(), without.rows(), whole.rows(), strict=True):
+        assert one.mean.ccc.mean == pytest.approx(other.mean.ccc.mean)
+        if one.mean.ccc.interval is not None and other.mean.ccc.interval is not None:
+            assert one.mean.ccc.interval == pytest.approx(other.mean.ccc.interval, abs=0.05)
+        assert one.uar == all_speakers.uar

@@ -130,3 +130,18 @@ def test_a_dimension_that_is_not_told_is_named():
             relabelled(felt_speech(), (), {}, ("valence", "activation")),
             *((), {}, ("valence", "dominance")),
         )
+
+
+def test_an_utterance_without_an_emotion_is_not_left_out_with_an_emotion_that_is():
+    real = felt_speech((4, 4, 4), task="both", unknown=(0, 5))
+    nameless = replace(
+        real,
+        utterances=tuple(
+            replace(u, emotion="") if row in (0, 5) else u for row, u in enumerate(real.utterances)
+        ),
+    )
+    first, *others = real.emotions
+    mapped = relabelled(nameless, tuple(others), {first: LEFT_OUT})
+    kept = sum(u.emotion == "" or u.emotion in others for u in nameless.utterances)
+    assert len(mapped) == kept
+    assert int(mapped.targets[:, : len(others)].isnan().all(dim=1).sum()) == 2

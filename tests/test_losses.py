@@ -184,3 +184,16 @@ def test_a_dimension_that_nobody_in_a_batch_has_is_not_learned_there():
     (gradient,) = torch.autograd.grad(student_loss(NUMBERS, outputs, targets), outputs)
     assert (gradient[:, 0] == 0).all()
     assert (gradient[:, 1] != 0).all()
+
+
+def test_where_nobody_was_asked_knew_a_dimension_it_pulls_nowhere():
+    """And what noise leaves of a share below nothing is no share."""
+    outputs, targets = batch(NUMBERS)
+    answered = moments(outputs, targets).mean(dim=0).detach()
+    for share in (0.0, -0.2):
+        answered[[0, 2, 4, 6, 8]] = 0.0
+        answered[10] = share
+        losses = utterance_losses(NUMBERS, outputs, targets, answered)
+        (gradient,) = torch.autograd.grad(losses.sum(), outputs)
+        assert (gradient[:, 0] == 0).all()
+        assert (gradient[:, 1] != 0).all()

@@ -114,9 +114,9 @@ class Waits(TorchDispatchMode):
 def test_no_inner_step_waits_for_a_number(name, inner):
     """An outer step reads where it is, at most, however many steps its students take."""
     found = []
-    for more in (0, 3):
+    for more in (0, 3) if "steps" in SMALL.get(name, {}) else (0,):
         settings = dict(SMALL.get(name, {}))
-        if name in ("unrolled", "trajectory-matching"):
+        if more:
             settings["steps"] += more
         if inner is not None:
             settings["inner"] = inner
@@ -130,7 +130,7 @@ def test_no_inner_step_waits_for_a_number(name, inner):
             loss, _ = objective.step(state, ours, curator, model, torch.Generator().manual_seed(0))
             loss.backward()
         found.append(waits.count)
-    assert found[0] == found[1]
+    assert len(set(found)) == 1
     assert found[0] <= 3
 
 

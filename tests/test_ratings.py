@@ -26,7 +26,8 @@ from synth_data.corpus import listing, load, protocol_line, protocol_of
 from synth_data.corpus_check import check
 from synth_data.errors import CorpusError, SetError, UserError
 from synth_data.features import FeatureSpec
-from synth_data.protocol import leave_one_out
+from synth_data.folds import Fold
+from synth_data.protocol import Protocol, leave_one_out
 from synth_data.ratings import parse_scale, task_of, usable
 from synth_data.real import RealSet
 from synth_data.synthetic import SyntheticSet
@@ -265,7 +266,8 @@ def test_utterances_without_a_value_are_counted_and_named(tmp_path: Path) -> Non
     assert real.targets.isnan().tolist() == [[False, False]] * 3 + [[False, True]]
     assert [note for note in real.notes if "known" in note] == [
         "1 utterances of which nothing is known left out",
-        "1 utterances without a value of activation (they tell what else is known)",
+        "1 utterances without a value of activation (no item starts as one; students learn and "
+        "are tested on what else is known of them)",
     ]
     both = load(TABLE, place, SPEC, task="both", allow_missing=True)
     assert len(both) == 5  # the last tells its emotion
@@ -276,16 +278,27 @@ def test_utterances_without_a_value_are_counted_and_named(tmp_path: Path) -> Non
         load(TABLE, nothing, SPEC, task="dimensional", allow_missing=True)
 
 
-def test_a_side_of_a_fold_without_a_value_of_a_dimension_is_named(tmp_path: Path) -> None:
-    rows = [f"{name}.wav,joy,{name},{2 + row},3" for row, name in enumerate("abcd")]
-    place = table(tmp_path, [*rows, "e.wav,joy,e,3,"])
-    real = load(TABLE, place, SPEC, task="dimensional", allow_missing=True)
+def test_a_side_of_a_fold_with_too_few_values_is_named(tmp_path: Path) -> None:
+    rows = [f"{name}.wav,joy,{name},{2 + row},{1 + row}" for row, name in enumerate("abcd")]
+    rows += ["e.wav,joy,e,3,", "f.wav,joy,e,2,2"]
+    real = load(TABLE, table(tmp_path, rows), SPEC, task="dimensional", allow_missing=True)
     protocol = protocol_of(TABLE, "leave-one-speaker-out")
-    with pytest.raises(
-        CorpusError, match=r"the test side of fold 5 of .* has no value of activation, which is to"
-    ):
+    message = r"the test side of fold 5 of .* has 1 values of activation, and no two that differ"
+    with pytest.raises(CorpusError, match=message):
         real.fold(protocol, 5)
     assert len(real.fold(protocol, 1)[2]) == 1
+
+
+@pytest.mark.parametrize("every_emotion", [True, False])
+def test_a_training_side_without_an_utterance_of_which_all_is_known_is_refused(
+    every_emotion: bool,
+) -> None:
+    real = felt_speech((8, 8, 8), lacking=[(row, row % 2) for row in range(24)])
+    fold = Fold(tuple(range(16)), (16, 17, 18, 19), (20, 21, 22, 23))
+    protocol = Protocol("own", lambda _: [fold])
+    message = "the training side of fold 1 of .* has no utterance with a value of each of valence, "
+    with pytest.raises(CorpusError, match=message):
+        real.fold(protocol, 1, every_emotion)
 
 
 def test_a_rated_utterance_needs_no_emotion(tmp_path: Path) -> None:

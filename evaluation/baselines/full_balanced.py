@@ -1,8 +1,8 @@
 """All real training utterances, those of rarer emotions repeated until the classes are equal.
 
-Random oversampling (Japkowicz and Stephen 2002, "The class imbalance problem: a systematic
-study"), except that repeats are spread: no utterance stands in twice more often than another of
-its class.
+Where dimensions are told they are those of a cell, and so those of which all is known. Random
+oversampling (Japkowicz and Stephen 2002, "The class imbalance problem: a systematic study"), except
+that repeats are spread: no utterance stands in twice more often than another of its class.
 """
 
 from collections.abc import Iterator

@@ -60,16 +60,18 @@ class Sample:
 
     Attributes:
         runs: of every fold.
-        sums: over each speaker's utterances, the moments of each dimension (`concordance`) and the
-            absolute error.
-        confusions: of the emotions, the same; None where none are told.
-        weights: the scope's resamples of the speakers.
+        sums: over each rated speaker's utterances, the moments of each dimension (`concordance`)
+            and the absolute error.
+        confusions: of the emotions, of each speaker; None where none are told.
+        weights: the scope's resamples of the rated speakers.
+        of_everybody: the same of all speakers.
     """
 
     runs: tuple[Run, ...]
-    sums: Float[np.ndarray, "replica speaker dimension 7"]
+    sums: Float[np.ndarray, "replica rated dimension 7"]
     confusions: Int[np.ndarray, "replica speaker truth predicted"] | None
-    weights: Int[np.ndarray, "row speaker"]
+    weights: Int[np.ndarray, "row rated"]
+    of_everybody: Int[np.ndarray, "row speaker"]
 
     @cached_property
     def resampled(self) -> Float[np.ndarray, "replica row dimension 7"]:
@@ -96,8 +98,8 @@ class Sample:
         if self.confusions is None or not self.confusions.any():
             return None
         with np.errstate(invalid="ignore"):  # a resample without any emotion has no interval
-            rows = metrics.uar(resample(self.confusions, self.weights))
-        return _spread(rows, self.weights.shape[1], share_interval)
+            rows = metrics.uar(resample(self.confusions, self.of_everybody))
+        return _spread(rows, self.of_everybody.shape[1], share_interval)
 
     def _spread(self, metric: Metric, reach: Interval, of: slice) -> Spread:
         rows = metric(self.resampled[:, :, of]).mean(axis=-1)
@@ -127,7 +129,7 @@ class Scope:
     Attributes:
         fold: its name in the report.
         dimensions: that were told.
-        speakers: how many there are.
+        speakers: how many there are with a value of a dimension, whom intervals resample.
         samples: by condition.
         pool: whose runs they are.
     """
@@ -154,18 +156,23 @@ class Scope:
         emotions = [index for result in results for index in result.emotions]
         speakers = [speaker for result in results for speaker in result.speakers]
         names, whose = np.unique(speakers, return_inverse=True)
-        weights = speaker_weights(len(names), generator)
+        # Speakers of whom no dimension is known say nothing of numbers.
+        rated = np.zeros(len(names), dtype=bool)
+        rated[whose[np.isfinite(truth).any(axis=1)]] = True
+        of_everybody = weights = speaker_weights(len(names), generator)
+        if not rated.all():
+            weights = speaker_weights(int(rated.sum()), generator)
         middle = centre(truth)
         pool = Pool.of([result.runs for result in results])
 
-        def sums(replica: Sequence[Run]) -> Float[np.ndarray, "speaker dimension 7"]:
+        def sums(replica: Sequence[Run]) -> Float[np.ndarray, "rated dimension 7"]:
             told = np.array([row for run in replica for row in run.numbers])
             moments = moment_rows(truth - middle, told - middle)
             error = np.nan_to_num(np.abs(told - truth))[..., None]  # none where nothing is known
             rows = np.concatenate([moments, error], axis=-1)
             total = np.zeros((len(names), *rows.shape[1:]))
             np.add.at(total, whose, rows)
-            return total
+            return total[rated]
 
         def confusions(replica: Sequence[Run]) -> Int[np.ndarray, "speaker truth predicted"]:
             said = [index for run in replica for index in run.predicted]
@@ -179,10 +186,11 @@ class Scope:
                 if task.emotions
                 else None,
                 weights=weights,
+                of_everybody=of_everybody,
             )
             for condition, replicas in pool.replicas.items()
         }
-        return cls(fold, task.dimensions, len(names), samples, pool)
+        return cls(fold, task.dimensions, int(rated.sum()), samples, pool)
 
     def rows(self) -> list[DimensionalRow]:
         """A row per condition."""

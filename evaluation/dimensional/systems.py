@@ -59,7 +59,7 @@ def read_systems(
                     ""
                     if same
                     else ", with other recordings or labels, ratings among them (of utterances "
-                    "with an emotion and no rating, distill-model takes what --task both does)"
+                    "with an emotion alone, distill-model takes what sets of --task both do)"
                 )
                 + ": give a run of distill-model on the same recordings and protocol"
             )

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from evaluation.concordance import ccc_loss, known_share, moments, surrogate
+from evaluation.concordance import ccc_loss, moments, of_known, surrogate
 from synth_data.task import Task
 
 # Of the cross-entropy beside the dimensions' loss, as in the re-implementation (Hex4C59/
@@ -40,8 +40,7 @@ def student_loss(
         return _of_emotions(task, outputs, targets, balance).mean()
     told, true = task.numbers(outputs), task.numbers(targets)
     importance = task.importance.to(told)
-    share = known_share(moments(told, true).mean(dim=0))
-    squared = _squared(told, true, importance / share)
+    squared = _squared(told, true, of_known(moments(told, true).mean(dim=0), importance))
     loss = ccc_loss(told, true, importance) + SQUARED_SHARE * squared.mean()
     if task.emotions:
         loss = loss + EMOTIONS_SHARE * _of_emotions(task, outputs, targets, balance).mean()
@@ -70,7 +69,8 @@ def utterance_losses(
     told, true = task.numbers(outputs), task.numbers(targets)
     importance = task.importance.to(told)
     losses = surrogate(told, true, mean_moments, importance)
-    losses = losses + SQUARED_SHARE * _squared(told, true, importance / known_share(mean_moments))
+    weights = of_known(mean_moments, importance)
+    losses = losses + SQUARED_SHARE * _squared(told, true, weights)
     if task.emotions:
         losses = losses + EMOTIONS_SHARE * _of_emotions(task, outputs, targets, balance)
     return losses

@@ -81,10 +81,18 @@ class Fold:
     notes: list[str]
 
     def sums(self, run: Run) -> dict[str, FloatRows]:
-        """By speaker: sums of a run's moments `[dimension, 6]`."""
+        """By speaker who has a value of a dimension: sums of a run's moments `[dimension, 6]`."""
         rows = moment_rows(np.array(self.truth, dtype=np.float64), np.array(run.said))
         who = np.array(self.speakers)
-        return {name: rows[who == name].sum(axis=0) for name in dict.fromkeys(self.speakers)}
+        return {name: rows[who == name].sum(axis=0) for name in self.rated}
+
+    @property
+    def rated(self) -> list[str]:
+        """Speakers who have a value of a dimension; the others say nothing of numbers."""
+        told = zip(self.speakers, self.truth, strict=True)
+        return list(
+            dict.fromkeys(name for name, row in told if any(value is not None for value in row))
+        )
 
 
 @dataclass(frozen=True)
@@ -172,7 +180,7 @@ def rows_of(system: str, folds: Sequence[Fold], pooled: bool = True) -> list[Sys
     """
     if len(folds) > 1 and not pooled:
         return [row for fold in folds for row in rows_of(system, [fold])]
-    speakers = sorted({name for fold in folds for name in fold.speakers})
+    speakers = sorted({name for fold in folds for name in fold.rated})
     weights = speaker_weights(len(speakers), np.random.default_rng(0))
     by_model: dict[str, list[tuple[Fold, Run]]] = {}
     for fold in folds:

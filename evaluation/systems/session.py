@@ -42,7 +42,7 @@ from synth_data.progress import SILENT, bar
 from synth_data.protocol import Protocol, pooled
 from synth_data.provenance import package_version
 from synth_data.ratings import Scale
-from synth_data.real import RealSet
+from synth_data.real import RealSet, require_values
 
 SETTINGS = "run.json"
 
@@ -85,7 +85,7 @@ class Session:
         command: the command line, quoted in the report.
         scale: of the dimensions, where the corpus has none of its own.
         weights: of each dimension in what is learned; none: all alike.
-        allow_missing: go on when labels lack audio or audio lacks labels.
+        allow_missing: go on when labels lack audio or a value, or audio lacks labels.
         skip_bad: leave out unusable recordings.
         show_progress: bars on stderr.
         quiet: say nothing on the way.
@@ -333,4 +333,5 @@ def _require_sides(real: RealSet, fold: Folded, name: str) -> None:
             raise UserError(
                 f"{name} on {real.corpus} has no {side} utterance: use another --protocol"
             )
-        real.select(rows).require_every_dimension(f"the {side} side of {name}")
+        where = f"the {side} side of {name} on {real.corpus}"
+        require_values(real.task, real.targets[list(rows)], where)
