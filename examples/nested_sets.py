@@ -1,6 +1,6 @@
 """Is the beginning of a set worth as much as a set that is made at that size?
 
-    python examples/nested_sets.py --dataset ravdess --data-root RAVDESS --ipc 10 --nested 1,5 \
+    python examples/nested_sets.py --dataset ravdess --data-root RAVDESS --ipc 3 --nested 1,2 \
         --folds 1,2 --out runs/nested
 
 Three sets are made for each fold and size, in the same parameterisation: one at this size; the
@@ -14,6 +14,7 @@ those.
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,7 @@ from typer import Option
 
 from distill.config import RunConfig
 from distill.experiment import Experiment
+from distill.nested import prefixes_of
 from evaluation import tables
 from evaluation.named_sets import NamedSet
 from evaluation.options import Options
@@ -31,6 +33,7 @@ from evaluation.report import Report
 from evaluation.runs import FULL
 from synth_data.console import command_line, run
 from synth_data.errors import UserError
+from synth_data.real import RealSet
 from synth_data.synthetic import SyntheticSet
 
 ALONE, NESTED, PLAIN = "made at this size", "prefix of a nested set", "prefix of a plain set"
@@ -43,23 +46,32 @@ def judged(alone: Mapping[int, NamedSet], nested: NamedSet, ipc: int) -> Iterato
         alone: sets that were made at each size, the largest among them.
         nested: the nested set.
         ipc: the largest size.
-
-    Raises:
-        UserError: sizes come to the same number of items.
     """
     sizes = sorted(set(alone) - {ipc})
-    prefixes = nested.synthetic.nested
-    if len(prefixes) < len(sizes):
-        raise UserError(
-            f"sizes of {', '.join(map(str, sizes))} items per class come to {len(prefixes)} sizes "
-            f"below the whole set, as there are so few utterances: name smaller ones"
-        )
-    for size, items in zip(sizes, prefixes, strict=True):
+    for size, items in zip(sizes, nested.synthetic.nested, strict=True):
         yield _named(NESTED, nested, nested.synthetic.prefix(items))
         yield _named(PLAIN, alone[ipc], alone[ipc].synthetic.prefix(items))
         yield _named(ALONE, alone[size], alone[size].synthetic)
     yield _named(NESTED, nested, nested.synthetic)
     yield _named(ALONE, alone[ipc], alone[ipc].synthetic)
+
+
+def require_apart(config: RunConfig, real: RealSet, fold: int) -> None:
+    """Raises `UserError` if nested sizes come to the same number of items, or to that of all."""
+    train, _, _ = real.fold(config.corpus_protocol, fold)
+    items_of = partial(
+        config.build_parameterisation().per_class,
+        spec=config.spec,
+        emotions=len(real.emotions),
+        real=len(train),
+    )
+    found = prefixes_of(config.nested, config.ipc, items_of)
+    if len(found) < len(config.nested):
+        there = ", ".join(f"{size} to {items_of(size)}" for size in (*config.nested, config.ipc))
+        raise UserError(
+            f"items per class as they are come to items stored small (of fold {fold}): {there}; "
+            f"there are no more than utterances: name sizes that differ, or a larger --ipc"
+        )
 
 
 def table(report: Report) -> str:
@@ -112,7 +124,7 @@ def main(
     dataset: str = "toy",
     data_root: Path | None = None,
     ipc: Annotated[int, Option(min=2, help="Of the whole set.")] = 10,
-    nested: Annotated[str, Option(metavar="N,M", help="Smaller sizes.")] = "1,5",
+    nested: Annotated[str, Option(metavar="N,M", help="Smaller sizes.")] = "1",
     folds: Annotated[str, Option(metavar="N,M", help="Or all.")] = "1",
     seeds: Annotated[int, Option(help="Students per set and initialisation.")] = 2,
     seed: Annotated[int, Option(help="Of everything random.")] = 0,
@@ -140,6 +152,8 @@ def main(
     real = Experiment(largest, out, command, show_progress=sys.stderr.isatty()).load()
     count = len(largest.corpus_protocol.folds(real.utterances))
     chosen = list(range(1, count + 1)) if folds == "all" else numbers("--folds", folds, count)
+    for fold in chosen:  # before any work
+        require_apart(configs["nested"], real, fold)
     cells = {
         (name, fold): Cell(Experiment(config, out / "sets" / name, command, quiet=True), fold)
         for fold in chosen

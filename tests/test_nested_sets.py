@@ -54,6 +54,14 @@ def test_what_does_not_fit_is_refused_before_any_work(words, message, command, t
     assert not (tmp_path / "out").exists()
 
 
+def test_sizes_that_come_to_the_same_are_refused_before_any_work(command, tmp_path):
+    """The toy corpus has some 80 utterances of each emotion to learn from."""
+    outcome = command("--ipc", 60, "--nested", "1,55")
+    assert outcome.code == 2
+    assert "(of fold 1): 1 to 2, 55 to " in outcome.err
+    assert not (tmp_path / "out" / "sets").exists()
+
+
 def test_dimensions_are_refused(command, tmp_path):
     (tmp_path / "felt.toml").write_text('task = "dimensional"\n')
     outcome = command("--config", tmp_path / "felt.toml")
