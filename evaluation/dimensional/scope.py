@@ -71,7 +71,7 @@ class Sample:
     sums: Float[np.ndarray, "replica rated dimension 7"]
     confusions: Int[np.ndarray, "replica speaker truth predicted"] | None
     weights: Int[np.ndarray, "row rated"]
-    of_everybody: Int[np.ndarray, "row speaker"]
+    of_everybody: Int[np.ndarray, "all_rows speaker"]
 
     @cached_property
     def resampled(self) -> Float[np.ndarray, "replica row dimension 7"]:
