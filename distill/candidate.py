@@ -32,8 +32,9 @@ class Parameterisation:
             numbers (IDC's multi-formation, Kim et al. 2022).
         numbers: that items are stored in, once they are learned; half the width, twice the items.
         labels: "hard", as items start; "soft": learned with the items, and starting near the hard
-            ones; or "taught": hard while items are learned, and then what the objective hears in
-            them where it teaches, or else experts (`distill.expert`). The same of dimensions.
+            ones; "taught": hard while items are learned, and then what the objective hears in them
+            where it teaches, or else experts (`distill.expert`); or "refined": learned with the
+            items, and starting as what these hear (Guo et al. 2024, DATM). The same of dimensions.
         frames: what slices are: "means" of neighbouring frames, with straight lines between them
             (IDC's); or "cosines" of low frequency over bands and frames (`synth_data.cosines`).
         label_learning_rate: of Adam, on the labels' logits and on dimensions.
@@ -55,7 +56,7 @@ class Parameterisation:
 
     slices: Count = 1
     numbers: Literal["float32", "float16", "int8"] = "float32"
-    labels: Literal["hard", "soft", "taught"] = "hard"
+    labels: Literal["hard", "soft", "taught", "refined"] = "hard"
     frames: Literal["means", "cosines"] = "means"
     label_learning_rate: Positive = 0.01
     limit: Positive = 8.0
@@ -86,6 +87,16 @@ class Parameterisation:
                 f"frames as {self.frames} are for items stored small, and with slices = 1 each is "
                 f"stored as it is: set slices to 2 or more, such as 16, or leave frames out"
             )
+
+    @property
+    def learns_labels(self) -> bool:
+        """Whether labels are learned with the items."""
+        return self.labels in ("soft", "refined")
+
+    @property
+    def hears_labels(self) -> bool:
+        """Whether somebody who learned from the real data listens to the items for their labels."""
+        return self.labels in ("taught", "refined")
 
     @property
     def codec(self) -> Codec:

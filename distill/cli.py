@@ -159,8 +159,9 @@ def distill_data(
         str | None,
         typer.Option(
             help="hard, soft (learned), taught (by experts, or under --epsilon by what was "
-            "answered).  [default: taught; soft for dimensions; hard for toy without --epsilon, "
-            "with under 3 minutes, or where the objective learns a schedule]"
+            "answered), refined (taught, then learned).  [default: taught; soft for dimensions; "
+            "hard for toy without --epsilon, with under 3 minutes, or where the objective learns a "
+            "schedule]"
         ),
     ] = None,
     native_steps: Annotated[

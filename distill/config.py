@@ -340,7 +340,7 @@ class RunConfig(BaseModel):
         parameterisation = self.build_parameterisation()
         if self.settings.get("checkpoints") == 1:
             return choose_untrained()
-        learned = parameterisation.labels == "soft"
+        learned = parameterisation.learns_labels
         if self.task != "categorical" and not self._hurried(SHORT):
             return choose_for_dimensions(parameterisation.slices > 1)
         emotions = len(self.corpus.emotions) or UNKNOWN_EMOTIONS

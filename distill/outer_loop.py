@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -24,7 +25,7 @@ from distill.expert import Expert
 from distill.initialisations import INITIALISATIONS
 from distill.judge import Judge
 from distill.nested import drawn
-from distill.objectives.objective import Objective, Student
+from distill.objectives.objective import Objective, State, Student
 from distill.outer_state import Look, OuterState
 from distill.speaker_penalty import SpeakerPenalty
 from synth_data.curator import Curator
@@ -112,7 +113,7 @@ class OuterLoop:
         parameterisation: what is learned.
         loop: how.
         seed: that all random numbers are derived from.
-        expert: those to learn before the first step, if anybody needs one; taught labels do.
+        expert: those to learn before the first step, if anybody needs one.
         penalty: on what of the speakers is in the items, added to the objective's loss.
         judge: says how good what is learned is; without one the last step's is taken.
         max_seconds: that there are, for what is asked before the steps, for these and for judging.
@@ -153,11 +154,14 @@ class OuterLoop:
         expert: dict[str, Tensor] = {}
         if self.expert is not None:
             expert = self.expert.learn(self.curator, self.student, self.seed, progress)
+        objective = self.objective.init(self.curator, self.student, self.seed)
+        if self.parameterisation.labels == "refined":
+            learned |= self._heard(learned, objective, expert)
         state = OuterState.begin(
             initial=initial,
             targets=targets,
             learned=learned,
-            objective=self.objective.init(self.curator, self.student, self.seed),
+            objective=objective,
             expert=expert,
             questions=self.curator.questions,
             draws=generator(self.seed, "steps"),
@@ -193,7 +197,7 @@ class OuterLoop:
             return time.monotonic() - began - state.seconds
 
         if state.step == 0:
-            if self._is_taught:
+            if self.parameterisation.hears_labels:
                 self._look(state, real=True)
             self._look(state)
             state.before = time.monotonic() - began
@@ -271,14 +275,27 @@ class OuterLoop:
                 value.lerp_(learned[name], 1 - self.loop.average)
         return loss.detach()
 
-    @property
-    def _is_taught(self) -> bool:
-        """Whether the objective or experts say what they hear in items."""
-        able = self.objective.teaches or self.expert is not None
-        return able and self.parameterisation.labels == "taught"
+    def _heard(
+        self, learned: Mapping[str, Tensor], objective: State, expert: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """What the objective, where it teaches, or else the experts hear in the items: labels.
+
+        Args:
+            learned: by name.
+            objective: its state, with what it was answered.
+            expert: the experts' weights.
+        """
+        spec = self.curator.spec
+        items = self.parameterisation.items(learned, spec.frames, self.per_class)
+        if self.objective.teaches:
+            said = self.objective.hears(objective, items, spec, self.student)
+        else:
+            assert self.expert is not None  # as `experts_needed` sees to
+            said = self.expert.hears(self.student, expert, items)
+        return heard(said, self.curator.task)
 
     def _now(self, state: OuterState, real: bool = False) -> dict[str, Tensor]:
-        """What there is by now, with what the objective or experts hear in it.
+        """What there is by now, with its labels.
 
         Args:
             state: of the loop.
@@ -286,14 +303,10 @@ class OuterLoop:
         """
         learned = state.average if self.loop.average else state.learned
         now = {name: value.detach() for name, value in learned.items()}
-        if self._is_taught and not real:
-            spec = self.curator.spec
-            items = self.parameterisation.items(now, spec.frames, self.per_class)
-            if self.expert is None or self.objective.teaches:
-                said = self.objective.hears(state.objective, items, spec, self.student)
-            else:
-                said = self.expert.hears(self.student, state.expert, items)
-            now |= heard(said, self.curator.task)
+        if real:
+            return {name: value for name, value in now.items() if name not in (LABELS, NUMBERS)}
+        if self.parameterisation.labels == "taught":
+            now |= self._heard(now, state.objective, state.expert)
         return now
 
     def _look(self, state: OuterState, real: bool = False) -> None:

@@ -122,7 +122,7 @@ def plan(
     sets = full + small + step * trained_steps(recipe, DRAWS)
     codec = parameterisation.build_decoder() or parameterisation.codec
     starts = 2 if objective.starts_from == "both" else 1
-    looks = 1 + (parameterisation.labels == "taught") + min(loop.checks, loop.steps)
+    looks = 1 + parameterisation.hears_labels + min(loop.checks, loop.steps)
     judging = (
         step * recipe.settings[0].steps * starts * loop.students * len(sizes) * looks
         if tested and config.budget is None  # else nobody judges

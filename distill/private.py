@@ -209,7 +209,7 @@ def require_possible(
             "use a feature recipe that normalises each utterance, such as logmel64",
         ),
         "labels from an expert that learns from real speech": (
-            parameterisation.labels == "taught" and not objective.teaches,
+            parameterisation.hears_labels and not objective.teaches,
             "use hard ones, or soft ones (--labels)",
         ),
         "a native schedule towards an expert that learns from real speech": (

@@ -22,7 +22,7 @@ def experts_needed(
     expert: Expert, objective: Objective, parameterisation: Parameterisation, native: Native
 ) -> Expert | None:
     """Those that a set takes after: all of them for its labels, one for a native schedule."""
-    if parameterisation.labels == "taught" and not objective.teaches:
+    if parameterisation.hears_labels and not objective.teaches:
         return expert
     return replace(expert, count=1) if native.steps else None
 
@@ -31,7 +31,7 @@ def require_fit(
     objective: Objective, parameterisation: Parameterisation, native: Native, spec: Representation
 ) -> None:
     """Raises `UserError` if an objective cannot make such a set."""
-    if parameterisation.labels == "soft" and not objective.learns_labels:
+    if parameterisation.learns_labels and not objective.learns_labels:
         raise UserError(
             f"{objective.name} with these settings cannot learn labels: use hard labels, or taught "
             f"ones where that is possible, or another objective, or give distribution-matching a "
@@ -52,7 +52,7 @@ def require_fit(
     if parameterisation.labels == "taught" and has_schedule(objective):
         raise UserError(
             f"{objective.name} learns a schedule for the labels that it sees, and taught ones come "
-            f"after it: use hard labels or soft ones"
+            f"after it: use hard labels, soft or refined ones"
         )
     if native.steps and has_schedule(objective):
         raise UserError(

@@ -111,7 +111,7 @@ def one(train: RealSet, validation: RealSet, way: str, config: RunConfig, steps:
     """Makes a set and judges it."""
     began = time.process_time()
     parameterisation = config.build_parameterisation()
-    if not steps and parameterisation.labels == "taught":
+    if not steps and parameterisation.hears_labels:
         parameterisation = replace(parameterisation, labels="hard")
     made = distill(
         Curator(train.to(torch.device(config.device))),

@@ -75,10 +75,11 @@ def test_settings_of_the_file_reach_the_making_of_sets(asked_with):
     assert curator.task.weights == (5, 1, 1)
 
 
-@pytest.mark.parametrize(("steps", "labels"), [(0, "hard"), (2, "taught")])
+@pytest.mark.parametrize("labels", ["taught", "refined"])
+@pytest.mark.parametrize("steps", [0, 2])
 def test_without_steps_utterances_keep_their_own_labels(steps, labels, asked_with):
-    _, named = asked_with('[parameterisation]\nlabels = "taught"\n', "--steps", steps)
-    assert named["parameterisation"].labels == labels
+    _, named = asked_with(f'[parameterisation]\nlabels = "{labels}"\n', "--steps", steps)
+    assert named["parameterisation"].labels == (labels if steps else "hard")
 
 
 def test_settings_of_the_file_say_how_recordings_are_read(asked_with, compare, tmp_path):

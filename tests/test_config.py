@@ -124,6 +124,10 @@ def test_full_runs_are_the_default_of_real_corpora(tmp_path):
             "unrolled learns a schedule for the labels that it sees, and taught ones come after",
         ),
         (
+            "objective = 'distribution-matching'\n[parameterisation]\nlabels = 'refined'",
+            "cannot learn labels: use hard labels, or taught ones where that is possible",
+        ),
+        (
             "[parameterisation]\nframes = 'cosines'",
             "the parameterisation: frames as cosines .* set slices to 2 or more",
         ),

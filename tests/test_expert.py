@@ -9,7 +9,8 @@ from distill.engine import distill
 from distill.expert import Expert, one_of
 from distill.native import Native
 from distill.objectives.distribution_matching import DistributionMatching
-from distill.objectives.objective import Student
+from distill.objectives.objective import Objective, Student
+from distill.objectives.trajectory_matching import TrajectoryMatching
 from distill.outer_loop import Loop
 from distill.requirements import experts_needed
 from evaluation.networks import Weights, draw_weights, skeleton
@@ -68,22 +69,29 @@ def test_dimensions_are_the_mean_of_what_experts_say():
 
 @pytest.mark.parametrize(
     ("labels", "steps", "count"),
-    [("taught", 0, 2), ("taught", 3, 2), ("hard", 3, 1), ("hard", 0, 0)],
+    [
+        ("taught", 0, 2),
+        ("taught", 3, 2),
+        ("refined", 0, 2),
+        ("soft", 0, 0),
+        ("hard", 3, 1),
+        ("hard", 0, 0),
+    ],
 )
 def test_labels_need_all_experts_and_a_schedule_one(labels, steps, count):
     needed = experts_needed(EXPERT, SMALL, Parameterisation(labels=labels), Native(steps=steps))
     assert (0 if needed is None else needed.count) == count
 
 
-def made(labels: str, seed: int = 0) -> SyntheticSet:
+def made(labels: str, seed: int = 0, steps: int = 2, objective: Objective = SMALL) -> SyntheticSet:
     return distill(
         Curator(fake_speech((8, 8, 8))),
-        SMALL,
+        objective,
         "tdnn",
         ipc=2,
         seed=seed,
-        loop=Loop(steps=2),
-        parameterisation=Parameterisation(labels=labels),
+        loop=Loop(steps=steps),
+        parameterisation=Parameterisation(labels=labels, label_learning_rate=0.2),
         expert=EXPERT,
     )
 
@@ -105,3 +113,29 @@ def test_labels_are_what_an_expert_hears_in_the_finished_items():
     heard = EXPERT.hears(network, weights, taught.features).softmax(dim=1)
     assert torch.allclose(taught.targets, heard, atol=1e-5)
     assert torch.equal(taught.features, made("hard").features)
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        DistributionMatching(starts=1, checkpoints=2, stride=1, classification=1.0),
+        TrajectoryMatching(experts=1, epochs=3, stride=2, last=1, matched=1, steps=2),  # teaches
+    ],
+    ids=lambda objective: objective.name,
+)
+def test_refined_labels_start_as_what_is_heard_and_are_learned(objective):
+    """Without a step they are taught ones, of an objective that teaches its own."""
+    start = made("refined", steps=0, objective=objective)
+    if objective.teaches:
+        curator = Curator(fake_speech((8, 8, 8)))
+        assert start.start is not None
+        network = Student(student().network, start.start.weights, TASK)
+        state = objective.init(curator, network, 0)
+        heard = objective.hears(state, start.features, SPEC, network).softmax(dim=1)
+    else:
+        heard = made("taught", steps=0, objective=objective).targets
+    assert torch.allclose(start.targets, heard, atol=1e-5)
+    learned = made("refined", steps=3, objective=objective)
+    assert (learned.targets - start.targets).abs().max() > 0.01
+    assert torch.allclose(learned.targets.sum(dim=1), torch.ones(6), atol=1e-5)
+    assert torch.equal(learned.targets, made("refined", steps=3, objective=objective).targets)

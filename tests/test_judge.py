@@ -64,11 +64,14 @@ def test_the_start_is_returned_where_nothing_is_better(monkeypatch):
         ((0.5, 0.6, 0.7, 0.8), ""),
     ],
 )
-def test_labels_of_experts_are_judged_apart_from_steps(said, told, monkeypatch):
+@pytest.mark.parametrize("labels", ["taught", "refined"])
+def test_labels_of_experts_are_judged_apart_from_steps(labels, said, told, monkeypatch):
     """What a set is compared with, and goes back to, are real utterances as they are."""
     changes = {
-        "objective": DistributionMatching(starts=1, checkpoints=1),
-        "parameterisation": Parameterisation(labels="taught"),
+        "objective": DistributionMatching(
+            starts=1, checkpoints=2, stride=1, classification=float(labels == "refined")
+        ),
+        "parameterisation": Parameterisation(labels=labels),
         "expert": Expert(steps=10),
     }
     scored(monkeypatch, *said)

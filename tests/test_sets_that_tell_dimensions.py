@@ -57,7 +57,7 @@ def made(
 
 
 @pytest.mark.parametrize("task", ["dimensional", "both"])
-@pytest.mark.parametrize("labels", ["hard", "soft", "taught"])
+@pytest.mark.parametrize("labels", ["hard", "soft", "taught", "refined"])
 def test_a_set_has_items_for_every_cell_with_speech_and_valid_targets(task, labels, tmp_path):
     synthetic = made(task=task, labels=labels)
     task_of_set = Curator(speech(task)).narrowed().task
