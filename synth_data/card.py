@@ -31,7 +31,7 @@ def card(manifest: Manifest) -> str:
         _front_matter(manifest),
         f"# {_title(manifest)}",
         _what(manifest),
-        "## Use\n\n" + _use(manifest) + _schedule(manifest) + _nested(manifest),
+        f"## Use\n\n{_use(manifest)}{_schedule(manifest)}{_nested(manifest)}{_drawing(manifest)}",
         "## Features of real speech\n\n" + _recipe(manifest),
         "## How it was made\n\n" + _making(manifest),
         "## Intended use\n\n" + _purpose(),
@@ -164,6 +164,16 @@ features, targets = features[rows], tensors["targets"][rows]"""
         f"and the first of each are smaller sets that it was made to hold, with so many of each: "
         f"{sizes}.{schedule} To cut one:\n\n{_python(code)}\n\n"
         f"`synth-data prefix SET --items {smallest} --out FOLDER` writes one as a set of its own."
+    )
+
+
+def _drawing(manifest: Manifest) -> str:
+    """How to draw other items; empty where no decoder makes them."""
+    if not isinstance(manifest.codec, DecoderEntry):
+        return ""
+    return (
+        "\n\nThe network makes an item of any code. `synth-data draw SET --items 100 --out FOLDER` "
+        "draws so many of each class, with codes between those of the set's own items."
     )
 
 

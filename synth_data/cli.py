@@ -121,13 +121,31 @@ def prefix(
 
     A set that was made with `distill-data --nested` says for which sizes it was made.
     """
-    if out.exists():
-        raise UserError(f"{out}: exists, and a prefix replaces nothing: choose another folder")
+    _require_new(out, "a prefix")
     synthetic = SyntheticSet.load(folder)
     synthetic.prefix(items).save(out)
     if items not in synthetic.nested:
         made = ", ".join(map(str, synthetic.nested)) or "none"
         log.warning("%s was not made for this size; sizes that it was made for: %s", folder, made)
+    print(out)
+
+
+def _require_new(out: Path, what: str) -> None:
+    """Raises `UserError` if something is there that would be replaced."""
+    if out.exists():
+        raise UserError(f"{out}: exists, and {what} replaces nothing: choose another folder")
+
+
+@app.command()
+def draw(
+    folder: SetFolder,
+    items: Annotated[int, typer.Option(help="Of each emotion, or cell of the label space.")],
+    out: Annotated[Path, typer.Option(help="A new folder, for the drawn set.")],
+    seed: Annotated[int, typer.Option(help="Of what is drawn.")] = 0,
+) -> None:
+    """Draw other items, as many as you like, of a set whose items a decoder makes."""
+    _require_new(out, "a drawn set")
+    SyntheticSet.load(folder).drawn(items, seed).save(out)
     print(out)
 
 

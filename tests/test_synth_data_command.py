@@ -15,6 +15,7 @@ from fake_speech import fake_speech
 from felt_sets import felt_set, set_of_both
 from safetensors.torch import save_file
 from small_sets import forge, provenance, small_set
+from test_drawing import a_set as set_of_codes
 
 from synth_data import cli, console
 from synth_data.adoption import adopt
@@ -148,6 +149,7 @@ MADE = {
         schedule=NativeSchedule(torch.tensor([0.1, 0.3]), 0.9, 1), targets=IN_ORDER
     ),
     "imported": imported,
+    "with a decoder": lambda _: set_of_codes(),
 }
 
 
@@ -192,6 +194,26 @@ def test_a_prefix_replaces_nothing(command, folder, tmp_path):
         assert (code, out) == (2, "")
         assert f"{there}: exists, and a prefix replaces nothing: choose another folder" in err
     assert (folder / "set.safetensors").read_bytes() == before
+
+
+def test_draw(command, tmp_path):
+    set_of_codes().save(tmp_path / "set")
+    drawn = tmp_path / "drawn"
+    given = ("draw", tmp_path / "set", "--items", 7)
+    assert command(*given, "--out", drawn) == (0, f"{drawn}\n", "")
+    assert command("verify", drawn)[0] == 0
+    assert "items        21: anger 7, neutral 7, sadness 7" in command("inspect", drawn)[1]
+    code, _, err = command(*given, "--out", drawn)
+    assert (code, "exists, and a drawn set replaces nothing" in err) == (2, True)
+    assert command(*given, "--seed", 1, "--out", tmp_path / "other")[0] == 0
+    first, other = (SyntheticSet.load(tmp_path / name) for name in ("drawn", "other"))
+    assert not torch.equal(first.features, other.features)
+
+
+def test_a_set_without_a_decoder_says_so(command, folder, tmp_path):
+    code, out, err = command("draw", folder, "--items", 7, "--out", tmp_path / "drawn")
+    assert (code, out) == (2, "")
+    assert "items are drawn by a set's decoder, and this set stores its items" in err
 
 
 @pytest.mark.parametrize("items", [0, 2, 9])
