@@ -217,9 +217,9 @@ class Parameterisation:
     def items(
         self, learned: Mapping[str, Tensor], frames: int, per_class: int
     ) -> Float[Tensor, "n mel frame"]:
-        """The items in so many frames, differentiable."""
+        """The items in so many frames, differentiable; stored ones decode a little more exactly."""
         if (decoder := self.build_decoder()) is None:
-            return self.codec.frames.lengthen(learned[ITEMS], frames)
+            return self.codec.frames.roughly(learned[ITEMS], frames)
         codes = learned[ITEMS]
         return decoder(_weights(learned), codes, _groups(codes, per_class), frames)
 

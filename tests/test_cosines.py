@@ -126,6 +126,16 @@ def test_numbers_have_about_unit_spread():
         assert float((decoded - exact).std() / exact.std()) < most
 
 
+def test_items_on_their_way_are_nearly_what_they_will_be():
+    stored = Cosines(8).shorten(like_speech(16)).requires_grad_()
+    decoded, roughly = (
+        way(stored, SPEC.frames) for way in (Cosines(8).lengthen, Cosines(8).roughly)
+    )
+    torch.testing.assert_close(roughly, decoded, atol=1e-5, rtol=1e-5)
+    slopes = [torch.autograd.grad(items.sin().sum(), stored)[0] for items in (roughly, decoded)]
+    torch.testing.assert_close(*slopes, atol=1e-4, rtol=1e-4)
+
+
 def test_an_item_is_the_same_in_batches_of_any_size():
     features = like_speech(7)
     codec = Codec(Int8(), Cosines(8))
