@@ -94,8 +94,11 @@ def compare(
         ways: a resolved run for each name.
         lengths: outer steps.
         results: a file that knows what was found before, and is told what is found now.
+
+    Raises:
+        UserError: the file is none of this program's.
     """
-    known = json.loads(results.read_text()) if results is not None and results.exists() else {}
+    known = _known(results) if results is not None and results.exists() else {}
     heard = f"{train.content}, judged on {validation.content}, by version {package_version()}"
     for steps, (way, config) in product(lengths, ways.items()):
         settings = config.model_dump_json(exclude={"data_root", "device"})
@@ -105,6 +108,21 @@ def compare(
             if results is not None:
                 write_atomically(results, json.dumps(known, indent=2) + "\n")
         yield Found(**known[asked])
+
+
+def _known(results: Path) -> dict[str, Any]:
+    """What a file of results holds, by what was asked."""
+    try:
+        known = json.loads(results.read_text(encoding="utf-8"))
+        for found in known.values():
+            Found(**found)
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise UserError(
+            f"{results} is no file of results of this program, or is damaged ({error}): give "
+            f"another --results, or delete it to find everything anew"
+        ) from error
+    assert isinstance(known, dict)
+    return known
 
 
 def one(train: RealSet, validation: RealSet, way: str, config: RunConfig, steps: int) -> Found:

@@ -138,7 +138,8 @@ class RealSet:
             for rows in sides.values()
         )
         for name, part in zip(sides, (train, validation, test), strict=True):
-            part.require_every_dimension(f"the {name} side of fold {k}")
+            where = f"the {name} side of fold {k} of {self.corpus}"
+            require_values(part.task, part.targets, where)
         if every_emotion or self.task.dimensions:
             train.require_every_group(f"the training side of fold {k}")
         return train, validation, test
@@ -175,10 +176,6 @@ class RealSet:
                 f"{', '.join(self.task.dimensions)}, so that no item can start as one: complete "
                 f"the labels, or use another protocol"
             )
-
-    def require_every_dimension(self, where: str) -> None:
-        """Raises `CorpusError` if not two values of a dimension differ; `where` names this set."""
-        require_values(self.task, self.targets, f"{where} of {self.corpus}")
 
     def group_rows(self, group: int) -> list[int]:
         """The rows of one emotion, or of one cell of the label space.

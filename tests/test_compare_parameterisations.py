@@ -82,6 +82,16 @@ def test_without_steps_utterances_keep_their_own_labels(steps, labels, asked_wit
     assert named["parameterisation"].labels == (labels if steps else "hard")
 
 
+@pytest.mark.parametrize("damage", ["{", "[1]", '{"asked": {"way": "x"}}', '{"asked": 3}', "\xff"])
+def test_a_damaged_file_of_results_is_named_and_left_alone(damage, compare, tmp_path):
+    results = tmp_path / "results.json"
+    results.write_text(damage, encoding="latin-1")
+    refused = compare("--ways", "means-4-int8", "--steps", 0, "--results", results)
+    assert refused.code == 2
+    assert f"{results} is no file of results of this program, or is damaged" in refused.err
+    assert results.read_text(encoding="latin-1") == damage
+
+
 def test_settings_of_the_file_say_how_recordings_are_read(asked_with, compare, tmp_path):
     emodb_tree(tmp_path / "emodb", ("03", "08", "09", "10"))
     bad = next((tmp_path / "emodb").rglob("*.wav"))
