@@ -34,7 +34,9 @@ class Parameterisation:
         labels: "hard", as items start; "soft": learned with the items, and starting near the hard
             ones; "taught": hard while items are learned, and then what the objective hears in them
             where it teaches, or else experts (`distill.expert`); or "refined": learned with the
-            items, and starting as what these hear (Guo et al. 2024, DATM). The same of dimensions.
+            items, and starting as what these hear in them, but as "soft" ones where they mishear an
+            item's class. (Guo et al. 2024, DATM, start so from items that experts hear right, and
+            learn such labels; they ask each expert by itself.) The same of dimensions.
         frames: what slices are: "means" of neighbouring frames, with straight lines between them
             (IDC's); or "cosines" of low frequency over bands and frames (`synth_data.cosines`).
         label_learning_rate: of Adam, on the labels' logits and on dimensions.
@@ -174,9 +176,9 @@ class Parameterisation:
             codes, weights = fitted(decoder, features, groups, self.decoder_steps, generator)
             learned = {ITEMS: codes}
             learned |= {DECODER + name: weight for name, weight in weights.items()}
-        if self.labels == "soft" and task.emotions:
+        if self.learns_labels and task.emotions:
             learned[LABELS] = SURE * task.shares(targets)
-        if self.labels == "soft" and task.dimensions:
+        if self.learns_labels and task.dimensions:
             learned[NUMBERS] = task.numbers(targets).clone()
         return learned
 
@@ -204,7 +206,7 @@ class Parameterisation:
         shares = [learned[LABELS].softmax(dim=1)] if LABELS in learned else []
         said = [*shares, *([learned[NUMBERS]] if NUMBERS in learned else [])]
         return Candidate(
-            features=self.items(learned, frames, per_class),
+            features=self.items(learned, frames, per_class, roughly=True),
             targets=torch.cat(said, dim=1) if said else targets,
             per_class=per_class,
             learned={
@@ -215,11 +217,19 @@ class Parameterisation:
         )
 
     def items(
-        self, learned: Mapping[str, Tensor], frames: int, per_class: int
+        self, learned: Mapping[str, Tensor], frames: int, per_class: int, *, roughly: bool = False
     ) -> Float[Tensor, "n mel frame"]:
-        """The items in so many frames, differentiable; stored ones decode a little more exactly."""
+        """The items, differentiable.
+
+        Args:
+            learned: by name.
+            frames: of an item.
+            per_class: items of each class.
+            roughly: to five digits or so, which takes less time.
+        """
         if (decoder := self.build_decoder()) is None:
-            return self.codec.frames.roughly(learned[ITEMS], frames)
+            way = self.codec.frames
+            return (way.lengthen_roughly if roughly else way.lengthen)(learned[ITEMS], frames)
         codes = learned[ITEMS]
         return decoder(_weights(learned), codes, _groups(codes, per_class), frames)
 

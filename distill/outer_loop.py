@@ -156,7 +156,7 @@ class OuterLoop:
             expert = self.expert.learn(self.curator, self.student, self.seed, progress)
         objective = self.objective.init(self.curator, self.student, self.seed)
         if self.parameterisation.labels == "refined":
-            learned |= self._heard(learned, objective, expert)
+            learned |= self._refined(learned, targets, self._heard(learned, objective, expert))
         state = OuterState.begin(
             initial=initial,
             targets=targets,
@@ -293,6 +293,27 @@ class OuterLoop:
             assert self.expert is not None  # as `experts_needed` sees to
             said = self.expert.hears(self.student, expert, items)
         return heard(said, self.curator.task)
+
+    def _refined(
+        self,
+        learned: Mapping[str, Tensor],
+        targets: Float[Tensor, "n column"],
+        said: Mapping[str, Tensor],
+    ) -> dict[str, Tensor]:
+        """Labels as what is heard, where that is of an item's class, and else as they were.
+
+        Noise is heard as anything: its labels would leave classes without an item.
+
+        Args:
+            learned: by name, with soft labels.
+            targets: of the items as they start.
+            said: of the items.
+        """
+        task = self.curator.task
+        parts = [said[LABELS].softmax(dim=1)] if LABELS in said else []
+        whole = torch.cat([*parts, *([said[NUMBERS]] if NUMBERS in said else [])], dim=1)
+        right = task.group_of(whole) == task.group_of(targets.to(whole.device))
+        return {name: part.where(right[:, None], learned[name]) for name, part in said.items()}
 
     def _now(self, state: OuterState, real: bool = False) -> dict[str, Tensor]:
         """What there is by now, with its labels.

@@ -173,7 +173,7 @@ def _decoding(parameterisation: Parameterisation, spec: Representation) -> float
     taken = []
     for _ in range(3):  # the first prepares what the others use
         began = time.perf_counter()
-        frames.roughly(short, spec.frames).sum().backward()
+        frames.lengthen_roughly(short, spec.frames).sum().backward()
         frames.within(short.detach(), parameterisation.limit, spec.frames)
         taken.append(time.perf_counter() - began)
     return min(taken) / TOGETHER

@@ -210,7 +210,8 @@ def require_possible(
         ),
         "labels from an expert that learns from real speech": (
             parameterisation.hears_labels and not objective.teaches,
-            "use hard ones, or soft ones (--labels)",
+            "use hard ones or soft ones (--labels), or an objective that teaches by what it was "
+            "answered (released-moments)",
         ),
         "a native schedule towards an expert that learns from real speech": (
             native.steps > 0,

@@ -22,6 +22,7 @@ from typing import Annotated, Any
 
 import torch
 from benchmark_objectives import judged, judging, progress
+from pydantic import TypeAdapter, ValidationError
 from typer import Option
 
 from distill.choice import AUTO
@@ -36,6 +37,7 @@ from synth_data.curator import Curator
 from synth_data.errors import UserError, unknown_name
 from synth_data.provenance import package_version
 from synth_data.real import RealSet
+from synth_data.settings import in_words
 from synth_data.transforms import hear
 
 # Settings of [parameterisation], by name.
@@ -112,17 +114,14 @@ def compare(
 
 def _known(results: Path) -> dict[str, Any]:
     """What a file of results holds, by what was asked."""
+    known = TypeAdapter(dict[str, Found])
     try:
-        known = json.loads(results.read_text(encoding="utf-8"))
-        for found in known.values():
-            Found(**found)
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+        return known.dump_python(known.validate_json(results.read_bytes(), strict=True))
+    except ValidationError as error:
         raise UserError(
-            f"{results} is no file of results of this program, or is damaged ({error}): give "
-            f"another --results, or delete it to find everything anew"
+            f"{results} is no file of results of this program, or is damaged "
+            f"({in_words(error)}): give another --results, or delete it to find everything anew"
         ) from error
-    assert isinstance(known, dict)
-    return known
 
 
 def one(train: RealSet, validation: RealSet, way: str, config: RunConfig, steps: int) -> Found:

@@ -172,8 +172,9 @@ def _drawing(manifest: Manifest) -> str:
     if not isinstance(manifest.codec, DecoderEntry):
         return ""
     return (
-        "\n\nThe network makes an item of any code. `synth-data draw SET --items 100 --out FOLDER` "
-        "draws so many of each class, with codes between those of the set's own items."
+        f"\n\nThe network makes an item of any code. `synth-data draw SET --items 100 --out "
+        f"FOLDER` draws so many of each {card_targets.group(manifest)}, with codes that mix two of "
+        f"the set's own."
     )
 
 

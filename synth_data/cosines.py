@@ -37,8 +37,8 @@ LONGEST = 4096  # bands or frames: a matrix of cosines of so many takes 134 MB
 class Cross:
     """The coefficients of items of one shape that are kept.
 
-    All is computed in double precision and rounded once, so that machines, and batches of any size,
-    agree about an item.
+    What is stored is computed, and decoded, in double precision and rounded once, so that machines,
+    and batches of any size, agree about an item.
 
     Attributes:
         mels: of an item.

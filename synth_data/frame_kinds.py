@@ -27,7 +27,7 @@ class Frames(ABC):
     ) -> Float[Tensor, "n mel frame"]:
         """Features of so many frames again."""
 
-    def roughly(
+    def lengthen_roughly(
         self, short: Float[Tensor, "n mel fewer"], frames: int
     ) -> Float[Tensor, "n mel frame"]:
         """As `lengthen`, to five digits or so and perhaps faster: for items on their way."""
@@ -177,7 +177,7 @@ class Cosines(Frames):
     ) -> Float[Tensor, "n mel frame"]:
         return self._cross(short.shape[1], frames).synthesise(short.flatten(1))
 
-    def roughly(
+    def lengthen_roughly(
         self, short: Float[Tensor, "n mel fewer"], frames: int
     ) -> Float[Tensor, "n mel frame"]:
         return self._cross(short.shape[1], frames).synthesise(short.flatten(1), torch.float32)
@@ -186,13 +186,13 @@ class Cosines(Frames):
         self, short: Float[Tensor, "n mel fewer"], limit: float, frames: int
     ) -> Float[Tensor, "n mel fewer"]:
         # Hardly ever is an item near the limit, and single precision sees which are not.
-        far = self.roughly(short, frames).abs().amax(dim=(1, 2))
-        near = (far > SURELY * limit).nonzero().flatten()
+        largest = self.lengthen_roughly(short, frames).abs().amax(dim=(1, 2))
+        near = (largest > SURELY * limit).nonzero().flatten()
         if not len(near):
             return short
         # No one coefficient is at fault: an item that goes too far becomes fainter as a whole.
-        farthest = self.lengthen(short[near], frames).abs().amax(dim=(1, 2), keepdim=True)
-        return short.index_copy(0, near, short[near] * (limit / farthest).clamp_max(1.0))
+        exactly = self.lengthen(short[near], frames).abs().amax(dim=(1, 2), keepdim=True)
+        return short.index_copy(0, near, short[near] * (limit / exactly).clamp_max(1.0))
 
     def snippet(self, mels: int, frames: int) -> str:
         return self._cross(mels, frames).snippet()

@@ -171,7 +171,7 @@ class Provenance:
     @property
     def near_real(self) -> bool:
         """Whether its items started as utterances of the corpus, which they stay close to."""
-        return any(note.startswith(FROM_REAL) for note in self.notes)
+        return any(FROM_REAL in note for note in self.notes)
 
     @property
     def corpora(self) -> tuple[str, ...]:

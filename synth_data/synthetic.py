@@ -23,7 +23,7 @@ from synth_data import set_folder
 from synth_data.card import card
 from synth_data.codecs import Packed, size
 from synth_data.decoder import Decoder
-from synth_data.drawing import between, drawn_note, require_drawable
+from synth_data.drawing import drawn_notes, mixed, require_drawable
 from synth_data.errors import SetError
 from synth_data.guarantee import Guarantee
 from synth_data.manifest import (
@@ -170,13 +170,14 @@ class SyntheticSet:
         features = packed.features(self.features.shape[2]) if packed else self.features[rows]
         fits = self.schedule is not None and _in_order(every) and self.schedule.within(per_class)
         told = note(
-            *(per_class, every.shape[1], self._digest),
+            *(per_class, every.shape[1], _digest(self)),
             made_for=per_class in self.nested,
             schedule_lost=self.schedule is not None and not fits,
         )
         smaller = tuple(each for each in self.nested if each < per_class)
         schedule = self.schedule if fits else None
-        return self._derived(features, packed, self.targets[rows], told, schedule, smaller)
+        notes = (*self.provenance.notes, told)
+        return self._derived(features, packed, self.targets[rows], notes, schedule, smaller)
 
     def drawn(self, per_class: int, seed: int) -> "SyntheticSet":
         """Other items that this set's decoder makes, as a set of its own (`synth_data.drawing`).
@@ -185,37 +186,40 @@ class SyntheticSet:
         which is for certain items, and no estimate of what it is worth.
 
         Args:
-            per_class: items of each emotion.
+            per_class: items of each emotion or cell that the set's own items were made for.
             seed: equal seeds draw equal items.
 
         Raises:
-            SetError: the set has no decoder, an emotion has one item only, or more are asked for
-                than a set can hold.
+            SetError: the set has no decoder, a class has one item only, or more are asked for than
+                a set can hold.
         """
-        (mels, frames), groups = self.features.shape[1:], len(self.task.groups)
+        mels, frames = self.features.shape[1:]
         codec = self.packed.codec if self.packed else None
-        decoder = require_drawable(codec, per_class, (mels, frames, groups))
+        decoder = require_drawable(codec, per_class, len(self.task.groups), mels, frames)
         assert self.packed is not None  # as whoever has a decoder has
         stored = self.packed.stored
-        codes, targets, classes = between(
+        codes, targets, classes = mixed(
             *(stored["codes"].float(), self.targets, stored["classes"].long()),
             *(per_class, generator(seed, "drawn")),
         )
         new = {"codes": codes.to(stored["codes"].dtype), "classes": classes.to(torch.uint8)}
         packed = Packed(decoder, stored | new)
-        told = drawn_note(per_class, len(self), self._digest, seed)
-        return self._derived(packed.features(frames), packed, targets, told)
+        notes = drawn_notes(
+            *(per_class, len(self), _digest(self), seed, self.provenance.notes),
+            schedule_lost=self.schedule is not None,
+        )
+        return self._derived(packed.features(frames), packed, targets, notes)
 
     def _derived(
         self,
         features: Tensor,
         packed: Packed | None,
         targets: Tensor,
-        told: str,
+        notes: tuple[str, ...],
         schedule: NativeSchedule | None = None,
         nested: tuple[int, ...] = (),
     ) -> "SyntheticSet":
-        """A set of items that come from this one's, with a note that says so."""
+        """A set of items that come from this one's, with notes that say so."""
         return replace(
             self,
             features=features,
@@ -226,15 +230,10 @@ class SyntheticSet:
             provenance=replace(
                 self.provenance,
                 per_class=_size_of(features, targets, packed, self.task).ipc,
-                notes=(*self.provenance.notes, told),
+                notes=notes,
                 estimate=None,
             ),
         )
-
-    @property
-    def _digest(self) -> str:
-        """SHA-256 of its tensors, as they are stored."""
-        return sha256(to_bytes(_tensors(self))).hexdigest()
 
     def _by_class(self) -> Int[Tensor, "group per_class"]:
         return by_class(self.targets, self.task, distilled=self.start is not None)
@@ -316,6 +315,11 @@ def _tensors(synthetic: SyntheticSet) -> dict[str, Tensor]:
         **({RATES: schedule.learning_rates} if schedule else {}),
         **stack(synthetic.transforms),
     }
+
+
+def _digest(synthetic: SyntheticSet) -> str:
+    """SHA-256 of its tensors, as they are stored."""
+    return sha256(to_bytes(_tensors(synthetic))).hexdigest()
 
 
 def _files(synthetic: SyntheticSet) -> dict[str, bytes]:

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from synth_data.codecs import Packed
+from synth_data.decoder import Decoder
 from synth_data.features import FeatureSpec
 from synth_data.provenance import Provenance, Start, package_version
 from synth_data.synthetic import SyntheticSet
@@ -17,6 +19,7 @@ from synth_data.transforms import Standardise
 
 SPEC = FeatureSpec(mels=8, frames=12, normalisation="training")
 ZEROS = "0" * 64
+CLASSES = torch.arange(3).repeat_interleave(4)
 
 
 def provenance(**changes: Any) -> Provenance:
@@ -38,6 +41,21 @@ def provenance(**changes: Any) -> Provenance:
         version=package_version(),
     )
     return replace(made, **changes)
+
+
+def set_of_codes(classes: torch.Tensor = CLASSES, **changes: Any) -> SyntheticSet:
+    """Four codes for each of three emotions, and a decoder that makes items of them."""
+    draws, decoder = torch.Generator().manual_seed(1), Decoder(code=4, width=6)
+    weights = decoder.draw(*SPEC.shape, 3, draws)
+    codes = torch.randn(len(classes), 4, generator=draws)
+    packed = Packed(decoder, decoder.encode(weights, codes, classes))
+    settings = {
+        "features": packed.features(SPEC.frames),
+        "packed": packed,
+        "targets": 0.8 * torch.eye(3)[classes] + 0.2 / 3,
+        "provenance": provenance(estimate="UAR 0.61", fold=None),
+    }
+    return small_set(**settings | changes)
 
 
 def small_set(**changes: Any) -> SyntheticSet:

@@ -82,7 +82,10 @@ def test_without_steps_utterances_keep_their_own_labels(steps, labels, asked_wit
     assert named["parameterisation"].labels == (labels if steps else "hard")
 
 
-@pytest.mark.parametrize("damage", ["{", "[1]", '{"asked": {"way": "x"}}', '{"asked": 3}', "\xff"])
+DAMAGED = ("{", "[1]", '{"asked": {"way": "x"}}', '{"asked": 3}', "\xff", 60_000 * "[")
+
+
+@pytest.mark.parametrize("damage", DAMAGED, ids=range(len(DAMAGED)))
 def test_a_damaged_file_of_results_is_named_and_left_alone(damage, compare, tmp_path):
     results = tmp_path / "results.json"
     results.write_text(damage, encoding="latin-1")

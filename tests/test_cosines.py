@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from distill.candidate import ITEMS, Parameterisation
 from distill.modulations import coloured_noise
 from synth_data.codecs import Codec, Packed
 from synth_data.cosines import LONGEST, Cross, cosines
@@ -127,13 +128,23 @@ def test_numbers_have_about_unit_spread():
 
 
 def test_items_on_their_way_are_nearly_what_they_will_be():
-    stored = Cosines(8).shorten(like_speech(16)).requires_grad_()
-    decoded, roughly = (
-        way(stored, SPEC.frames) for way in (Cosines(8).lengthen, Cosines(8).roughly)
-    )
-    torch.testing.assert_close(roughly, decoded, atol=1e-5, rtol=1e-5)
-    slopes = [torch.autograd.grad(items.sin().sum(), stored)[0] for items in (roughly, decoded)]
+    way, stored = Cosines(8), Cosines(8).shorten(like_speech(16)).requires_grad_()
+    exact, rough = way.lengthen(stored, SPEC.frames), way.lengthen_roughly(stored, SPEC.frames)
+    assert not torch.equal(rough, exact)
+    torch.testing.assert_close(rough, exact, atol=1e-5, rtol=1e-5)
+    slopes = [torch.autograd.grad(items.sin().sum(), stored)[0] for items in (rough, exact)]
     torch.testing.assert_close(*slopes, atol=1e-4, rtol=1e-4)
+
+
+def test_what_is_stored_and_what_is_listened_to_is_decoded_exactly():
+    way = Parameterisation(slices=8, frames="cosines")
+    learned = {ITEMS: Cosines(8).shorten(like_speech(3))}
+    exact = Cosines(8).lengthen(learned[ITEMS], SPEC.frames)
+    finished, packed = way.finished(learned, torch.eye(3), SPEC.frames, 1)
+    assert packed is not None
+    assert torch.equal(finished.features, exact)
+    assert torch.equal(way.items(learned, SPEC.frames, 1), exact)
+    assert not torch.equal(way.candidate(learned, torch.eye(3), SPEC.frames, 1).features, exact)
 
 
 def test_an_item_is_the_same_in_batches_of_any_size():

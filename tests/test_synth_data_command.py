@@ -14,8 +14,7 @@ import typer
 from fake_speech import fake_speech
 from felt_sets import felt_set, set_of_both
 from safetensors.torch import save_file
-from small_sets import forge, provenance, small_set
-from test_drawing import a_set as set_of_codes
+from small_sets import forge, provenance, set_of_codes, small_set
 
 from synth_data import cli, console
 from synth_data.adoption import adopt
