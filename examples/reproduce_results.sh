@@ -9,10 +9,11 @@ cd "$(dirname "$0")/.."
 # Three sizes.
 distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 1 --config examples/table.toml --out runs/ravdess-ipc1 "$@"
 distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 1 --slices 4 --config examples/table.toml --out runs/ravdess-ipc1-means "$@"
+distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 6 --numbers float32 --config examples/cosines.toml --out runs/ravdess-5-percent-cosines "$@"
 distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 6 --slices 4 --numbers float32 --config examples/table.toml --out runs/ravdess-5-percent "$@"
 distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 10 --config examples/table.toml --out runs/ravdess-ipc10-cosines "$@"
 distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 10 --slices 4 --config examples/curve.toml --out runs/ravdess-ipc10 "$@"
-distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 1 --config examples/table.toml --out runs/emodb-ipc1 "$@"
+distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 1 --out runs/emodb-ipc1 "$@"
 distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 1 --slices 4 --config examples/table.toml --out runs/emodb-ipc1-means "$@"
 distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 2 --numbers float32 --config examples/cosines.toml --out runs/emodb-5-percent "$@"
 distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 10 --config examples/table.toml --out runs/emodb-ipc10-cosines "$@"
@@ -34,7 +35,6 @@ distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 1 --config
 # What sets are worth beside everything else one could do. Planned runs have no sets to judge.
 [[ " $* " == *" --dry-run "* ]] && exit
 evaluate-data runs/ravdess-ipc1-means --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --seeds 3 --baselines random,k-means,herding,random-soft,compressed-int8 --teachers none --speech none --no-scores --out runs/ravdess-ipc1-means-judged
-evaluate-data runs/emodb-ipc1 --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --seeds 3 --baselines cosines-int8 --teachers none --speech none --no-scores --out runs/emodb-ipc1-cosines-judged
 evaluate-data runs/emodb-ipc1-means --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --seeds 3 --baselines random,k-means,herding,random-soft,compressed-int8 --teachers none --speech none --no-scores --out runs/emodb-ipc1-small-judged
 evaluate-data runs/ravdess-5-percent --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --seeds 3 --baselines random,k-means,herding,random-soft --teachers none --speech none --no-scores --out runs/ravdess-5-percent-judged
 evaluate-data runs/ravdess-ipc10-cosines --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --students crnn --seeds 2 --baselines none --teachers none --speech none --no-scores --out runs/ravdess-ipc10-crnn
