@@ -158,7 +158,7 @@ REAL = "--initialisation", "real"
         (REAL, "items that start as real utterances.*class-means or spectrum or noise"),
         (
             ("--labels", "taught", "--objective", "linear-gradient-matching"),
-            r"labels from an expert.*use hard ones, or soft ones",
+            r"labels from an expert.*use hard ones or soft ones .*or an objective that teaches",
         ),
         (("--native-steps", 2), r"a native schedule towards an expert.*--native-steps 0"),
         (("--disentangle", "leace"), "a transform that is fitted to real speakers.*leave --dis"),
