@@ -35,8 +35,8 @@ class Parameterisation:
             ones; "taught": hard while items are learned, and then what the objective hears in them
             where it teaches, or else experts (`distill.expert`); or "refined": learned with the
             items, and starting as what these hear in them, but as "soft" ones where they mishear an
-            item's class. (Guo et al. 2024, DATM, start so from items that experts hear right, and
-            learn such labels; they ask each expert by itself.) The same of dimensions.
+            item's class (after Guo et al. 2024, DATM, who leave out items and experts that are
+            wrong). The same of dimensions.
         frames: what slices are: "means" of neighbouring frames, with straight lines between them
             (IDC's); or "cosines" of low frequency over bands and frames (`synth_data.cosines`).
         label_learning_rate: of Adam, on the labels' logits and on dimensions.
@@ -203,11 +203,11 @@ class Parameterisation:
             frames: of an item.
             per_class: items of each class.
         """
-        shares = [learned[LABELS].softmax(dim=1)] if LABELS in learned else []
-        said = [*shares, *([learned[NUMBERS]] if NUMBERS in learned else [])]
         return Candidate(
             features=self.items(learned, frames, per_class, roughly=True),
-            targets=torch.cat(said, dim=1) if said else targets,
+            targets=learned_targets(learned)
+            if LABELS in learned or NUMBERS in learned
+            else targets,
             per_class=per_class,
             learned={
                 name.removeprefix(LEARNED): tensor
@@ -257,6 +257,12 @@ def heard(said: Float[Tensor, "n column"], task: Task) -> dict[str, Tensor]:
     """Targets as they are learned, from what a network of the task says."""
     parts = {LABELS: task.shares(said), NUMBERS: bounded(task.numbers(said))}
     return {name: part for name, part in parts.items() if part.shape[1]}
+
+
+def learned_targets(learned: Mapping[str, Tensor]) -> Float[Tensor, "n column"]:
+    """The targets that labels and dimensions stand for, as they are learned, by name."""
+    parts = [learned[LABELS].softmax(dim=1)] if LABELS in learned else []
+    return torch.cat([*parts, *([learned[NUMBERS]] if NUMBERS in learned else [])], dim=1)
 
 
 def bounded(numbers: Float[Tensor, "n dimension"]) -> Float[Tensor, "n dimension"]:

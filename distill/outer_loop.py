@@ -18,6 +18,7 @@ from distill.candidate import (
     Parameterisation,
     bounded,
     heard,
+    learned_targets,
 )
 from distill.checkpoint import Checkpoint
 from distill.clipping import clipped
@@ -310,9 +311,8 @@ class OuterLoop:
             said: of the items.
         """
         task = self.curator.task
-        parts = [said[LABELS].softmax(dim=1)] if LABELS in said else []
-        whole = torch.cat([*parts, *([said[NUMBERS]] if NUMBERS in said else [])], dim=1)
-        right = task.group_of(whole) == task.group_of(targets.to(whole.device))
+        told = learned_targets(said)
+        right = task.group_of(told) == task.group_of(targets.to(told.device))
         return {name: part.where(right[:, None], learned[name]) for name, part in said.items()}
 
     def _now(self, state: OuterState, real: bool = False) -> dict[str, Tensor]:

@@ -143,7 +143,7 @@ def draw(
     out: Annotated[Path, typer.Option(help="A new folder, for the drawn set.")],
     seed: Annotated[int, typer.Option(help="Of what is drawn.")] = 0,
 ) -> None:
-    """Draw other items, as many as you like, of a set whose items a decoder makes."""
+    """Draw other items out of a set whose items a decoder makes, as many of each emotion."""
     _require_new(out, "a drawn set")
     SyntheticSet.load(folder).drawn(items, seed).save(out)
     print(out)

@@ -1,10 +1,10 @@
 """More items than a set has, from the decoder that makes them: the set as a generator.
 
 A decoder turns any code into an item (`synth_data.decoder`), so whoever has a set of this kind can
-draw as many as they like, with the classes balanced, as Ritter-Gutierrez et al. 2024 do
-("Dataset-distillation generative model for speech emotion recognition"). Codes of their generator
-are normal noise; here they are learned, and a new one mixes those c and c' of two items that are
-drawn from a class, with replacement, as does its label:
+draw more, with the classes balanced, as Ritter-Gutierrez et al. 2024 do ("Dataset-distillation
+generative model for speech emotion recognition"). Codes of their generator are normal noise; here
+they are learned, and a new one mixes those c and c' of two items that are drawn from a class, with
+replacement, as does its label:
 
     code = m + sqrt(w) (c - m) + sqrt(1 - w) (c' - m),    label = w y + (1 - w) y',
 
@@ -46,7 +46,7 @@ def require_drawable(
             "items are drawn by a set's decoder, and this set stores its items: make one with "
             '`decoder = "generator"` under [parameterisation] (distill-data --config)'
         )
-    most = max(1, LARGEST // (classes * max(mels, codec.width) * frames))
+    most = LARGEST // (classes * max(mels, codec.width) * frames)  # as sets are read
     if not 1 <= per_class <= most:
         raise SetError(f"from 1 to {most:,} items of each class can be drawn; found {per_class}")
     return codec
