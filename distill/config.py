@@ -318,7 +318,8 @@ class RunConfig(BaseModel):
     def build_parameterisation(self) -> Parameterisation:
         """What is learned."""
         whole = self.corpus.access == "built-in" and self.budget is None
-        named = "slices" in self.parameterisation
+        frames = self.parameterisation.get("frames")
+        named = "slices" in self.parameterisation or frames == "means"
         untried = (
             self.budget is not None
             or self.task != "categorical"

@@ -33,9 +33,9 @@ def small_items(ipc: int, frames: int, *, means: bool) -> dict[str, Any]:
     Args:
         ipc: whose bytes there are.
         frames: of an item.
-        means: to be stored as means of frames instead: since somebody says how many slices there
-            are, or where cosines were not tried, under a privacy budget, for dimensions, and of
-            other features than log-mels.
+        means: to be stored as means of frames instead: since somebody says so, or how many slices
+            there are, or where cosines were not tried, under a privacy budget, for dimensions, and
+            of other features than log-mels.
     """
     cosines = COSINES | (FEWEST_BYTES if ipc == 1 else {})
     if means or cosines["slices"] > frames:

@@ -234,7 +234,8 @@ def distill(
             *(state.targets, per_class, curator.spec.frames, judge),
             prefixes=prefixes,
         )
-        worth = ended.looks[0].score if ended.looks else 0.0  # of what it started from
+        # Of what it started from, under whichever labels.
+        worth = max((look.score for look in ended.looks if not look.step), default=0.0)
         left = seconds - state.seconds - state.judging
         guided = guide.run(ended.learned, worth, progress, left)
         state.seconds += guided.seconds
@@ -281,7 +282,16 @@ def distill(
                 f"{metric} of validation speakers after so many steps of the native schedule": {
                     str(step): round(score, 4) for step, score in enumerate(guided.scores, 1)
                 },
-            },
+            }
+            | (
+                {}
+                if guided.worth is None
+                else {
+                    f"{metric} of validation speakers with a native schedule": round(
+                        guided.worth, 4
+                    )
+                }
+            ),
             seed=seed,
             per_class=ipc,
             training_utterances=counted,

@@ -85,6 +85,8 @@ class Guided:
         learned: items and labels, by name.
         schedule: None if there is none.
         scores: UAR (or CCC) of validation speakers after each step, of the student itself.
+        worth: what the judge thought of the items with a schedule, whether that was kept or not;
+            None where nobody was asked.
         notes: what a reader of the set should know of it.
         seconds: that it took.
     """
@@ -92,6 +94,7 @@ class Guided:
     learned: Mapping[str, Tensor]
     schedule: NativeSchedule | None = None
     scores: tuple[float, ...] = ()
+    worth: float | None = None
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
 
@@ -135,16 +138,19 @@ class Guide:
         Args:
             made: items, and labels where these are learned, by name.
             worth: what the judge thought of what they started from, if there is one. The best
-                of all that it thought would be luck in part.
+                of all that it thought on the way would be luck in part.
             progress: a bar.
             seconds: that it may take, but for being judged once.
         """
         began = time.monotonic()
         learned, schedule, scores = self._led(made, progress, seconds)
+        found = None
+        if self.judge is not None and schedule is not None:
+            found = self.judge(learned, self.targets, schedule)
         if schedule is None:
             learned = dict(made)
             note = "it has no native schedule: none was found in the time there was"
-        elif self.judge is not None and self.judge(learned, self.targets, schedule) < worth:
+        elif found is not None and found < worth:
             learned, schedule = dict(made), None
             note = (
                 "it has no native schedule: with one it was worth less to validation speakers than "
@@ -158,7 +164,7 @@ class Guide:
                 f"its native schedule leads from the fixed initialisation towards an expert's "
                 f"weights: {used} items, of {numbers:,} numbers, stand for {weights:,} weights"
             )
-        return Guided(learned, schedule, scores, (note,), time.monotonic() - began)
+        return Guided(learned, schedule, scores, found, (note,), time.monotonic() - began)
 
     def _led(
         self, made: Mapping[str, Tensor], progress: Progress, seconds: float

@@ -52,7 +52,8 @@ def notes_of(
         if not ended.best.step:
             relabelled = not ended.best.real and any(look.real for look in ended.looks)
             what = "as it started" + (", but for its labels" if relabelled else "")
-        yield f"it is {what}, since it was then worth most to validation speakers"
+        before = "before its native schedule was learned it was" if guided else "it is"
+        yield f"{before} {what}, since it was then worth most to validation speakers"
 
 
 def fitted_to(speech: PublicSpeech | None, disentangler: Disentangler) -> str:

@@ -214,10 +214,10 @@ def main(
     real = Experiment(config, Path(), "", show_progress=sys.stderr.isatty()).load()
     metric = "CCC" if real.task.dimensions else "UAR"
     train, validation, _ = real.fold(config.corpus_protocol, fold)
-    labels = config.build_parameterisation().labels
+    labels = {one.build_parameterisation().labels: None for one in chosen.values()}  # in order
     print(
         f"{protocol_line(real, config.corpus_protocol, config.feature_name)} · validation speakers "
-        f"of fold {fold} · ipc {ipc}, {labels} labels · {config.student}, "
+        f"of fold {fold} · ipc {ipc}, {' or '.join(labels)} labels · {config.student}, "
         f"{config.build_recipe().settings[0]} · {config.seeds} students per "
         f"initialisation\n\n"
         f"| way | outer steps | items per class | bytes | {metric}, fixed | {metric}, random "

@@ -141,7 +141,9 @@ def main(
             f'the table is of UAR, so of sets of emotions alone; found task = "{largest.task}" in '
             f"{config_file}: leave it out"
         )
-    stored = {**given, "parameterisation": largest.parameterisation}  # alike at every size
+    # Else a smaller set could have another objective, and be stored in another way.
+    alike = ("objective", "settings", "loop", "parameterisation", "native", "expert")
+    stored = {**given, **{name: getattr(largest, name) for name in alike}}
     configs = {
         f"ipc-{size}": RunConfig.of(config_file, {**stored, "ipc": size}).resolved()
         for size in (*sizes, ipc)

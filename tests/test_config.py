@@ -210,6 +210,8 @@ def test_sets_of_recordings_are_stored_small_unless_told_otherwise(tmp_path):
         assert (plain.loop["steps"], plain.loop["learning_rate"]) == (200, 0.01)
         assert named.build_parameterisation() == Parameterisation(2, "int8", "taught")
         assert named.loop["steps"] == 600
+        blurred = config_of(f"ipc = {ipc}\n{real}[parameterisation]\nframes = 'means'\n", tmp_path)
+        assert blurred.build_parameterisation() == Parameterisation(4, "int8", "taught")
     longer = config_of(f"{real}[loop]\nsteps = 7\n", tmp_path)
     assert longer.loop["steps"] == 7
     private = config_of("ipc = 1\nepsilon = 8.0\n" + real, tmp_path).build_parameterisation()

@@ -12,6 +12,7 @@ from distill.candidate import Parameterisation
 from distill.engine import distill
 from distill.expert import Expert
 from distill.judge import Judge
+from distill.native import Native
 from distill.objectives.distribution_matching import DistributionMatching
 from distill.objectives.objective import Objective
 from distill.objectives.unrolled import Unrolled
@@ -22,7 +23,8 @@ from synth_data.curator import Curator
 from synth_data.synthetic import SyntheticSet
 
 RECIPE = Recipe.single(20)
-WAY = "UAR of validation speakers after so many steps"
+HEARD = "UAR of validation speakers"
+WAY = f"{HEARD} after so many steps"
 
 
 PUSH = Push()
@@ -85,6 +87,26 @@ def test_labels_of_experts_are_judged_apart_from_steps(labels, said, told, monke
     assert torch.equal(synthetic.targets, START.targets) == (best == 0)
     if best > 0:
         assert synthetic.targets.max() < 1
+
+
+@pytest.mark.parametrize("whole", [0.9, 0.55])
+def test_a_schedule_takes_no_set_below_what_it_started_from(whole, monkeypatch):
+    """Under the better of the labels that it started with; and notes say when the set was so."""
+    monkeypatch.setattr(Judge, "hears", lambda *_: 0.5)
+    scored(monkeypatch, 0.5, 0.9, 0.7, 0.6, whole)
+    synthetic = made(
+        DistributionMatching(starts=1, checkpoints=1),
+        parameterisation=Parameterisation(labels="taught"),
+        expert=Expert(steps=10),
+        native=Native(steps=1, rounds=2),
+    )
+    kept = whole == 0.9
+    assert (synthetic.schedule is not None) == kept
+    assert synthetic.provenance.settings[f"{HEARD} with a native schedule"] == whole
+    assert torch.equal(synthetic.features, START.features) == (not kept)
+    told = [note for note in synthetic.provenance.notes if "as it started, but for" in note]
+    before = "before its native schedule was learned it was as it" if kept else "it is as it"
+    assert [note.startswith(before) for note in told] == [True]
 
 
 def test_without_steps_items_are_utterances_under_experts_labels():
