@@ -15,7 +15,8 @@ distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 10 --c
 distill-data --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --ipc 10 --slices 4 --config examples/curve.toml --out runs/ravdess-ipc10 "$@"
 distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 1 --out runs/emodb-ipc1 "$@"
 distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 1 --slices 4 --config examples/table.toml --out runs/emodb-ipc1-means "$@"
-distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 2 --numbers float32 --config examples/cosines.toml --out runs/emodb-5-percent "$@"
+distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 2 --numbers float32 --slices 32 --config examples/cosines.toml --out runs/emodb-5-percent "$@"
+distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 2 --numbers float32 --config examples/cosines.toml --out runs/emodb-5-percent-sixteen "$@"
 distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 10 --config examples/table.toml --out runs/emodb-ipc10-cosines "$@"
 distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 10 --slices 4 --config examples/table.toml --out runs/emodb-ipc10 "$@"
 # Speech without its speakers, and as it is.
