@@ -144,9 +144,10 @@ def distill_data(
     slices: Annotated[
         int | None,
         typer.Option(
-            help="Store this many items in the frames of one, as means of frames.  [default: 8 as "
-            "cosines, 16 with --ipc 1; under --epsilon, for dimensions and for other features "
-            "than log-mels 4; toy without --epsilon, and features of one frame: 1]"
+            help="Store this many items in the frames of one, as means of frames unless --config "
+            "says cosines.  [default: 8 as cosines, 16 with --ipc 1; under --epsilon, for "
+            "dimensions and for other features than log-mels 4; toy without --epsilon, and "
+            "features of one frame: 1]"
         ),
     ] = None,
     numbers: Annotated[

@@ -236,7 +236,6 @@ def test_it_costs_something(name):
     cost = OBJECTIVES[name]().cost(PER_CLASS, 100)
     assert cost.real_passes + cost.step_real_passes > 0
     assert cost.step_passes >= 1
-    assert cost.checkpoints >= 0
 
 
 @pytest.mark.parametrize("name", [name for name in OBJECTIVES if name != "released-moments"])

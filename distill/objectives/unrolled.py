@@ -13,7 +13,8 @@ simple dataset distillation").
 
 The real data are asked one question per outer step: the mean gradient of their loss at the end of
 the run, which starts the reverse pass. Where dimensions are told, the moments that say how their
-CCC is to be raised are asked before. All else reads synthetic items.
+CCC is to be raised are asked before. All else reads synthetic items. The loss itself is not asked
+for: what a step gives as its loss has its derivative, but the value of that gradient's length.
 
 How the end of the run depends on the set is told by `distill.objectives.student_run`; with `inner =
 "higher"` by the graphs of all steps (Grefenstette et al. 2019), exact and with the memory of T.
