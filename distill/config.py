@@ -165,12 +165,15 @@ class RunConfig(BaseModel):
 
         Args:
             file: of settings.
-            given: by name, None for those that are not given; tables change those of the file.
+            given: by name, None for those that are not given; tables change those of the file. With
+                another objective than the file's, the file's settings of that one do not count.
 
         Raises:
             UserError: the file cannot be read, or a setting is unknown or out of range.
         """
         values = read_settings(file) if file is not None else {}
+        if given.get("objective") not in (None, values.get("objective", given.get("objective"))):
+            values.pop("settings", None)
         for name, value in given.items():
             if isinstance(value, Mapping):
                 inner: dict[str, Any] = {k: v for k, v in value.items() if v is not None}

@@ -17,9 +17,9 @@ from joblib import cpu_count
 
 from distill.checkpoint import Checkpoint
 from distill.config import RunConfig
+from distill.cross_validated import cross_validated
 from distill.disentangle.leace import Leace
 from distill.engine import distill
-from distill.estimate import cross_validated
 from distill.objectives.objective import Student
 from distill.private import Feasibility, account_of, feasibility
 from distill.public import in_words, record, under_emotions_of

@@ -33,6 +33,15 @@ def test_the_command_line_changes_single_settings_of_a_files_tables(tmp_path):
         config_of("loop = 3", tmp_path, loop={"initialisation": "herding"})
 
 
+def test_another_objective_than_the_files_has_settings_of_its_own(tmp_path):
+    text = "objective = 'unrolled'\n[settings]\nwindow = 7\n"
+    assert config_of(text, tmp_path, objective="unrolled").settings["window"] == 7
+    other = config_of(text, tmp_path, objective="kernel")
+    assert other.settings == config_of("", tmp_path, objective="kernel").settings
+    with pytest.raises(UserError, match="unknown setting of kernel 'window'"):
+        config_of("[settings]\nwindow = 7\n", tmp_path, objective="kernel")
+
+
 def test_what_is_written_resolves_to_itself(tmp_path):
     schedules = "[{ steps = 5, learning_rate = 0.1 }, { steps = 7, learning_rate = 0.2 }]"
     config = config_of(f"fold = 'all'\n[recipe]\nschedules = {schedules}\n", tmp_path)

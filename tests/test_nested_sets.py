@@ -3,6 +3,7 @@
 import pytest
 from scripts import makes_small_sets, script
 
+from distill.config import RunConfig
 from evaluation.report import Report
 
 nested = script("nested_sets")
@@ -16,17 +17,17 @@ def command(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.slow
 def test_sizes_are_made_once_and_compared_on_the_same_speakers(command, tmp_path):
-    first = command("--ipc", 3, "--nested", "1,2")
+    first = command("--ipc", 7, "--nested", "1,2")
     assert first.code == 0, first.err
     made = tmp_path / "out" / "sets" / "nested" / "fold-1" / "set" / "manifest.json"
     before = made.stat().st_mtime_ns
-    again = command("--ipc", 3, "--nested", "1,2")
+    again = command("--ipc", 7, "--nested", "1,2")
     assert again.out == first.out
     assert made.stat().st_mtime_ns == before
     report = Report.load(tmp_path / "out" / "report.json")
     small = {row.set for row in report.rows if row.ipc == 1}
     assert small == {nested.ALONE, nested.NESTED, nested.PLAIN}
-    assert {row.set for row in report.rows if row.ipc == 3} == {nested.ALONE, nested.NESTED}
+    assert {row.set for row in report.rows if row.ipc == 7} == {nested.ALONE, nested.NESTED}
     sizes = {(row.ipc, row.utterances) for row in report.rows if row.ipc}
     assert len(sizes) == 3  # all that are called alike have as many items
     lines = [line for line in first.out.splitlines() if line.startswith("| ")]
@@ -38,6 +39,18 @@ def test_sizes_are_made_once_and_compared_on_the_same_speakers(command, tmp_path
         if (found.set, found.ipc, found.initialisation) == (nested.NESTED, 1, "random")
     }
     assert f"{differences[nested.ALONE]:+.3f} [" in one
+
+
+@pytest.mark.slow
+def test_sizes_differ_in_nothing_but_size(command, tmp_path):
+    """Though "auto" has another objective for fourteen items of each class than for two."""
+    sizes = {ipc: RunConfig.of(None, {"ipc": ipc}).resolved().choice.settings for ipc in (2, 14)}
+    assert sizes[2] != sizes[14]
+    assert command("--ipc", 7, "--nested", "1").code == 0
+    made = [RunConfig.of(path, {}) for path in (tmp_path / "out" / "sets").glob("*/run.toml")]
+    assert {config.ipc for config in made} == {1, 7}
+    alike = {config.model_copy(update={"ipc": 7, "nested": ()}).toml() for config in made}
+    assert len(alike) == 1
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 
 from small_folds import folds, report
 
-from distill.estimate import cross_validated
+from distill.cross_validated import cross_validated
 from evaluation.report import Report
 from evaluation.runs import FoldResult
 
