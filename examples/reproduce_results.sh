@@ -35,13 +35,17 @@ distill-data --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --ipc 1 --config
 
 # What sets are worth beside everything else one could do. Planned runs have no sets to judge.
 [[ " $* " == *" --dry-run "* ]] && exit
+evaluate-data ipc1=runs/ravdess-ipc1 ipc10=runs/ravdess-ipc10-cosines 5pc=runs/ravdess-5-percent-cosines --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --seeds 5 --baselines random,k-means,herding,random-soft,compressed-int8,cosines-int8 --teachers none --speech none --no-scores --out runs/ravdess-judged
+evaluate-data ipc1=runs/emodb-ipc1 ipc10=runs/emodb-ipc10-cosines 5pc=runs/emodb-5-percent --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --seeds 5 --baselines random,k-means,herding,random-soft,compressed-int8,cosines-int8 --teachers none --speech none --no-scores --out runs/emodb-judged
+evaluate-data runs/ravdess-5-percent-cosines --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --students crnn --seeds 5 --baselines none --teachers none --speech none --no-scores --out runs/ravdess-5-percent-crnn
+evaluate-data runs/emodb-5-percent --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --students crnn --seeds 5 --baselines none --teachers none --speech none --no-scores --out runs/emodb-5-percent-crnn
 evaluate-data runs/ravdess-ipc1-means --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --seeds 3 --baselines random,k-means,herding,random-soft,compressed-int8 --teachers none --speech none --no-scores --out runs/ravdess-ipc1-means-judged
 evaluate-data runs/emodb-ipc1-means --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --seeds 3 --baselines random,k-means,herding,random-soft,compressed-int8 --teachers none --speech none --no-scores --out runs/emodb-ipc1-small-judged
 evaluate-data runs/ravdess-5-percent --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --seeds 3 --baselines random,k-means,herding,random-soft --teachers none --speech none --no-scores --out runs/ravdess-5-percent-judged
 evaluate-data runs/ravdess-ipc10-cosines --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --students crnn --seeds 2 --baselines none --teachers none --speech none --no-scores --out runs/ravdess-ipc10-crnn
 evaluate-data runs/emodb-ipc10-cosines --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --students crnn --seeds 2 --baselines none --teachers none --speech none --no-scores --out runs/emodb-ipc10-crnn
 evaluate-data ten=runs/ravdess-ipc10 five=runs/ravdess-5-percent --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --students crnn --seeds 2 --baselines none --teachers none --speech none --no-scores --out runs/ravdess-crnn
-evaluate-data ten=runs/emodb-ipc10 five=runs/emodb-5-percent --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --students crnn --seeds 2 --baselines none --teachers none --speech none --no-scores --out runs/emodb-crnn
+evaluate-data runs/emodb-ipc10 --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --students crnn --seeds 2 --baselines none --teachers none --speech none --no-scores --out runs/emodb-crnn
 evaluate-data runs/ravdess-ipc10 --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --seeds 2 --baselines k-means,herding,random-soft --teachers none --speech none --no-scores --out runs/ravdess-ipc10-beside
 evaluate-data runs/emodb-ipc1-gm --dataset emodb --data-root "$SER_DATA_ROOT/emodb" --seeds 3 --out runs/emodb-ipc1-judged
 evaluate-data runs/ravdess-ipc10-gm --dataset ravdess --data-root "$SER_DATA_ROOT/ravdess" --seeds 2 --teachers none --speech none --no-scores --out runs/ravdess-ipc10-judged
