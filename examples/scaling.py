@@ -11,11 +11,13 @@ the real speech at every step.
 
 import io
 import multiprocessing
+import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -53,7 +55,7 @@ class Measured:
         objective: its name.
         utterances: of the corpus.
         before: seconds before the first outer step.
-        step: seconds of an outer step.
+        step: seconds of an outer step, the median of them.
         features: bytes of the corpus.
         peak: bytes that the process held beyond what it had held before the corpus.
     """
@@ -75,9 +77,16 @@ def measure(objective: str, utterances: int, ipc: int, steps: int) -> Measured:
     repeated = train.select([row % len(train) for row in range(utterances)])
     marks: list[float] = []
 
-    def begin(*given: Any, **named: Any) -> tqdm:
-        marks.append(time.perf_counter())
-        return SILENT(*given, **named)
+    def noted(steps: Iterable[int], **named: Any) -> tqdm:
+        """A silent bar of steps that notes when each begins, and when the last has ended."""
+
+        def each() -> Iterator[int]:
+            for step in steps:
+                marks.append(time.perf_counter())
+                yield step
+            marks.append(time.perf_counter())
+
+        return SILENT(each(), **named)
 
     began = time.perf_counter()
     distill(
@@ -88,14 +97,13 @@ def measure(objective: str, utterances: int, ipc: int, steps: int) -> Measured:
         seed=0,
         loop=Loop(steps=steps),
         parameterisation=SMALL,
-        progress=partial(begin),
+        progress=partial(noted),
     )
-    ended = time.perf_counter()
     return Measured(
         objective,
         utterances,
         marks[0] - began,
-        (ended - marks[0]) / steps,
+        statistics.median(end - start for start, end in pairwise(marks)),
         repeated.features.nbytes,
         held("VmHWM") - before,
     )
