@@ -33,7 +33,7 @@ def comparisons(scope: Scope) -> list[Comparison]:
             scope.fold,
             *(one, other),
             scope.samples[one].uar - scope.samples[other].uar,
-            scope.speakers,
+            *(scope.speakers, scope.alike),
         )
         for one, other in pairs(judged)
     ]
@@ -86,6 +86,7 @@ def difference(
     other: Condition,
     values: Float[np.ndarray, " row"],
     speakers: int,
+    alike: float,
     within: tuple[float, float] = (-1.0, 1.0),
 ) -> Comparison:
     """The record of a pair.
@@ -96,14 +97,13 @@ def difference(
         other: with whom.
         values: the difference as it is, then of each resample of the speakers.
         speakers: that were resampled.
+        alike: as many who say equally much.
         within: the range of a difference.
     """
     return Comparison(
         **one._asdict(),
         against=other.set,
         fold=fold,
-        difference=Estimate(
-            mean=float(values[0]), interval=interval(values, speakers, within=within)
-        ),
+        difference=Estimate(mean=float(values[0]), interval=interval(values, alike, within=within)),
         speakers=speakers,
     )

@@ -84,4 +84,4 @@ def _augmentation_robust(scope: Scope, condition: Condition) -> Estimate | None:
 
 def _score(scope: Scope, lead: Float[np.ndarray, " row"]) -> Estimate:
     values = normalised(lead)
-    return Estimate(mean=float(values[0]), interval=share_interval(values, scope.speakers))
+    return Estimate(mean=float(values[0]), interval=share_interval(values, scope.alike))

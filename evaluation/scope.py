@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from evaluation import metrics
-from evaluation.intervals import interval, ratio, resample, share_interval, speaker_weights
+from evaluation.intervals import alike, interval, ratio, resample, share_interval, speaker_weights
 from evaluation.records import Estimate, FoldName, Row, Spread
 from evaluation.runs import FULL, Condition, FoldResult, Run
 
@@ -66,11 +66,13 @@ class Sample:
         runs: of every fold.
         confusions: the folds' predictions pooled.
         weights: the scope's resamples of the speakers.
+        alike: so many speakers who say equally much would say as much as these.
     """
 
     runs: tuple[Run, ...]
     confusions: Int[np.ndarray, "replica speaker truth predicted"]
     weights: Int[np.ndarray, "row speaker"]
+    alike: float
 
     @cached_property
     def uar(self) -> Float[np.ndarray, " row"]:
@@ -83,7 +85,7 @@ class Sample:
         rows = self.uar if metric is metrics.uar else self._resampled(metric)
         return Spread(
             mean=float(values.mean()),
-            interval=share_interval(rows, self.weights.shape[1]),
+            interval=share_interval(rows, self.alike),
             sd=float(values.std(ddof=1)) if len(values) > 1 else None,
         )
 
@@ -101,6 +103,7 @@ class Scope:
         fold: its name in the report.
         names: of the test speakers, sorted.
         genders: of the same; empty where one is not known.
+        alike: so many speakers who say equally much would say as much as these.
         chance: UAR of guessing, for the speakers as they are and for each resample.
         samples: by condition.
         partial, incomplete: as in the pool.
@@ -109,6 +112,7 @@ class Scope:
     fold: FoldName
     names: tuple[str, ...]
     genders: tuple[str, ...]
+    alike: float
     chance: Float[np.ndarray, " row"]
     samples: Mapping[Condition, Sample]
     partial: tuple[Condition, ...]
@@ -133,6 +137,7 @@ class Scope:
         names = tuple(sorted(gender_of))
         weights = speaker_weights(len(names), generator)
         heard = metrics.speaker_confusions(truth, truth, speakers, classes)
+        as_many = alike(heard.sum(axis=(1, 2)))
         pool = Pool.of([result.runs for result in results])
         samples = {}
         for condition, replicas in pool.replicas.items():
@@ -145,11 +150,13 @@ class Scope:
                     [metrics.speaker_confusions(truth, p, speakers, classes) for p in predictions]
                 ),
                 weights=weights,
+                alike=as_many,
             )
         return cls(
             fold,
             names,
             tuple(gender_of[name] for name in names),
+            as_many,
             1 / metrics.classes_present(resample(heard, weights)),
             samples,
             pool.partial,
@@ -197,7 +204,7 @@ class Scope:
             return None
         return Estimate(
             mean=float(values[0]),
-            interval=interval(values, self.speakers, within=(least, math.inf)),
+            interval=interval(values, self.alike, within=(least, math.inf)),
         )
 
 

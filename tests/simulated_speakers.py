@@ -17,12 +17,15 @@ class World:
         between: how much speakers differ in how well they are recognised (logits).
         within: how much they differ in which emotion is recognised (logits).
         lacking: some speakers have no utterance of some emotions.
+        talkers: so many speakers have a hundred utterances each, and the others one; with none,
+            all have 5 to 60.
     """
 
     classes: int = 4
     between: float = 0.8
     within: float = 0.5
     lacking: bool = True
+    talkers: int = 0
 
     def recalls(self, speakers: int, generator: Generator) -> np.ndarray:
         """[recogniser, speaker, class]; what is hard for one recogniser is hard for the other."""
@@ -34,7 +37,7 @@ class World:
         return 1 / (1 + np.exp(-np.stack([first, second + 0.5 * habits[0] + habits[1]])))
 
     def utterances(self, speakers: int, generator: Generator) -> np.ndarray:
-        """[speaker, class]: 5 to 60 of each speaker."""
+        """[speaker, class]."""
         shares = generator.dirichlet(np.full(self.classes, 8.0), speakers)
         if self.lacking:
             of_some = generator.random((speakers, 1)) < 0.3
@@ -43,6 +46,8 @@ class World:
             shares = np.where(lacks, 0, shares)
             shares /= shares.sum(axis=1, keepdims=True)
         totals = generator.integers(5, 61, speakers)
+        if self.talkers:
+            totals = np.where(np.arange(speakers) < self.talkers, 100, 1)
         return np.stack([generator.multinomial(n, p) for n, p in zip(totals, shares, strict=True)])
 
     def true_uars(self, generator: Generator) -> np.ndarray:

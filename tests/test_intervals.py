@@ -9,7 +9,7 @@ import pytest
 from simulated_speakers import World
 
 from evaluation import metrics
-from evaluation.intervals import interval, ratio, resample, share_interval, speaker_weights
+from evaluation.intervals import alike, interval, ratio, resample, share_interval, speaker_weights
 
 Interval = tuple[float, float] | None
 
@@ -112,7 +112,7 @@ def coverage(
     generator = np.random.default_rng(speakers)
     first, second = world.true_uars(generator)
     truth = {"uar": first, "difference": first - second, "ratio": second / first}
-    truth |= {"percentiles": first, "over utterances": first}
+    truth |= {"percentiles": first, "over utterances": first, "as if all said as much": first}
     held: dict[str, list[bool]] = {name: [] for name in truth}
     for _ in range(times):
         confusions = world.confusions(speakers, generator)
@@ -120,10 +120,12 @@ def coverage(
         one, other = metrics.uar(resample(confusions, weights))
         relative = ratio(other, one)
         assert relative is not None
+        as_many = alike(confusions[0].sum(axis=(1, 2)))
         intervals = {
-            "uar": share_interval(one, speakers),
-            "difference": interval(one - other, speakers, within=(-1.0, 1.0)),
-            "ratio": interval(relative, speakers, within=(0.0, math.inf)),
+            "uar": share_interval(one, as_many),
+            "difference": interval(one - other, as_many, within=(-1.0, 1.0)),
+            "ratio": interval(relative, as_many, within=(0.0, math.inf)),
+            "as if all said as much": share_interval(one, speakers),
             "percentiles": percentiles(one),
             "over utterances": over_utterances(confusions[0], generator, replicates),
         }
@@ -150,8 +152,25 @@ def over_utterances(
 def test_intervals_hold_the_true_value_as_often_as_they_say(world: World, speakers: int) -> None:
     held = coverage(world, speakers)
     for name in ("uar", "difference", "ratio"):
-        assert 0.92 <= held[name] <= 0.98, (name, held)
+        assert 0.92 <= held[name] <= 0.99, (name, held)
     # The control: utterances of one speaker are alike, so intervals over utterances are too narrow.
     assert held["over utterances"] < 0.9, held
     if speakers <= 10:
         assert held["percentiles"] < 0.92, held
+
+
+@pytest.mark.parametrize(("talkers", "others"), [(4, 100), (9, 300)])
+def test_intervals_hold_it_where_few_speakers_say_most(talkers: int, others: int) -> None:
+    held = coverage(World(talkers=talkers), talkers + others)
+    for name in ("uar", "difference", "ratio"):
+        assert 0.91 <= held[name] <= 0.98, (name, held)
+    assert held["as if all said as much"] < 0.93, held
+
+
+@pytest.mark.parametrize("kind", [interval, share_interval])
+def test_no_interval_where_one_speaker_says_nearly_everything(
+    kind: Callable[..., Interval],
+) -> None:
+    values = np.array([0.5, 0.4, 0.6])
+    assert kind(values, alike(np.array([1000, 1]))) is None
+    assert kind(values, alike(np.array([1000, 200]))) is not None

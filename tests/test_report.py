@@ -110,8 +110,7 @@ def test_comparisons_are_paired_over_speakers() -> None:
     # Bob alone: 1 against 1/2; Eve alone: 3/4 against 1; Ada alone: 3/4 against 1/2.
     assert by_set["random"].difference.interval is not None
     low, high = by_set["random"].difference.interval
-    assert low < 0 < high
-    assert (low + high) / 2 == pytest.approx(0.8125 - 0.625)
+    assert low < 0 < 0.8125 - 0.625 < high
 
 
 def test_only_sets_of_one_size_student_and_initialisation_are_compared() -> None:
@@ -229,7 +228,7 @@ def test_the_texts_say_what_the_numbers_mean() -> None:
     ) in text
     assert "| 1 | 0.875 | 0.750 | 0.500 |" in text  # UAR per fold
     assert "The 3 test speakers were drawn again" in text
-    assert "93 to 97 times in 100 over 4 speakers or more" in text
+    assert "at least 92 times in 100 over 4 speakers or more" in text
     assert text.endswith(f"\n{LINE}\n")
     assert "distill-data --ipc 1 --seed 0" in text
     assert "PyTorch 2" in text

@@ -58,7 +58,7 @@ from hashlib import shake_256
 import numpy as np
 from jaxtyping import Float
 
-from evaluation.intervals import share_interval
+from evaluation.intervals import alike, share_interval
 
 RESAMPLES = 200  # of the speakers
 PAIR = math.sqrt(2)  # to the power of which a fold of two speakers counts
@@ -142,7 +142,7 @@ def _who_recur_alike(folds: Sequence[Sequence[str]]) -> float:
     for names in folds:
         for name in names:
             counts[name] = counts.get(name, 0.0) + 1 / len(names)
-    return len(folds) ** 2 / sum(count**2 for count in counts.values())
+    return alike(np.array(list(counts.values())))
 
 
 def _counts(sides: Sequence[Sequence[str]]) -> Float[np.ndarray, " row"]:

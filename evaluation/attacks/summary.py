@@ -8,7 +8,7 @@ import numpy as np
 
 from evaluation.attacks.attempts import VOICES, Attempt, Game, Whose
 from evaluation.attacks.recurring import Rate, interval_of
-from evaluation.intervals import share_interval, speaker_weights
+from evaluation.intervals import alike, share_interval, speaker_weights
 from evaluation.records import Attack, Estimate
 from evaluation.runs import FULL, FoldResult
 
@@ -155,7 +155,7 @@ def _share(attempts: Sequence[Attempt], draws: np.random.Generator) -> Estimate:
     weights = speaker_weights(len(names), draws)
     shares = (weights @ counts[0]) / (weights @ counts[1])
     # As many of everybody, such as all, says nothing of how many of others it would be.
-    interval = share_interval(shares, len(names)) if np.ptp(shares) > TINY else None
+    interval = share_interval(shares, alike(counts[1])) if np.ptp(shares) > TINY else None
     return Estimate(mean=float(shares[0]), interval=interval)
 
 

@@ -10,7 +10,6 @@ from evaluation.dimensional.records import DimensionalRow, Metrics
 from evaluation.dimensional.report import DimensionalReport
 from evaluation.dimensional.results import DimensionalResult
 from evaluation.dimensional.scatter import scatters
-from evaluation.dimensional.scope import HELD
 from evaluation.dimensional.systems_on_page import systems
 from evaluation.files import write_atomically
 from evaluation.page.colours import Look, looks
@@ -55,7 +54,7 @@ def html(
     return template("dimensional.html.j2").render(
         report=report,
         privacy=report.privacy,
-        limits=limits(max(row.speakers for row in report.rows), HELD),
+        limits=limits(max(row.speakers for row in report.rows)),
         headline=view.headlines,
         about=report.about,
         results=[Part(name, [view.main(name, rows)]) for name, rows, _ in rooms],

@@ -11,7 +11,7 @@ from evaluation import tables
 from evaluation.comparisons import difference, pairs
 from evaluation.dimensional.records import DimensionalRow
 from evaluation.dimensional.results import DimensionalResult
-from evaluation.dimensional.scope import HELD, Scope
+from evaluation.dimensional.scope import Scope
 from evaluation.dimensional.systems import ABOUT, NO_ENCODERS, Encoders, table, ways
 from evaluation.records import Comparison, FoldName, Versions
 from evaluation.remarks import not_pooled, partly_pooled, reasons
@@ -159,7 +159,7 @@ class DimensionalReport(SavedReport):
         if "all" in self.main_folds:
             every = [row for row in self.heard(CLEAN) if row.fold != "all"]
             parts += ["## Mean CCC per fold", tables.markdown(_per_fold(every))]
-        return self.markdown_with(parts, limits(max(row.speakers for row in self.rows), HELD))
+        return self.markdown_with(parts, limits(max(row.speakers for row in self.rows)))
 
     def _systems(self) -> list[str]:
         """Systems beside sets, test by test; nothing if there are none."""
@@ -238,4 +238,5 @@ def _comparisons(scope: Scope) -> Iterator[Comparison]:
     samples = scope.samples
     for one, other in pairs({name: sample.runs[0].judged for name, sample in samples.items()}):
         lead = samples[one].ccc - samples[other].ccc
-        yield difference(scope.fold, one, other, lead, scope.speakers, within=(-2.0, 2.0))
+        speakers = scope.speakers, scope.alike
+        yield difference(scope.fold, one, other, lead, *speakers, within=(-2.0, 2.0))

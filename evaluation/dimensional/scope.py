@@ -6,10 +6,11 @@ correlation are taken on the scale of Fisher's z, as Lin (1989) does: that is th
 (1 + r) / 2, up to a factor.
 
 What was measured of 95 % intervals, on simulated speakers who differ a little, more, or much in
-mean and slope of what is told of them, with 5 to 60 utterances each: the share that holds the true
-value, 400 times each, over 4, 6, 10 and 24 speakers. Mean CCC 0.92 - 0.95, differences 0.90 - 0.97;
-ratios, of speakers who differ a little or more, 0.91 - 0.96. Of speakers who differ much, ratios
-often have no interval, as some resample of full data tells nothing.
+mean and slope of what is told of them: the share that holds the true value, 300 times each. With 5
+to 60 utterances, over 4, 6, 10 and 24 speakers: mean CCC 0.94 - 0.97, differences 0.94 - 0.99,
+ratios 0.94 - 0.99. Where four of 104 speakers say 100 utterances each and the others one: 0.92 -
+0.94, 0.95 - 0.99, 0.95 - 0.99 (with Student's t of 104 speakers: 0.82 - 0.84, 0.88 - 0.92, 0.87 -
+0.91).
 """
 
 import math
@@ -25,6 +26,7 @@ from evaluation.concordance import ccc_of, centre, moment_rows, pearson_of
 from evaluation.dimensional.records import Dimension, DimensionalRow, Metrics
 from evaluation.dimensional.results import DimensionalResult
 from evaluation.intervals import (
+    alike,
     correlation_interval,
     interval,
     ratio,
@@ -36,13 +38,14 @@ from evaluation.records import Estimate, FoldName, Spread
 from evaluation.runs import Condition, Run
 from evaluation.scope import Pool, costs, full_beside
 
-HELD = "90 to 97"  # of 100 intervals
 # A metric of each dimension, from `Sample.resampled`.
 Metric = Callable[[Float[np.ndarray, "*batch 7"]], Float[np.ndarray, "*batch"]]
-Interval = Callable[[Float[np.ndarray, " row"], int], tuple[float, float] | None]
+Interval = Callable[[Float[np.ndarray, " row"], int | float], tuple[float, float] | None]
 
 
-def error_interval(values: Float[np.ndarray, " row"], speakers: int) -> tuple[float, float] | None:
+def error_interval(
+    values: Float[np.ndarray, " row"], speakers: int | float
+) -> tuple[float, float] | None:
     """The interval of a mean error."""
     return interval(values, speakers, within=(0.0, math.inf))
 
@@ -65,6 +68,8 @@ class Sample:
         confusions: of the emotions, of each speaker; None where none are told.
         weights: the scope's resamples of the rated speakers.
         of_everybody: the same of all speakers.
+        rated_alike: so many rated speakers who say equally much would say as much.
+        alike: the same of all speakers.
     """
 
     runs: tuple[Run, ...]
@@ -72,6 +77,8 @@ class Sample:
     confusions: Int[np.ndarray, "replica speaker truth predicted"] | None
     weights: Int[np.ndarray, "row rated"]
     of_everybody: Int[np.ndarray, "all_rows speaker"]
+    rated_alike: float
+    alike: float
 
     @cached_property
     def resampled(self) -> Float[np.ndarray, "replica row dimension 7"]:
@@ -99,11 +106,11 @@ class Sample:
             return None
         with np.errstate(invalid="ignore"):  # a resample without any emotion has no interval
             rows = metrics.uar(resample(self.confusions, self.of_everybody))
-        return _spread(rows, self.of_everybody.shape[1], share_interval)
+        return _spread(rows, self.alike, share_interval)
 
     def _spread(self, metric: Metric, reach: Interval, of: slice) -> Spread:
         rows = metric(self.resampled[:, :, of]).mean(axis=-1)
-        return _spread(rows, self.weights.shape[1], reach)
+        return _spread(rows, self.rated_alike, reach)
 
 
 def _quotient(
@@ -113,7 +120,9 @@ def _quotient(
     return np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)
 
 
-def _spread(rows: Float[np.ndarray, "replica row"], speakers: int, reach: Interval) -> Spread:
+def _spread(
+    rows: Float[np.ndarray, "replica row"], speakers: int | float, reach: Interval
+) -> Spread:
     each = rows[:, 0]
     return Spread(
         mean=float(each.mean()),
@@ -130,6 +139,7 @@ class Scope:
         fold: its name in the report.
         dimensions: that were told.
         speakers: how many there are with a value of a dimension, whom intervals resample.
+        alike: so many of them who say equally much would say as much.
         samples: by condition.
         pool: whose runs they are.
     """
@@ -137,6 +147,7 @@ class Scope:
     fold: FoldName
     dimensions: tuple[str, ...]
     speakers: int
+    alike: float
     samples: Mapping[Condition, Sample]
     pool: Pool
 
@@ -157,11 +168,12 @@ class Scope:
         speakers = [speaker for result in results for speaker in result.speakers]
         names, whose = np.unique(speakers, return_inverse=True)
         # Speakers of whom no dimension is known say nothing of numbers.
-        rated = np.zeros(len(names), dtype=bool)
-        rated[whose[np.isfinite(truth).any(axis=1)]] = True
+        told_of = np.bincount(whose[np.isfinite(truth).any(axis=1)], minlength=len(names))
+        rated = told_of > 0
         of_everybody = weights = speaker_weights(len(names), generator)
         if not rated.all():
             weights = speaker_weights(int(rated.sum()), generator)
+        rated_alike = alike(told_of)
         middle = centre(truth)
         pool = Pool.of([result.runs for result in results])
 
@@ -187,10 +199,12 @@ class Scope:
                 else None,
                 weights=weights,
                 of_everybody=of_everybody,
+                rated_alike=rated_alike,
+                alike=alike(np.bincount(whose)),
             )
             for condition, replicas in pool.replicas.items()
         }
-        return cls(fold, task.dimensions, int(rated.sum()), samples, pool)
+        return cls(fold, task.dimensions, int(rated.sum()), rated_alike, samples, pool)
 
     def rows(self) -> list[DimensionalRow]:
         """A row per condition."""
@@ -216,4 +230,4 @@ class Scope:
         values = None if full is None else ratio(sample.ccc, full.ccc)
         if values is None:
             return None
-        return Estimate(mean=float(values[0]), interval=interval(values, self.speakers))
+        return Estimate(mean=float(values[0]), interval=interval(values, self.alike))

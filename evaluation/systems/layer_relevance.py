@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from evaluation.concordance import ccc_of, centre, moment_rows
-from evaluation.intervals import correlation_interval, interval, speaker_weights
+from evaluation.intervals import alike, correlation_interval, interval, speaker_weights
 from evaluation.systems.layer_weights import USUAL, Mixing, mix
 from evaluation.systems.ridge import best_reading
 from synth_data.errors import UserError
@@ -275,12 +275,13 @@ def _with_intervals(
     drawn = speaker_weights(len(names), np.random.default_rng(seed)).astype(float)
     found = ccc_of(np.einsum("rs,scm->rcm", drawn, sums))
     apart = found[:, -2] - found[:, 0]
+    as_many = alike(of_speaker.sum(axis=1))
     return [
         *(
-            Concordance(float(column[0]), correlation_interval(column, len(names)))
+            Concordance(float(column[0]), correlation_interval(column, as_many))
             for column in found.T
         ),
-        Concordance(float(apart[0]), interval(apart, len(names), within=(-2.0, 2.0))),
+        Concordance(float(apart[0]), interval(apart, as_many, within=(-2.0, 2.0))),
     ]
 
 

@@ -1,6 +1,7 @@
 """What a model-distillation system is worth: rows of a table, and the runs they are made of."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from jaxtyping import Float, Int
 from pydantic import TypeAdapter
 
 from evaluation.concordance import ccc_of, moment_rows
-from evaluation.intervals import correlation_interval, speaker_weights
+from evaluation.intervals import alike, correlation_interval, speaker_weights
 from evaluation.records import FoldName
 from synth_data.errors import UserError
 
@@ -89,10 +90,13 @@ class Fold:
     @property
     def rated(self) -> list[str]:
         """Speakers who have a value of a dimension; the others say nothing of numbers."""
+        return list(self.told_of)
+
+    @property
+    def told_of(self) -> Counter[str]:
+        """Of each of them, how many utterances have a value."""
         told = zip(self.speakers, self.truth, strict=True)
-        return list(
-            dict.fromkeys(name for name, row in told if any(value is not None for value in row))
-        )
+        return Counter(name for name, row in told if any(value is not None for value in row))
 
 
 @dataclass(frozen=True)
@@ -180,7 +184,9 @@ def rows_of(system: str, folds: Sequence[Fold], pooled: bool = True) -> list[Sys
     """
     if len(folds) > 1 and not pooled:
         return [row for fold in folds for row in rows_of(system, [fold])]
-    speakers = sorted({name for fold in folds for name in fold.rated})
+    told_of = sum((fold.told_of for fold in folds), Counter[str]())
+    speakers = sorted(told_of)
+    as_many = alike(np.array(list(told_of.values())))
     weights = speaker_weights(len(speakers), np.random.default_rng(0))
     by_model: dict[str, list[tuple[Fold, Run]]] = {}
     for fold in folds:
@@ -195,7 +201,7 @@ def rows_of(system: str, folds: Sequence[Fold], pooled: bool = True) -> list[Sys
         of_speech = [run.parameters / run.speech_teacher for run in each if run.speech_teacher]
         seeds = ccc[model].mean(axis=2)[:, 0]  # mean over the dimensions, with all speakers once
         mean = float(seeds.mean())
-        reach = correlation_interval(ccc[model].mean(axis=(0, 2)), len(speakers))
+        reach = correlation_interval(ccc[model].mean(axis=(0, 2)), as_many)
         rows.append(
             SystemRow(
                 system=system,
