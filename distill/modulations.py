@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from synth_data.errors import UserError
 from synth_data.randomness import generator
 from synth_data.representation import Representation
 
@@ -52,11 +53,21 @@ class Modulations:
 
     Attributes:
         spec: whose features it takes.
-        regions: of the spectrum.
+        regions: of the spectrum, at most one for each band.
+
+    Raises:
+        UserError: more regions than bands.
     """
 
     spec: Representation
     regions: int
+
+    def __post_init__(self) -> None:
+        if self.regions > self.spec.mels:
+            raise UserError(
+                f"regions are parts of the spectrum, which has {self.spec.mels} bands here; found "
+                f"{self.regions}: set regions to {self.spec.mels} or fewer"
+            )
 
     @property
     def size(self) -> int:

@@ -89,7 +89,7 @@ class Bench:
         examples = Examples(self.train.features, self.train.targets, task=self.train.task)
         self.full = Competitor(self.full_name, examples, None, "real items")
         self.graduation: list[Done] = []
-        self.recipes = {**RECIPES, **self.options.recipes}
+        self.recipes = self.options.every_recipe
 
     def sets(self) -> Iterator[Run]:
         """Students of every set: full data first, since other baselines look through their eyes."""

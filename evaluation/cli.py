@@ -175,7 +175,7 @@ def evaluate_data(
     """Train fresh students on sets, and compare them with what else one could do.
 
     The students are tested on speakers that the sets were made without. A command that was
-    interrupted goes on where it was when it is given again: students are remembered.
+    interrupted goes on with the students it has when it is given again.
     """
     set_up_logging(verbose, quiet)
     torch.set_num_threads(1)  # so that the same seed gives the same bits, whatever runs beside

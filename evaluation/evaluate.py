@@ -16,6 +16,7 @@ from evaluation.options import DP_SGD, MAJORITY, MODEL, Options
 from evaluation.outcomes import Outcomes
 from evaluation.runs import DISTILLED, FULL, FULL_AS, FoldResult
 from evaluation.session_checks import require_fit
+from synth_data.corpus_notes import counted
 from synth_data.errors import SetError
 from synth_data.progress import SILENT, Progress
 from synth_data.real import RealSet
@@ -121,25 +122,40 @@ def _attacked(
     """What attackers found on speech in each way of hearing, and what they could not try."""
 
     def voices(sides: Sequence[RealSet]) -> Voices:
+        whose = [utterance for side in sides for utterance in side.utterances]
+        known = [row for row, one in enumerate(whose) if not one.of_unknown_speaker]
         return Voices(
-            torch.cat([side.features for side in sides]),
-            [speaker for side in sides for speaker in side.speakers],
-            [utterance.gender or "" for side in sides for utterance in side.utterances],
+            torch.cat([side.features for side in sides])[known],
+            [whose[row].speaker for row in known],
+            [whose[row].gender or "" for row in known],
         )
 
     found: list[Attempt] = []
     impossible: list[str] = []
     if not options.attacks:
         return found, impossible
+    _, real = hearings[FULL]
+    whose = [utterance for side in real for utterance in side.utterances]
+    if unknown := sum(one.of_unknown_speaker for one in whose):
+        impossible.append(
+            f"attack: {counted(unknown, 'utterance')} of unknown speakers, who are nobody to be "
+            f"recognised, are left out of what attackers learn from and meet"
+        )
     ways = {
         way: Speech(way, voices([hearing.of(fitted)]), voices([hearing.of(s) for s in unseen]))
         for way, (hearing, (fitted, *unseen)) in hearings.items()
     }
-    both = set(ways[FULL].fitted.speakers) & set(ways[FULL].unseen.speakers)
-    if both:
+    fitted, unseen = set(ways[FULL].fitted.speakers), set(ways[FULL].unseen.speakers)
+    if not fitted or not unseen:
         return found, [
+            *impossible,
+            "attack: a side of the fold has no known speaker, so there is nobody to be recognised",
+        ]
+    if both := fitted & unseen:
+        return found, [
+            *impossible,
             f"attack: {len(both)} speakers are on both sides of the fold, so there is nobody whom "
-            f"the sets were made without; use a speaker-independent protocol"
+            f"the sets were made without; use a speaker-independent protocol",
         ]
     names = [one.name for hearing, _ in hearings.values() for one in hearing.sets]
     sets = [

@@ -133,7 +133,7 @@ def seconds(
     if GENERATIVE in options.baselines:
         total += len(sizes) * _generator(options, students, shape, emotions)
     for student in students:
-        recipe = options.recipes[student]
+        recipe = options.every_recipe[student]
         if isinstance(recipe, PooledRecipe):
             solves = solver(student, shape, emotions, recipe)
             trained = [(utterances, options.seeds)] * ways
@@ -197,7 +197,7 @@ def _generator(
     """Of one generator, which the first student that is a network looks at."""
     able = (s for s in students if s in NETWORKS and has_room(s, *shape))
     training, looks = WassersteinGAN(), next(able, usual_student(*shape))
-    recipe = options.recipes[looks]
+    recipe = options.every_recipe[looks]
     assert isinstance(recipe, Recipe)  # as every network's is
     step = pace(looks, shape, emotions, recipe).of(2 * training.pairs * emotions)
     return GENERATOR * training.steps * step

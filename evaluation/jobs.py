@@ -1,6 +1,7 @@
 """One student to train and test: the unit of work, on this machine or on another."""
 
 import hashlib
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from evaluation import augment, concordance, networks, students
 from evaluation.baselines import Competitor
 from evaluation.networks import NETWORKS, Weights
 from evaluation.students import Setting, StudentRecipe
-from synth_data import ledger, mechanism, noise, schedule
+from synth_data import ledger, mechanism, noise, randomness, schedule, task
 from synth_data.randomness import generator
 
 
@@ -188,7 +189,7 @@ def _software() -> str:
     content = hashlib.sha256()
     modules = [augment, concordance, networks, students, networks.layers, students.losses]
     modules += [students.network, students.pooled, students.native, students.dp_sgd, schedule]
-    modules += [ledger, mechanism, noise]
+    modules += [students.recipe, ledger, mechanism, noise, randomness, task, sys.modules[__name__]]
     for module in modules:
         content.update(getsource(module).encode())
     for make in NETWORKS.values():
@@ -196,6 +197,6 @@ def _software() -> str:
         network = getmodule(getattr(make, "func", make))
         assert network is not None
         content.update(getsource(network).encode())
-    for library in ("torch", "scikit-learn", "opacus"):
+    for library in ("torch", "scikit-learn", "opacus", "numpy", "scipy"):
         content.update(version(library).encode())
     return content.hexdigest()

@@ -45,7 +45,7 @@ class Options:
         teachers: of `TEACHERS`: model distillation.
         seeds: students per set and initialisation.
         seed: that all random numbers are derived from.
-        recipes: by student.
+        recipes: by student; of others the usual ones (`every_recipe`).
         start_noise: sizes of noise on the fixed weights, from which students of judged sets, full
             data and random subsets start as well (`evaluation.starts`).
         robust_scores: also train with masks and on hard labels, for DD-Ranking's scores.
@@ -66,7 +66,7 @@ class Options:
 
     def __post_init__(self) -> None:
         for kind, names, allowed in (
-            ("student", self.students, self.recipes),
+            ("student", self.students, self.every_recipe),
             ("baseline", self.baselines, EVERY_BASELINE),
             ("teacher", self.teachers, TEACHERS),
             ("attack", self.attacks, ATTACKS),
@@ -82,6 +82,11 @@ class Options:
                     f"noise on the fixed weights must be positive; found {size:g}: give sizes such "
                     f"as 0.1 (close to them) or 1 (as large as random weights)"
                 )
+
+    @property
+    def every_recipe(self) -> Mapping[str, StudentRecipe]:
+        """Of every student: the one given, or the usual one."""
+        return {**RECIPES, **self.recipes}
 
 
 GENERATIVE = "generative"  # of `BASELINES`, but trained for minutes: only where it is asked for

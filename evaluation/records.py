@@ -56,8 +56,8 @@ class Key(Record):
     weights have); none for students without."""
     recipe: str
     """How the students were trained: generic; custom, where its settings were given; native, by the
-    schedule that comes with the set; augmented, the common one with masks; hard-labels, the common
-    one on each item's likeliest emotion alone."""
+    schedule that comes with the set; dp-sgd, under a privacy budget; augmented, the common one with
+    masks; hard-labels, the common one on each item's likeliest emotion alone."""
     speech: str
     """How the test speech was heard: clean, or a degradation by name."""
 
@@ -165,7 +165,7 @@ class Comparison(Key):
 
     against: str
     """The other set, of the same ipc (or without one, such as full), student, initialisation,
-    recipe (the common one, if this is native) and speech."""
+    recipe (the common one, if this is native; dp-sgd, if that is the other set) and speech."""
     fold: FoldName
     """As in the rows: all folds if there are several."""
     difference: Estimate

@@ -1,6 +1,7 @@
 """What is reported of attackers: the strongest that counts, pooled over folds and speakers."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,8 @@ from evaluation.attacks import attempts
 from evaluation.attacks.attempts import Attempt
 from evaluation.attacks.summary import attacks
 from evaluation.runs import FULL, RUNS, FoldResult
+from synth_data.real import RealSet
+from synth_data.utterance import UNKNOWN
 
 HIDDEN = f"{FULL}, hidden"
 DRAWS = np.random.default_rng(0)  # of games where utterances are counted
@@ -216,3 +219,33 @@ def test_attackers_are_asked_for(monkeypatch):
         result.unavailable
     )
     assert not judged(a_set(), seeds=1, baselines=(FULL,)).attempts
+
+
+def nameless(real: RealSet, speakers: Sequence[str]) -> RealSet:
+    """The same, where nobody knows who these speakers are."""
+    return replace(
+        real,
+        utterances=tuple(
+            replace(one, speaker=f"{UNKNOWN}{one.name}") if one.speaker in speakers else one
+            for one in real.utterances
+        ),
+    )
+
+
+def test_unknown_speakers_are_nobody_to_be_recognised(monkeypatch):
+    monkeypatch.setattr(attempts, "SEEDS", 1)
+    monkeypatch.setitem(students.RECIPES, "tdnn", QUICK)
+    asked = {"seeds": 1, "baselines": (FULL,), "attacks": ("membership",)}
+    train = nameless(OTHERS, OTHERS.speakers[:1])
+    left_out = len(OTHERS) - sum(not one.of_unknown_speaker for one in train.utterances)
+    result = judged(a_set(), train=train, **asked)
+    assert f"attack: {left_out} utterances of unknown speakers, who are nobody to be " in "".join(
+        result.unavailable
+    )
+    names = {name for one in result.attempts for name in (*one.speakers, *one.others)}
+    assert names
+    assert not any(name.startswith(UNKNOWN) for name in names)
+
+    result = judged(a_set(), train=nameless(OTHERS, OTHERS.speakers), **asked)
+    assert not result.attempts
+    assert any("a side of the fold has no known speaker" in why for why in result.unavailable)

@@ -142,6 +142,17 @@ def test_a_student_whose_recipe_is_not_given_has_its_generic_one(monkeypatch):
     assert {(run.student, run.recipe) for run in found.runs} == {("tdnn", GENERIC)}
 
 
+def test_students_without_a_recipe_of_their_own_have_the_usual_one():
+    options = Options(students=("crnn", "tdnn"), recipes={"tdnn": QUICK})
+    assert options.every_recipe["tdnn"] == QUICK
+    assert options.every_recipe["crnn"] == students.RECIPES["crnn"]
+    found = judged(a_set(), students=("linear", "tdnn"), recipes={"tdnn": QUICK}, seeds=1)
+    assert {(run.student, run.recipe) for run in found.runs} == {
+        ("linear", GENERIC),
+        ("tdnn", CUSTOM),
+    }
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -177,8 +177,9 @@ def test_every_part_of_a_network_is_code_that_decides(monkeypatch):
     jobs._software.cache_clear()
     for name in ("resnet9", "transformer", "layers"):
         assert f"evaluation.networks.{name}" in sources
-    students = {f"evaluation.students.{name}" for name in ("network", "pooled", "native")}
-    assert students | {"synth_data.schedule"} <= {*sources}
+    students = {f"evaluation.students.{name}" for name in ("network", "pooled", "native", "recipe")}
+    others = {"synth_data.schedule", "synth_data.task", "synth_data.randomness", "evaluation.jobs"}
+    assert students | others <= {*sources}
 
 
 def test_weights_are_on_disk_only_where_they_are_asked_for(tmp_path, outcome):

@@ -147,6 +147,13 @@ def test_a_plan_says_what_is_feasible(distill_data: Command, config):
     assert list(privacy["numbers"]) == [MIDDLE, MOMENTS]  # a start may drown
 
 
+def test_a_map_that_cannot_be_costs_nothing(distill_data: Command, config):
+    config.write_text(config.read_text() + "[settings]\nregions = 65\n")
+    done = distill_data("--config", config, "--epsilon", 8, "--dry-run")
+    assert (done.code, done.out) == (2, "")
+    assert "bands here; found 65: set regions to" in done.err
+
+
 REAL = "--initialisation", "real"
 
 

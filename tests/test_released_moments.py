@@ -66,6 +66,13 @@ def test_the_map_takes_any_number_of_bands(mels, regions):
     assert Modulations(spec, regions)(torch.randn(2, mels, 50)).isfinite().all()
 
 
+def test_the_map_has_no_more_regions_than_bands():
+    spec = FeatureSpec(mels=8, frames=50)
+    assert Modulations(spec, 8)(torch.randn(2, 8, 50)).isfinite().all()
+    with pytest.raises(UserError, match="has 8 bands here; found 9: set regions to 8 or fewer"):
+        Modulations(spec, 9)
+
+
 def test_what_is_released_are_the_moments():
     real, model = speech(), student()
     state = ReleasedMoments(regions=1, reach=FAR).init(Curator(real), model, 0)

@@ -57,7 +57,7 @@ class ReleasedMoments(Objective):
     """Items that are seen where a few released moments say.
 
     Attributes:
-        regions: of the spectrum that the map tells apart.
+        regions: of the spectrum that the map tells apart, at most one for each band.
         middle: share of what the two questions may cost that goes into the first.
         reach: distance from the middle up to which utterances are believed, over the root of the
             map's size; those further away are moved there.
