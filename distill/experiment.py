@@ -124,7 +124,7 @@ class Experiment:
         public = under_emotions_of(public, real.emotions, config.public_label_map)
         disentangler = config.build_disentangler()
         if disentangler is not None and disentangler.fitted:
-            disentangler.require_speakers(len(set(public.speakers)))
+            disentangler.require_speakers(len(public.known_speakers))
         return public
 
     def _load(self, corpus: Corpus, root: Path | None) -> RealSet:
@@ -189,7 +189,7 @@ class Experiment:
         if disentangler is None and self.config.speaker_penalty:
             disentangler = Leace()
         if disentangler is not None:
-            disentangler.require_speakers(len(set(train.speakers)))
+            disentangler.require_speakers(len(train.known_speakers))
 
     def feasibility(self, real: RealSet, folds: Sequence[int]) -> Feasibility | None:
         """Whether there are units enough for the privacy budget; None without one.

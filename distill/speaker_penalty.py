@@ -16,8 +16,9 @@ from synth_data.transforms.erase import statistics_of
 class SpeakerPenalty:
     """What linear erasure would take out of the items' statistics, squared.
 
-    The directions are those of `Leace`, fitted on the utterances behind the door. Divided by the
-    same of real utterances, so that 1 is as much of the speakers as these hold.
+    The directions are those of `Leace`, fitted on the utterances behind the door; at most half of
+    all there are, those along which speakers differ most, as many speakers differ in all. Divided
+    by the same of real utterances, so that 1 is as much of the speakers as these hold.
 
     Attributes:
         erase: what would be taken out.
@@ -39,7 +40,9 @@ class SpeakerPenalty:
         """
         if hiding := [one.name for one in curator.transforms if one.hides_speaker]:
             raise after(hiding[0])
-        erase = Leace(of="statistics").fit(curator)
+        half = curator.spec.mels  # of each band there are two statistics
+        many = curator.count_speakers() > half
+        erase = Leace(of="statistics", directions=half if many else 0).fit(curator)
         assert isinstance(erase, EraseStatistics)
         real = curator.mean(
             lambda features, _: _taken(erase, features),

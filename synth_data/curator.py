@@ -201,6 +201,8 @@ class Curator:
     ) -> Float[Tensor, "..."]:
         """The mean over speakers, who count alike, of a statistic of one speaker.
 
+        Who is unknown counts for nobody.
+
         Args:
             statistic: of an utterance, as in `mean`; a speaker's is its mean over that speaker's
                 utterances.
@@ -264,12 +266,16 @@ class Curator:
         """The same door, where after its emotion an utterance's target names its speaker.
 
         Targets are then `[n, emotion + speaker]`, one-hot in both parts; questions are to be asked
-        over all utterances (`per_class=False`).
+        over all utterances (`per_class=False`). An unknown speaker is anybody: each known one in
+        the share of the known utterances.
         """
         self.require_exact("naming speakers in questions", "fit what needs that on public speech")
-        names = sorted(set(self._real.speakers))
-        who = torch.tensor([names.index(speaker) for speaker in self._real.speakers])
-        rows = torch.eye(len(names))[who].to(self._real.targets)
+        place = {name: place for place, name in enumerate(self._real.known_speakers)}
+        who = torch.tensor([place.get(speaker, -1) for speaker in self._real.speakers])
+        rows = torch.zeros(len(who), len(place)).to(self._real.targets)
+        known = (who >= 0).nonzero().flatten()
+        rows[known, who[known]] = 1.0
+        rows[who < 0] = rows[known].mean(dim=0)
         named = Curator(
             replace(self._real, targets=torch.cat([self._real.targets, rows], dim=1)),
             self._mechanism,
@@ -365,9 +371,9 @@ class Curator:
         return len(self._real)
 
     def count_speakers(self) -> int:
-        """Of how many people: not a mean."""
+        """Of how many people who are known: not a mean."""
         self.require_exact("counting speakers", "use a number that is public")
-        return len(set(self._real.speakers))
+        return len(self._real.known_speakers)
 
     def corpus_digest(self) -> str:
         """Of the corpus' content: who has a guess at it can check that. Not a mean."""

@@ -164,7 +164,12 @@ class Exact(Mechanism):
         of_speaker: OfSpeaker,
         question: Question,  # noqa: ARG002 - of all speakers alike
     ) -> Float[Tensor, "*shape"]:
-        return of_speaker(_means(real, statistic, _rows_of(real, "speaker"))).mean(dim=0)
+        known = [
+            rows
+            for rows in _rows_of(real, "speaker")
+            if not real.utterances[int(rows[0])].of_unknown_speaker
+        ]
+        return of_speaker(_means(real, statistic, known)).mean(dim=0)
 
     def mean_gradients(
         self, real: RealSet, loss: Loss, at: Mapping[str, Tensor], question: Question

@@ -88,6 +88,11 @@ class RealSet:
         """The speaker of each row."""
         return [utterance.speaker for utterance in self.utterances]
 
+    @property
+    def known_speakers(self) -> list[str]:
+        """The names of all who are known, sorted."""
+        return sorted({one.speaker for one in self.utterances if not one.of_unknown_speaker})
+
     def weighed(self, weights: Sequence[float]) -> "RealSet":
         """The same with these weights of the dimensions in what is learned; none: all alike.
 

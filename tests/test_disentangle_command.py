@@ -117,6 +117,19 @@ def test_a_penalty_keeps_speakers_out_of_the_items():
     assert made(10.0).provenance.settings["speaker_penalty"] == 10.0
 
 
+def test_a_penalty_can_be_had_of_more_speakers_than_there_are_directions():
+    real = fake_speech((40, 40, 40))  # of 16 bands, so of 32 directions
+    crowd = replace(
+        real,
+        utterances=tuple(
+            replace(one, speaker=f"speaker-{row}") for row, one in enumerate(real.utterances)
+        ),
+    )
+    penalty = SpeakerPenalty.of(Curator(crowd), 1.0)
+    assert penalty(real.features) == pytest.approx(1.0, abs=1e-3)
+    assert round(float(penalty.erase.matrix.trace())) == 16
+
+
 def test_a_penalty_is_for_speech_as_it_is(distill_data, tmp_path):
     erased = Curator(speakers())
     erased = erased.map(DISENTANGLERS["leace"]().fit(erased))

@@ -13,6 +13,7 @@ from synth_data.curator import Curator
 from synth_data.errors import UserError
 from synth_data.real import RealSet
 from synth_data.transforms.erase import statistics_of
+from synth_data.utterance import UNKNOWN
 
 SPEAKERS = 4
 EVERY_WAY = [Leace(of="statistics"), Leace(of="frames"), Leace(shrinkage=0.0), Leace(shrinkage=1.0)]
@@ -105,6 +106,7 @@ def test_the_scatter_is_a_mean_over_speakers_that_the_door_lists():
     assert curator.questions == {
         "mean of the speech": 1,
         "covariance of the speech": 1,
+        "mean of speakers": 1,
         "scatter between speakers": 1,
     }
 
@@ -179,3 +181,33 @@ def test_a_speaker_who_is_not_known_is_matched_alone():
     transform = Leace(of="frames", quadratic=True).fit(Curator(real))
     one = real.features[:1]
     assert torch.allclose(transform(one), transform.on(one, ["somebody"]))
+
+
+def test_unknown_speakers_are_no_speakers():
+    """Each of one utterance, they would differ in whatever utterances differ in."""
+    real = speech()
+    unknown = range(0, len(real), 3)
+    some = replace(
+        real,
+        utterances=tuple(
+            replace(one, speaker=f"{UNKNOWN}{one.name}") if row in unknown else one
+            for row, one in enumerate(real.utterances)
+        ),
+    )
+    curator = Curator(some)
+    assert curator.count_speakers() == SPEAKERS
+    erase = Leace(shrinkage=0.0).fit(curator)
+    assert round(float(erase.matrix.trace())) == SPEAKERS - 1  # of a projection: its directions
+
+    named = curator.naming_speakers()
+    told = named.mean(lambda _, targets: targets, purpose="targets", per_class=False)
+    known = [one.speaker for one in some.utterances if not one.of_unknown_speaker]
+    shares = [known.count(name) / len(known) for name in sorted(set(known))]
+    assert told[len(real.emotions) :].tolist() == pytest.approx(shares)
+
+    nobody = replace(
+        real,
+        utterances=tuple(replace(one, speaker=f"{UNKNOWN}{one.name}") for one in real.utterances),
+    )
+    with pytest.raises(UserError, match=r"needs 2 or more in the speech .*found 0"):
+        Leace().fit(Curator(nobody))

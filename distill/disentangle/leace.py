@@ -80,10 +80,14 @@ class Leace(Disentangler):
         if self.quadratic:
             return self._matched(curator)
         mean, covariance = self._moments(curator)
+
+        def said(features: Tensor, _: Tensor) -> Tensor:
+            return self._points(features).mean(dim=1)
+
+        # Not the mean of the speech: with speakers who are unknown that is beside those who are.
+        middle = curator.mean_of_speakers(said, lambda means: means, purpose="mean of speakers")
         scatter = curator.mean_of_speakers(
-            lambda features, _: self._points(features).mean(dim=1),
-            lambda means: _outer(means - mean),
-            purpose="scatter between speakers",
+            said, lambda means: _outer(means - middle), purpose="scatter between speakers"
         )
         matrix = _projection(covariance, scatter, self.directions, self.shrinkage, self.tolerance)
         erase = EraseStatistics if self.of == "statistics" else EraseFrames
