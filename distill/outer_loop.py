@@ -36,7 +36,7 @@ from synth_data.randomness import generator
 from synth_data.schedule import Momentum
 from synth_data.settings import Count, NotNegative, Positive, Whole
 
-SAVE_EVERY = 20.0  # seconds between checkpoints: about so much work is lost at most
+SAVE_EVERY = 20.0  # seconds between checkpoints: about so many seconds of steps are lost at most
 PATIENCE = 20  # steps in a row without a usable gradient, before a run is given up
 
 

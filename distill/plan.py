@@ -144,6 +144,9 @@ def plan(
     side_by_side = min(cpu_count(), max(1, folds))
     weights = sum(w.numel() for w in skeleton(config.student, spec.mels, columns).parameters())
     state = cost.checkpoints * weights * 4 * (1 + groups * cost.gradients)
+    corpora = (utterances + heard) * item
+    # As they are read, the sides of a fold, and these as they went through a transform.
+    copies = 2 + (disentangler is not None or spec.normalisation == "training")
     met = round(items * min(1.0, cost.step_passes))  # whose activations are held
     return Plan(
         features=sum(extraction_time.seconds(spec, count) for count in (utterances, heard)),
@@ -153,12 +156,8 @@ def plan(
         folds=folds,
         cores=cpu_count(),
         memory=side_by_side
-        * (
-            LIBRARIES
-            + 2 * (utterances + heard) * item
-            + 2 * state
-            + (HELD * met + 10 * items) * item
-        ),
+        * (LIBRARIES + copies * corpora + 2 * state + (HELD * met + 10 * items) * item)
+        + corpora,  # of the process that waits for them
         set_bytes=parameterisation.bytes(items, spec, groups) + 4 * items * columns,
         before=before,
     )

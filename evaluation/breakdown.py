@@ -11,6 +11,7 @@ from evaluation.records import Confusion, Group
 from evaluation.runs import CLEAN, FULL, RANDOM_SUBSET, Condition
 from evaluation.scope import Sample, Scope
 from evaluation.starts import noise_of
+from synth_data.utterance import UNKNOWN
 
 
 def confusions(scope: Scope) -> list[Confusion]:
@@ -25,7 +26,10 @@ def confusions(scope: Scope) -> list[Confusion]:
 
 
 def groups(scope: Scope) -> list[Group]:
-    """Each speaker and gender, with judged sets, full data and random subsets."""
+    """Each speaker and gender, with judged sets, full data and random subsets.
+
+    Unknown speakers, each of one utterance, are one group.
+    """
     return [
         group
         for condition, sample in _shown(scope)
@@ -45,8 +49,12 @@ def _shown(scope: Scope) -> Iterator[tuple[Condition, Sample]]:
 
 
 def _groups(scope: Scope, condition: Condition, sample: Sample) -> Iterator[Group]:
+    unknown = {i for i, name in enumerate(scope.names) if name.startswith(UNKNOWN)}
     for speaker, name in enumerate(scope.names):
-        yield _group("speaker", name, [speaker], condition, sample)
+        if speaker not in unknown:
+            yield _group("speaker", name, [speaker], condition, sample)
+    if unknown:
+        yield _group("speaker", "unknown", sorted(unknown), condition, sample)
     for gender in ("female", "male"):
         own = [i for i, found in enumerate(scope.genders) if found == gender]
         if own:

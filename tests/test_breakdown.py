@@ -7,6 +7,7 @@ from small_folds import folds, report
 
 from evaluation.records import Group
 from evaluation.runs import FoldResult
+from synth_data.utterance import UNKNOWN
 
 
 def groups_of(results: list[FoldResult], name: str) -> dict[str, Group]:
@@ -33,6 +34,19 @@ def test_each_speaker_and_gender_has_the_uar_of_its_own_utterances() -> None:
     assert found["male"].uar == found["bob"].uar
     assert [one.utterances for one in found.values()] == [4, 2, 2, 6, 2]
     assert {one.chance for one in found.values()} == {0.5}
+
+
+def test_unknown_speakers_are_one_group() -> None:
+    one, two = folds()
+    names = {name: f"{UNKNOWN}{name}" for name in ("ada", "eve")}
+    anonymous = [
+        replace(each, speakers=tuple(names.get(name, name) for name in each.speakers))
+        for each in (one, two)
+    ]
+    found = groups_of(anonymous, "distilled")
+    assert list(found) == ["bob", "unknown", "female", "male"]
+    assert found["unknown"].uar == pytest.approx(found["female"].uar)
+    assert found["unknown"].utterances == 6
 
 
 def test_chance_is_over_the_emotions_that_somebody_has() -> None:

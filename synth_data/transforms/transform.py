@@ -4,8 +4,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
+
+TOGETHER = 1024  # utterances transformed at once: what is held on the way is of so many
 
 
 class Transform(ABC):
@@ -27,7 +30,7 @@ class Transform(ABC):
         self, features: Float[Tensor, "n mel frame"], _speakers: Sequence[str]
     ) -> Float[Tensor, "n mel frame"]:
         """The same where it is known who speaks, which most transforms make no use of."""
-        return self(features)
+        return torch.cat([self(some) for some in features.split(TOGETHER)])
 
     @abstractmethod
     def inverse(self, features: Float[Tensor, "n mel frame"]) -> Float[Tensor, "n mel frame"]:
